@@ -1,0 +1,2 @@
+/** What agents say to the control plane, by gRPC with mutual TLS. */
+export * from '../gen/node.ts';

@@ -1,0 +1,1 @@
+export { formatSpiffeId, isLabel, isTrustDomain, parseSpiffeId, type SpiffeId, SYSTEM_NAMESPACE } from './spiffe.ts';

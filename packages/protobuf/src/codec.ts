@@ -1,0 +1,122 @@
+/**
+ * Codecs between protobuf bytes and plain values, in one of two shapes:
+ *
+ * - `json`: ProtoJSON with the names of the .proto files: what Envoy's documentation, bootstrap files and
+ *   `/config_dump` show. Fields that were not sent are absent; 64-bit integers are strings, bytes base64.
+ * - `native`: for one's own messages: camelCase, every field without presence filled with its default, 64-bit
+ *   integers as numbers, bytes as Uint8Array. Well-known types have no special form.
+ */
+import { type DecodeShape, decodeInto } from './decode.ts';
+import { type EncodeContext, type EncodeShape, writeBody } from './encode.ts';
+import { Path } from './path.ts';
+import { type TableSource, Tables } from './table.ts';
+import { MessageError, type Violation } from './violation.ts';
+import { readWellKnown, writeWellKnown } from './well-known.ts';
+import { Reader, Writer } from './wire.ts';
+
+export interface DecodeOptions {
+  /** Told of each field that the tables do not know: the path of the message that holds it, its type, the number. */
+  readonly unknownField?: (path: string, typeName: string, number: number) => void;
+}
+
+export interface Codec {
+  /** Whether the codec has a message of that full name. */
+  has(typeName: string): boolean;
+  /** The wire form of `value`; throws {@link MessageError} with every violation. */
+  encode(typeName: string, value: unknown): Buffer;
+  /** The value that `bytes` hold; throws {@link MessageError} when they are not that message. */
+  decode(typeName: string, bytes: Uint8Array, options?: DecodeOptions): unknown;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function base64Bytes(value: unknown): Uint8Array | undefined {
+  if (typeof value !== 'string' || !/^[A-Za-z0-9+/_-]*={0,2}$/.test(value)) return undefined;
+  return Buffer.from(value, 'base64');
+}
+
+const JSON_SHAPE: { readonly decode: DecodeShape; readonly encode: EncodeShape } = {
+  decode: {
+    names: 'proto',
+    defaults: false,
+    bytes: (value) => value.toString('base64'),
+    integer64: String,
+    floating: (value) => (Number.isFinite(value) ? value : String(value)),
+    enumeration: (value, label) => label ?? value,
+    wellKnown: readWellKnown,
+  },
+  encode: { bytes: base64Bytes, numericStrings: true, wellKnown: writeWellKnown },
+};
+
+const NATIVE_SHAPE: { readonly decode: DecodeShape; readonly encode: EncodeShape } = {
+  decode: {
+    names: 'camel',
+    defaults: true,
+    bytes: (value) => Buffer.from(value),
+    integer64: Number,
+    floating: (value) => value,
+    enumeration: (value, label) => label ?? value,
+    wellKnown: () => undefined,
+  },
+  encode: {
+    bytes: (value) => (value instanceof Uint8Array ? value : undefined),
+    numericStrings: false,
+    wellKnown: () => undefined,
+  },
+};
+
+function createCodec(source: TableSource, shape: typeof JSON_SHAPE): Codec {
+  const tables = new Tables(source);
+  return {
+    has: (typeName) => tables.has(typeName),
+    encode(typeName, value) {
+      const violations: Violation[] = [];
+      const path = new Path();
+      const context: EncodeContext = { tables, shape: shape.encode, writer: new Writer(), violations, path, depth: 0 };
+      writeBody(typeName, value, context);
+      if (violations.length > 0) throw new MessageError(typeName, violations);
+      return context.writer.finish();
+    },
+    decode(typeName, bytes, options) {
+      const context = { tables, shape: shape.decode, unknownField: options?.unknownField, path: new Path(), depth: 0 };
+      const reader = new Reader(asBuffer(bytes));
+      try {
+        const special = shape.decode.wellKnown(typeName);
+        return special ? special(reader, context) : decodeInto(reader, typeName, context, {});
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        const error = new MessageError(typeName, [{ path: '', message: `not a valid message: ${reason}` }]);
+        error.cause = cause;
+        throw error;
+      }
+    },
+  };
+}
+
+/** A codec whose values are ProtoJSON with .proto names. */
+export function createJsonCodec(source: TableSource): Codec {
+  return createCodec(source, JSON_SHAPE);
+}
+
+/** A codec whose values are JavaScript's own: numbers, Uint8Array, camelCase, defaults filled in. */
+export function createNativeCodec(source: TableSource): Codec {
+  return createCodec(source, NATIVE_SHAPE);
+}
+
+/** One message of a codec, typed: what generated code exports for each message. */
+export interface MessageType<T> {
+  /** The full name, `weft.bus.v1.Workload`. */
+  readonly typeName: string;
+  encode(value: T): Buffer;
+  decode(bytes: Uint8Array): T;
+}
+
+export function messageType<T>(codec: Codec, typeName: string): MessageType<T> {
+  return {
+    typeName,
+    encode: (value) => codec.encode(typeName, value),
+    decode: (bytes) => codec.decode(typeName, bytes) as T,
+  };
+}

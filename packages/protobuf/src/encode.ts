@@ -1,0 +1,319 @@
+/** Plain values to bytes, with every violation and its path. */
+import { halves, zigzag64 } from './numbers.ts';
+import type { Path } from './path.ts';
+import type { Field, FieldType, Message, Tables } from './table.ts';
+import { picture, type Violation } from './violation.ts';
+import type { WireType, Writer } from './wire.ts';
+
+export interface EncodeShape {
+  /** The value as bytes, or undefined when it is not of the kind that this shape uses for bytes. */
+  bytes(value: unknown): Uint8Array | undefined;
+  /** Whether numbers may be written as decimal strings, as ProtoJSON allows. */
+  readonly numericStrings: boolean;
+  /** Writes messages that have a form of their own; undefined where the message is plain. */
+  wellKnown(typeName: string): ((value: unknown, context: EncodeContext) => void) | undefined;
+}
+
+export interface EncodeContext {
+  readonly tables: Tables;
+  readonly shape: EncodeShape;
+  readonly writer: Writer;
+  readonly violations: Violation[];
+  readonly path: Path;
+  depth: number;
+}
+
+const MAX_DEPTH = 100;
+
+export function report(context: EncodeContext, expected: string, value: unknown): void {
+  context.violations.push({ path: context.path.toString(), message: `expected ${expected}, got ${picture(value)}` });
+}
+
+interface IntegerRange {
+  readonly min: number | bigint;
+  readonly max: number | bigint;
+  readonly what: string;
+}
+
+const INT32: IntegerRange = { min: -0x8000_0000, max: 0x7fff_ffff, what: 'a 32-bit integer' };
+const UINT32: IntegerRange = { min: 0, max: 0xffff_ffff, what: 'a whole number from 0 to 4294967295' };
+const INT64: IntegerRange = { min: -(2n ** 63n), max: 2n ** 63n - 1n, what: 'a 64-bit integer' };
+const UINT64: IntegerRange = { min: 0n, max: 2n ** 64n - 1n, what: 'a whole number of 64 bits' };
+
+function toInteger(value: unknown, numericStrings: boolean): number | bigint | undefined {
+  if (typeof value === 'number') return Number.isInteger(value) ? value : undefined;
+  if (typeof value === 'bigint') return value;
+  if (!numericStrings || typeof value !== 'string') return undefined;
+  if (/^-?\d{1,15}$/.test(value)) return Number(value);
+  if (/^-?\d{1,20}$/.test(value)) return BigInt(value);
+  if (/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value) && Number.isInteger(Number(value))) return Number(value);
+  return undefined;
+}
+
+function integer(value: unknown, range: IntegerRange, context: EncodeContext): number | bigint {
+  const number = toInteger(value, context.shape.numericStrings);
+  if (number === undefined || number < range.min || number > range.max) {
+    report(context, range.what, value);
+    return 0;
+  }
+  return number;
+}
+
+function floating(value: unknown, context: EncodeContext): number {
+  if (typeof value === 'number') return value;
+  if (context.shape.numericStrings && typeof value === 'string') {
+    if (value === 'NaN') return Number.NaN;
+    if (value === 'Infinity') return Number.POSITIVE_INFINITY;
+    if (value === '-Infinity') return Number.NEGATIVE_INFINITY;
+    if (/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value)) return Number(value);
+  }
+  report(context, 'a number', value);
+  return 0;
+}
+
+function enumNumber(value: unknown, field: Field, context: EncodeContext): number {
+  const known = context.tables.enum(field.typeName as string);
+  if (typeof value === 'number' && Number.isInteger(value)) return value;
+  const number = typeof value === 'string' ? known.byName.get(value) : undefined;
+  if (number !== undefined) return number;
+  const names = [...known.byName.keys()];
+  const list = names.length > 12 ? `${names.slice(0, 12).join(', ')} …` : names.join(', ');
+  report(context, `one of ${list}`, value);
+  return 0;
+}
+
+type WriteScalar = (value: unknown, field: Field, context: EncodeContext) => void;
+
+function write64(low: number, high: number, context: EncodeContext): void {
+  context.writer.varint64(low, high);
+}
+
+function writeSigned32(number: number, context: EncodeContext): void {
+  if (number >= 0) context.writer.varint32(number);
+  else context.writer.varint64(number >>> 0, 0xffff_ffff);
+}
+
+const WRITE_SCALAR: Record<Exclude<FieldType, 'm'>, WriteScalar> = {
+  d: (value, _, context) => context.writer.double(floating(value, context)),
+  f: (value, _, context) => context.writer.float(floating(value, context)),
+  i: (value, _, context) => writeSigned32(Number(integer(value, INT32, context)), context),
+  u: (value, _, context) => context.writer.varint32(Number(integer(value, UINT32, context))),
+  z: (value, _, context) => {
+    const number = Number(integer(value, INT32, context));
+    context.writer.varint32(((number << 1) ^ (number >> 31)) >>> 0);
+  },
+  x: (value, _, context) => context.writer.fixed32(Number(integer(value, UINT32, context))),
+  y: (value, _, context) => context.writer.fixed32(Number(integer(value, INT32, context))),
+  I: (value, _, context) => {
+    const { low, high } = halves(integer(value, INT64, context));
+    write64(low, high, context);
+  },
+  U: (value, _, context) => {
+    const { low, high } = halves(integer(value, UINT64, context));
+    write64(low, high, context);
+  },
+  Z: (value, _, context) => {
+    const { low, high } = zigzag64(integer(value, INT64, context));
+    write64(low, high, context);
+  },
+  X: (value, _, context) => {
+    const { low, high } = halves(integer(value, UINT64, context));
+    context.writer.fixed64(low, high);
+  },
+  Y: (value, _, context) => {
+    const { low, high } = halves(integer(value, INT64, context));
+    context.writer.fixed64(low, high);
+  },
+  b: (value, _, context) => {
+    if (typeof value !== 'boolean') report(context, 'true or false', value);
+    context.writer.varint32(value === true ? 1 : 0);
+  },
+  s: (value, _, context) => {
+    if (typeof value === 'string') context.writer.string(value);
+    else report(context, 'a string', value);
+  },
+  B: (value, _, context) => {
+    const bytes = context.shape.bytes(value);
+    if (bytes) context.writer.chunk(bytes);
+    else report(context, 'bytes', value);
+  },
+  e: (value, field, context) => writeSigned32(enumNumber(value, field, context), context),
+};
+
+const WIRE_TYPES: Record<FieldType, WireType> = {
+  d: 1,
+  f: 5,
+  i: 0,
+  I: 0,
+  u: 0,
+  U: 0,
+  z: 0,
+  Z: 0,
+  x: 5,
+  X: 1,
+  y: 5,
+  Y: 1,
+  b: 0,
+  s: 2,
+  B: 2,
+  e: 0,
+  m: 2,
+};
+
+/** Writes `value` as the message `typeName`, without tag or length. */
+export function writeBody(typeName: string, value: unknown, context: EncodeContext): void {
+  const special = context.shape.wellKnown(typeName);
+  if (special) special(value, context);
+  else encodeMessage(context.tables.message(typeName), value, context);
+}
+
+function writeMessage(number: number, typeName: string, value: unknown, context: EncodeContext): void {
+  context.writer.tag(number, 2);
+  const mark = context.writer.begin();
+  writeBody(typeName, value, context);
+  context.writer.end(mark);
+}
+
+function writeValue(field: Field, value: unknown, context: EncodeContext): void {
+  if (field.type === 'm') {
+    writeMessage(field.number, field.typeName as string, value, context);
+    return;
+  }
+  context.writer.tag(field.number, WIRE_TYPES[field.type]);
+  WRITE_SCALAR[field.type](value, field, context);
+}
+
+/** Calls `write` for each item, with the item's index on the path. */
+export function eachItem(items: readonly unknown[], context: EncodeContext, write: (item: unknown) => void): void {
+  for (let index = 0; index < items.length; index++) {
+    context.path.enter(index);
+    write(items[index]);
+    context.path.leave();
+  }
+}
+
+function writeList(field: Field, value: unknown, context: EncodeContext): void {
+  if (!Array.isArray(value)) {
+    report(context, 'a list', value);
+    return;
+  }
+  if (field.presence === '+' && value.length > 0) {
+    context.writer.tag(field.number, 2);
+    const mark = context.writer.begin();
+    const write = WRITE_SCALAR[field.type as Exclude<FieldType, 'm'>];
+    eachItem(value, context, (item) => write(item, field, context));
+    context.writer.end(mark);
+    return;
+  }
+  eachItem(value, context, (item) => writeValue(field, item, context));
+}
+
+function mapKey(key: string, type: FieldType): unknown {
+  if (type === 's') return key;
+  if (type === 'b') return key === 'true' ? true : key === 'false' ? false : key;
+  return /^-?\d+$/.test(key) ? BigInt(key) : key;
+}
+
+function writeMap(field: Field, value: unknown, context: EncodeContext): void {
+  if (!isPlainObject(value)) {
+    report(context, 'a map', value);
+    return;
+  }
+  const keyType = field.keyType as Exclude<FieldType, 'm'>;
+  // Sorted, so that equal maps give equal bytes and equal versions.
+  for (const key of Object.keys(value).sort()) {
+    context.path.enterKey(key);
+    context.writer.tag(field.number, 2);
+    const mark = context.writer.begin();
+    context.writer.tag(1, WIRE_TYPES[keyType]);
+    WRITE_SCALAR[keyType](mapKey(key, keyType), field, context);
+    writeValue({ ...field, number: 2, presence: '=' }, value[key], context);
+    context.writer.end(mark);
+    context.path.leave();
+  }
+}
+
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+}
+
+function isDefault(field: Field, value: unknown): boolean {
+  if (field.presence !== '=') return false;
+  return value === 0 || value === '' || value === false || value === 0n || value === '0';
+}
+
+function violate(context: EncodeContext, name: string, message: string): void {
+  context.path.enter(name);
+  context.violations.push({ path: context.path.toString(), message });
+  context.path.leave();
+}
+
+function unknownKeys(message: Message, value: Record<string, unknown>, context: EncodeContext): void {
+  for (const key of Object.keys(value)) {
+    if (!message.byName.has(key)) violate(context, key, `${message.name} has no such field`);
+  }
+}
+
+function isSet(field: Field, value: unknown): boolean {
+  // null is "not set", but for google.protobuf.Value, where it is a value.
+  return value !== undefined && (value !== null || field.typeName === 'google.protobuf.Value');
+}
+
+/** The name under which `value` has the field; a field may be spelled in both ways that ProtoJSON allows, once. */
+function spelling(field: Field, value: Record<string, unknown>, context: EncodeContext): string | undefined {
+  const hasProtoName = Object.hasOwn(value, field.protoName) && isSet(field, value[field.protoName]);
+  if (field.jsonName === field.protoName) return hasProtoName ? field.protoName : undefined;
+  const hasJsonName = Object.hasOwn(value, field.jsonName) && isSet(field, value[field.jsonName]);
+  if (hasProtoName && hasJsonName) violate(context, field.jsonName, `is ${field.protoName}, which is set too`);
+  if (hasProtoName) return field.protoName;
+  return hasJsonName ? field.jsonName : undefined;
+}
+
+/** Writes a field that is set, its path entered. */
+export function encodeField(field: Field, value: unknown, context: EncodeContext): void {
+  if (field.presence === '*' || field.presence === '+') writeList(field, value, context);
+  else if (field.presence === '%') writeMap(field, value, context);
+  else if (field.type === 'e' && field.presence === '=') writeEnum(field, value, context);
+  else if (!isDefault(field, value)) writeValue(field, value, context);
+}
+
+function encodeFields(message: Message, value: Record<string, unknown>, context: EncodeContext): number {
+  let found = 0;
+  let oneofs: Map<string, string> | undefined;
+  for (const field of message.fields) {
+    const name = spelling(field, value, context);
+    if (name === undefined) continue;
+    found++;
+    if (field.oneof) {
+      oneofs ??= new Map();
+      const rival = oneofs.get(field.oneof);
+      if (rival) violate(context, name, `only one of ${rival} and ${name} can be set`);
+      oneofs.set(field.oneof, name);
+    }
+    context.path.enter(name);
+    encodeField(field, value[name], context);
+    context.path.leave();
+  }
+  return found;
+}
+
+function writeEnum(field: Field, value: unknown, context: EncodeContext): void {
+  const number = enumNumber(value, field, context);
+  if (number === 0) return;
+  context.writer.tag(field.number, 0);
+  writeSigned32(number, context);
+}
+
+function encodeMessage(message: Message, value: unknown, context: EncodeContext): void {
+  if (!isPlainObject(value)) {
+    report(context, `an object (${message.name})`, value);
+    return;
+  }
+  if (++context.depth > MAX_DEPTH) {
+    context.violations.push({ path: context.path.toString(), message: `nested more than ${MAX_DEPTH} deep` });
+    context.depth--;
+    return;
+  }
+  if (encodeFields(message, value, context) !== Object.keys(value).length) unknownKeys(message, value, context);
+  context.depth--;
+}
