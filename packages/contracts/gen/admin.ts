@@ -63,7 +63,7 @@ const codec = createNativeCodec({
     'weft.bus.v1.ChangeSet':
       '1 author =s;2 at_ms =I;3 reason =s;4 operations *m weft.bus.v1.Operation',
     'weft.bus.v1.Edge':
-      '1 source =s;2 destination =s;3 protocol =s;4 reporter =e weft.bus.v1.Reporter;5 requests =I;6 errors =I;7 by_status %sI;8 duration_ms_sum =d;9 duration_buckets +I;10 source_identities *s;11 destination_identities *s;12 last_seen_ms =I',
+      '1 source =s;2 destination =s;3 protocol =s;4 reporter =e weft.bus.v1.Reporter;5 requests =I;6 errors =I;7 by_status %sI;8 duration_ms_sum =d;9 duration_buckets +I;10 source_identities *s;11 destination_identities *s;12 last_seen_ms =I;13 sent_bytes =I;14 received_bytes =I',
     'weft.bus.v1.Instance':
       '1 id =s;2 service =s;3 address =s;4 started_at_ms =I;5 seen_at_ms =I;6 not_ready_because =s;7 version =s',
     'weft.bus.v1.Nack':

@@ -10,7 +10,7 @@ const codec = createNativeCodec({
     'weft.bus.v1.CreateTokenResponse':
       '1 token =s;2 kept ?m weft.bus.v1.JoinToken',
     'weft.bus.v1.Edge':
-      '1 source =s;2 destination =s;3 protocol =s;4 reporter =e weft.bus.v1.Reporter;5 requests =I;6 errors =I;7 by_status %sI;8 duration_ms_sum =d;9 duration_buckets +I;10 source_identities *s;11 destination_identities *s;12 last_seen_ms =I',
+      '1 source =s;2 destination =s;3 protocol =s;4 reporter =e weft.bus.v1.Reporter;5 requests =I;6 errors =I;7 by_status %sI;8 duration_ms_sum =d;9 duration_buckets +I;10 source_identities *s;11 destination_identities *s;12 last_seen_ms =I;13 sent_bytes =I;14 received_bytes =I',
     'weft.bus.v1.EdgesRequest':
       '1 source =s;2 destination =s',
     'weft.bus.v1.EdgesResponse':
@@ -314,5 +314,8 @@ export interface Edge {
   readonly sourceIdentities: readonly string[];
   readonly destinationIdentities: readonly string[];
   readonly lastSeenMs: number;
+  /** Bytes of bodies or, of TCP, of the connection, from the source to the destination and back. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
 }
 export const Edge: MessageType<Edge> = messageType(codec, 'weft.bus.v1.Edge');

@@ -13,6 +13,7 @@ import {
   ChangeSet,
   CreateTokenRequest,
   CreateTokenResponse,
+  Edge,
   EdgesRequest,
   EdgesResponse,
   Heartbeats,
@@ -72,6 +73,8 @@ export const states = {
   proxies: { name: 'proxies', value: ProxyStatus } satisfies StateContract<ProxyStatus>,
   /** By xds-server instance; xds-server writes, api reads. */
   problems: { name: 'problems', value: Problems } satisfies StateContract<Problems>,
+  /** By a hash of what names the edge; telemetry alone, so that its counts outlive it. */
+  edges: { name: 'edges', value: Edge } satisfies StateContract<Edge>,
 } as const;
 
 export const calls = {
