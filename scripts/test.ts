@@ -1,0 +1,91 @@
+/**
+ * Every check and test that needs no container engine: types, style, layers, and each package's tests through nx,
+ * which runs them in order and keeps what did not change. Prints `N passed, N failed` on a line of its own at the end.
+ *
+ *   node scripts/test.ts [<package> …]
+ */
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const require = createRequire(import.meta.url);
+
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+/** The path of a package's command, run by this Node. */
+function bin(packageName: string, command: string): string {
+  const manifest = require.resolve(`${packageName}/package.json`);
+  const { bin: bins } = require(manifest) as { readonly bin: string | Record<string, string> };
+  return join(dirname(manifest), typeof bins === 'string' ? bins : (bins[command] as string));
+}
+
+interface Finished {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** Runs a script with this Node, its output shown as it comes and kept. */
+function run(args: readonly string[]): Promise<Finished> {
+  const env = {
+    ...process.env,
+    PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+    NX_DAEMON: 'false',
+    NX_NO_CLOUD: 'true',
+    NX_TUI: 'false',
+    FORCE_COLOR: '0',
+  };
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    const show = (to: NodeJS.WriteStream) => (chunk: Buffer) => {
+      output += chunk.toString();
+      to.write(chunk);
+    };
+    child.stdout.on('data', show(process.stdout));
+    child.stderr.on('data', show(process.stderr));
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code: code ?? 1, output }));
+  });
+}
+
+async function check(name: string, args: readonly string[]): Promise<Counts> {
+  const { code } = await run(args);
+  console.log(`${code === 0 ? '✔' : '✖'} ${name}`);
+  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+/** Adds up what node:test printed for each package; a package that broke before it could count is one failure. */
+export function countTests(output: string, code: number): Counts {
+  const sum = (what: string): number =>
+    [...output.matchAll(new RegExp(`^ℹ ${what} (\\d+)$`, 'gm'))].reduce((total, match) => total + Number(match[1]), 0);
+  const failed = sum('fail') + sum('cancelled');
+  return { passed: sum('pass'), failed: code !== 0 && failed === 0 ? 1 : failed };
+}
+
+async function tests(packages: readonly string[]): Promise<Counts> {
+  const only = packages.length === 0 ? [] : [`--projects=${packages.map((name) => `@weft/${name}`).join(',')}`];
+  const nx = ['run-many', '--target=test', '--parallel=2', '--outputStyle=stream', ...only];
+  const { code, output } = await run([bin('nx', 'nx'), ...nx]);
+  return countTests(output.replace(/^@weft\/[a-z-]+: /gm, ''), code);
+}
+
+async function main(packages: readonly string[]): Promise<number> {
+  const results: Counts[] = [];
+  if (packages.length === 0) {
+    results.push(await check('types', [bin('typescript', 'tsc'), '--noEmit', '-p', 'tsconfig.json']));
+    results.push(await check('style', [bin('@biomejs/biome', 'biome'), 'check', '.']));
+    results.push(await check('layers', ['scripts/check-layers.ts']));
+  }
+  results.push(await tests(packages));
+  const passed = results.reduce((total, counts) => total + counts.passed, 0);
+  const failed = results.reduce((total, counts) => total + counts.failed, 0);
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
