@@ -1,10 +1,11 @@
 // A service of the sample shop: answers with what it is, and with what the services that it calls answered.
 // It knows nothing of the mesh: it calls http://<service>.mesh as it would any host.
 //
-//   SERVICE=cart PORT=8080 CALLS=stock,prices VERSION=v1 node service.mjs
+//   SERVICE=cart PORT=8080 CALLS=stock VERSION=v1 node service.mjs
 import { createServer } from 'node:http';
 
-const { SERVICE: service = 'web', VERSION: version = 'v1', CALLS: calls = '', PORT: port = '8080' } = process.env;
+const { SERVICE: service = 'web', VERSION: version = 'v1', CALLS: calls = '' } = process.env;
+const { HOST: host = '127.0.0.1', PORT: port = '8080' } = process.env;
 const upstreams = calls.split(',').filter((name) => name !== '');
 
 async function ask(name, path) {
@@ -26,7 +27,7 @@ const server = createServer(async (request, response) => {
 });
 
 server.keepAliveTimeout = 60_000;
-server.listen(Number(port), '127.0.0.1', () => console.log(`${service} ${version} listens on ${port}`));
+server.listen(Number(port), host, () => console.log(`${service} ${version} listens on ${port}`));
 process.on('SIGTERM', () => {
   server.close(() => process.exit(0));
   server.closeIdleConnections();
