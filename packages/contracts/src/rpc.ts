@@ -17,5 +17,9 @@ export type ServiceDefinition = Readonly<Record<string, AnyMethod>>;
 // biome-ignore lint/suspicious/noExplicitAny: a method of any request and response; the types come back by inference.
 export type AnyMethod = Method<any, any>;
 
-export type RequestOf<M extends AnyMethod> = M extends Method<infer Request, unknown> ? Request : never;
-export type ResponseOf<M extends AnyMethod> = M extends Method<never, infer Response> ? Response : never;
+export type RequestOf<M extends AnyMethod> = M extends { readonly request: MessageType<infer Request> }
+  ? Request
+  : never;
+export type ResponseOf<M extends AnyMethod> = M extends { readonly response: MessageType<infer Response> }
+  ? Response
+  : never;
