@@ -26,7 +26,10 @@ function adminAddress({ flags, env, cwd }: AdminOptions): string {
 }
 
 /** Calls `use` with a client of the admin API, and closes the connection after it. */
-export async function withAdmin<T>(options: AdminOptions, use: (client: Client<typeof Admin>) => Promise<T>): Promise<T> {
+export async function withAdmin<T>(
+  options: AdminOptions,
+  use: (client: Client<typeof Admin>) => Promise<T>,
+): Promise<T> {
   const address = adminAddress(options);
   const token = options.env.WEFT_ADMIN_TOKEN;
   const channel: Channel = connect({ addresses: [address], ...(token ? { bearerToken: token } : {}) });

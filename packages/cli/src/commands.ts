@@ -1,27 +1,9 @@
 /** The subcommands as one list; each is loaded when it is run, so that none pays for another. */
-import type { Flags, Parsed } from './flags.ts';
-import type { Terminal } from './terminal.ts';
-
-export interface CommandContext<F extends Flags> extends Parsed<F> {
-  readonly terminal: Terminal;
-  readonly env: NodeJS.ProcessEnv;
-  readonly cwd: string;
-}
-
-export interface Command<F extends Flags = Flags> {
-  /** What follows the name in the first line of the help. */
-  readonly usage: string;
-  readonly description: string;
-  readonly flags: F;
-  /** Hands all arguments to `run` as `rest`, unparsed. */
-  readonly rawArguments?: boolean;
-  /** Gives the exit code. Throws `WeftError` for what goes wrong. */
-  run(context: CommandContext<F>): Promise<number>;
-}
+import { flushCompileCache } from 'node:module';
+import type { Command } from './command.ts';
 
 interface Listed {
   readonly summary: string;
-  readonly hidden?: boolean;
   readonly load: () => Promise<{ readonly command: Command }>;
 }
 
@@ -39,10 +21,15 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   binaries: { summary: 'find or fetch Envoy and nats-server', load: () => import('./commands/binaries.ts') },
   test: { summary: 'run the tests of this checkout', load: () => import('./commands/test.ts') },
   version: { summary: 'print the version', load: () => import('./commands/version.ts') },
-  warm: { summary: 'load every module once', hidden: true, load: () => import('./commands/warm.ts') },
 };
 
 export async function loadCommand(name: string): Promise<Command | undefined> {
   if (!Object.hasOwn(COMMANDS, name)) return undefined;
   return (await COMMANDS[name]?.load())?.command;
+}
+
+/** Loads every command once and writes the compile cache, so that no later start has to strip types. */
+export async function warm(): Promise<void> {
+  for (const { load } of Object.values(COMMANDS)) await load();
+  flushCompileCache();
 }

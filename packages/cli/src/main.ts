@@ -1,6 +1,7 @@
 /** The command `weft`: finds the subcommand, runs it, turns errors into one sentence and an exit code. */
 import { toWeftError } from '@weft/contracts/error';
-import { type Command, COMMANDS, loadCommand } from './commands.ts';
+import type { Command } from './command.ts';
+import { COMMANDS, loadCommand, warm } from './commands.ts';
 import { type Flags, helpOf, parseFlags } from './flags.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 
@@ -15,7 +16,7 @@ const OVERVIEW = `weft: a service mesh
 `;
 
 function overview(): string {
-  const rest = Object.entries(COMMANDS).filter(([, { hidden }]) => !hidden);
+  const rest = Object.entries(COMMANDS);
   const width = Math.max(...rest.map(([name]) => name.length));
   const lines = rest.map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
   return `${OVERVIEW}\nall commands (weft <command> --help):\n${lines.join('\n')}`;
@@ -50,6 +51,10 @@ export async function main(argv: readonly string[], terminal: Terminal = process
     return name === undefined ? 2 : 0;
   }
   try {
+    if (name === 'warm') {
+      await warm();
+      return 0;
+    }
     return await run(name === '--version' ? 'version' : name, rest, terminal);
   } catch (thrown) {
     const error = toWeftError(thrown);

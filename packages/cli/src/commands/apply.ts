@@ -1,6 +1,6 @@
 import { ADMIN_FLAGS, withAdmin } from '../admin.ts';
 import { CHANGE_FLAGS, sendChange } from '../change.ts';
-import type { Command } from '../commands.ts';
+import type { Command } from '../command.ts';
 import { loadDocuments } from '../documents.ts';
 import { type Flags, usageError } from '../flags.ts';
 

@@ -1,7 +1,7 @@
 import type { ResourceKey } from '@weft/contracts/bus';
 import { ADMIN_FLAGS, withAdmin } from '../admin.ts';
 import { CHANGE_FLAGS, sendChange } from '../change.ts';
-import type { Command } from '../commands.ts';
+import type { Command } from '../command.ts';
 import { type Flags, usageError } from '../flags.ts';
 
 const FLAGS = {

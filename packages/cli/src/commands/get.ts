@@ -1,7 +1,7 @@
 import type { Admin } from '@weft/contracts/admin';
 import type { Client } from '@weft/rpc';
 import { ADMIN_FLAGS, withAdmin } from '../admin.ts';
-import type { Command } from '../commands.ts';
+import type { Command } from '../command.ts';
 import { type Flags, usageError } from '../flags.ts';
 import { age, table } from '../terminal.ts';
 

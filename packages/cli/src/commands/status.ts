@@ -1,6 +1,6 @@
 import type { Status } from '@weft/contracts/admin';
 import { ADMIN_FLAGS, withAdmin } from '../admin.ts';
-import type { Command } from '../commands.ts';
+import type { Command } from '../command.ts';
 import type { Flags } from '../flags.ts';
 import { age, table } from '../terminal.ts';
 

@@ -2,11 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { WeftError } from '@weft/contracts/error';
-import type { Command } from '../commands.ts';
+import type { Command } from '../command.ts';
 
 export const command: Command = {
   usage: '[<package> …]',
-  description: 'Runs the checks and tests of this checkout that need no container engine; of the packages named, or all.',
+  description:
+    'Runs the checks and tests of this checkout that need no container engine; of the packages named, or all.',
   flags: {},
   rawArguments: true,
   async run({ rest }) {

@@ -1,5 +1,5 @@
 import { ADMIN_FLAGS, withAdmin } from '../admin.ts';
-import type { Command } from '../commands.ts';
+import type { Command } from '../command.ts';
 import { type Flags, parseDuration, usageError } from '../flags.ts';
 
 const FLAGS = {

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type { Command } from '../commands.ts';
+import type { Command } from '../command.ts';
 
 /** The version in the package's manifest. */
 export function weftVersion(): string {
