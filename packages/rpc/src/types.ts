@@ -58,7 +58,10 @@ export type MountedMethod =
 
 /** A certificate with its key, and what to trust: PEM, as node:tls takes it. */
 export interface TlsMaterial {
-  /** The leaf first, without the root. */
+  /**
+   * The leaf first. Clients leave the root out. The control plane's node servers show their root at the end: an agent that
+   * joins knows of it no more than the hash in its token, finds it in the handshake, and only then trusts it.
+   */
   readonly chainPem: string;
   readonly keyPem: string;
   readonly rootsPem: readonly string[];

@@ -1,0 +1,144 @@
+/** Envoy as a child process, and what is asked of its admin endpoint. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { request } from 'node:http';
+import { availableParallelism } from 'node:os';
+import { createInterface } from 'node:readline';
+import { WeftError } from '@weft/contracts/error';
+import type { Bootstrap } from '@weft/envoy-api';
+import type { AgentFolder } from './folder.ts';
+import type { Log } from './log.ts';
+import type { Watchdog } from './watchdog.ts';
+
+export interface EnvoyOptions {
+  readonly path: string;
+  readonly bootstrap: Bootstrap;
+  readonly folder: AgentFolder;
+  readonly adminPort: number;
+  readonly log: Log;
+  readonly watchdog: Watchdog;
+}
+
+/** How many of Envoy's last lines are kept for an error. */
+const KEPT_LINES = 20;
+const ADMIN_TIMEOUT_MS = 2000;
+
+/** Asks the admin endpoint; throws when it does not answer. */
+function ask(port: number, method: 'GET' | 'POST', path: string): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ host: '127.0.0.1', port, method, path, timeout: ADMIN_TIMEOUT_MS, agent: false });
+    asked.once('timeout', () => asked.destroy(new Error(`no answer within ${ADMIN_TIMEOUT_MS} ms`)));
+    asked.once('error', reject);
+    asked.once('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.once('error', reject);
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
+    });
+    asked.end();
+  });
+}
+
+/** What of the inbound side is still busy. */
+export interface InboundActivity {
+  readonly requests: number;
+  /** Connections of TCP services: each is work of its own. */
+  readonly tcpConnections: number;
+  /** All connections, idle ones too. */
+  readonly connections: number;
+}
+
+const ACTIVITY_FILTER = '^(http\\.inbound\\.downstream_rq_active|(http|tcp)\\.inbound\\.downstream_cx_active)$';
+
+export class EnvoyProcess {
+  /** Resolves when the process is gone, with why. */
+  readonly ended: Promise<string>;
+  readonly #child: ChildProcess;
+  readonly #adminPort: number;
+  readonly #lines: string[] = [];
+
+  private constructor(child: ChildProcess, { adminPort, log, watchdog }: EnvoyOptions) {
+    this.#child = child;
+    this.#adminPort = adminPort;
+    if (child.pid !== undefined) watchdog.guard(child.pid);
+    if (child.stderr) createInterface({ input: child.stderr }).on('line', (line) => this.#told(line, log));
+    this.ended = new Promise((resolve) => {
+      child.once('close', (code, signal) => {
+        if (child.pid !== undefined) watchdog.forget(child.pid);
+        resolve(signal ? `it was ended by ${signal}` : `it ended with code ${code}`);
+      });
+    });
+  }
+
+  static async start(options: EnvoyOptions): Promise<EnvoyProcess> {
+    options.folder.write('envoy.json', JSON.stringify(options.bootstrap));
+    const args = [
+      ['-c', `${options.folder.path}/envoy.json`],
+      ['--concurrency', String(Math.min(2, availableParallelism()))],
+      ['--log-level', 'warn', '--log-format', '%l %v'],
+      // Draining answers with connection: close from the first request on; the agent decides when it ends.
+      ['--drain-strategy', 'immediate', '--drain-time-s', '600', '--parent-shutdown-time-s', '900'],
+      ['--disable-hot-restart'],
+    ].flat();
+    const child = spawn(options.path, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', (cause) =>
+        reject(
+          new WeftError('NOT_FOUND', `Envoy at ${options.path} cannot be started: ${cause.message}; set WEFT_ENVOY`, {
+            cause,
+          }),
+        ),
+      );
+    });
+    return new EnvoyProcess(child, options);
+  }
+
+  /** The last lines that it wrote, the newest last. */
+  get lastLines(): readonly string[] {
+    return this.#lines;
+  }
+
+  #told(line: string, log: Log): void {
+    this.#lines.push(line);
+    if (this.#lines.length > KEPT_LINES) this.#lines.shift();
+    const [, level = '', text = line] = /^(trace|debug|info|warning|error|critical) (.*)$/.exec(line) ?? [];
+    if (level === 'error' || level === 'critical') log.error({}, `envoy: ${text}`);
+    else log.warn({}, `envoy: ${text}`);
+  }
+
+  /** Whether it says of itself that it can serve. */
+  async isReady(): Promise<boolean> {
+    try {
+      return (await ask(this.#adminPort, 'GET', '/ready')).status === 200;
+    } catch {
+      // It does not listen yet.
+      return false;
+    }
+  }
+
+  /** Answers from now on say `connection: close`; connections are still accepted. */
+  async beginDrain(): Promise<void> {
+    await ask(this.#adminPort, 'POST', '/healthcheck/fail');
+  }
+
+  async activity(): Promise<InboundActivity> {
+    const path = `/stats?format=json&filter=${encodeURIComponent(ACTIVITY_FILTER)}`;
+    const { body } = await ask(this.#adminPort, 'GET', path);
+    const { stats } = JSON.parse(body) as { readonly stats: readonly { name?: string; value?: number }[] };
+    const activityOf = (name: string) => stats.find((stat) => stat.name === name)?.value ?? 0;
+    const tcpConnections = activityOf('tcp.inbound.downstream_cx_active');
+    return {
+      requests: activityOf('http.inbound.downstream_rq_active'),
+      tcpConnections,
+      connections: activityOf('http.inbound.downstream_cx_active') + tcpConnections,
+    };
+  }
+
+  /** Ends it: at once, or by force after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    this.#child.kill('SIGTERM');
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
+    await this.ended;
+    clearTimeout(timer);
+  }
+}
