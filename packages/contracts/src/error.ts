@@ -33,6 +33,8 @@ export interface WeftErrorOptions {
   /** Whether the same call may be made again without harm; by default only where nothing was done: UNAVAILABLE. */
   readonly retryable?: boolean;
   readonly cause?: unknown;
+  /** Sent with the error over gRPC, by lower-case key; bytes under keys that end in `-bin`. */
+  readonly metadata?: Readonly<Record<string, string | Uint8Array>>;
 }
 
 export class WeftError extends Error {
@@ -40,12 +42,14 @@ export class WeftError extends Error {
   readonly code: StatusCode;
   readonly source: ErrorSource;
   readonly retryable: boolean;
+  readonly metadata: Readonly<Record<string, string | Uint8Array>>;
 
   /** `message` is one plain sentence that says what happened and, where there is something, what to do. */
   constructor(code: StatusCode, message: string, options: WeftErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.source = options.source ?? 'self';
+    this.metadata = options.metadata ?? {};
     this.retryable = options.retryable ?? code === 'UNAVAILABLE';
   }
 }
