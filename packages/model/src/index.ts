@@ -1,1 +1,65 @@
-export {};
+export { keyText, resourceKey, scopedName } from './key.ts';
+export type {
+  Backend,
+  HeaderChanges,
+  HeaderValue,
+  HttpFilter,
+  HttpMatch,
+  HttpRouteSpec,
+  HttpRule,
+  Kind,
+  PathChange,
+  PathMatch,
+  Redirect,
+  RedirectStatus,
+  ServiceProtocol,
+  ServiceReference,
+  ServiceSpec,
+  Specs,
+  TcpRouteSpec,
+  UrlRewrite,
+  ValueMatch,
+} from './kinds.ts';
+export {
+  deriveMesh,
+  type Endpoint,
+  hostName,
+  hostNames,
+  type Mesh,
+  type MeshService,
+  type References,
+  referenceKey,
+  routeReferences,
+  routesFor,
+  unknownService,
+} from './mesh.ts';
+export { type ProxyView, project, type UpstreamView } from './project.ts';
+export {
+  type DocumentOf,
+  type DocumentViolation,
+  type KindSchema,
+  type KindSchemas,
+  labelKeySchema,
+  labelsSchema,
+  labelValueSchema,
+  nameSchema,
+  type ParsedDocument,
+  parseDocument,
+  parseJsonDocument,
+  type Resource,
+  type ResourceDocument,
+  type ResourceOf,
+  violationsText,
+} from './resource.ts';
+export * as schema from './schema/index.ts';
+export {
+  applyChangeSet,
+  applyWorkloads,
+  EMPTY_WORLD,
+  foldChangeSets,
+  type NumberedChangeSet,
+  type ReadResource,
+  type WorkloadChange,
+  type World,
+  withTrustDomain,
+} from './world.ts';
