@@ -34,12 +34,8 @@ function filterTroubles({ filters, matches, backendRefs }: HttpRule): Trouble[] 
   }
   for (const [index, filter] of filters.entries()) {
     const found = changeOf(filter);
-    if (found?.change?.type !== 'ReplacePrefixMatch' || matches.every(({ path }) => path.type === 'PathPrefix'))
-      continue;
-    troubles.push([
-      `filters[${index}].${found.path}`,
-      'replaces the matched prefix: expected every match of the rule to have a path of type PathPrefix',
-    ]);
+    const message = found?.change && prefixTrouble(found.change, matches);
+    if (message !== undefined) troubles.push([`filters[${index}].${found?.path}`, message]);
   }
   return troubles;
 }
