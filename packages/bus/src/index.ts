@@ -18,8 +18,9 @@ export interface Bus {
     options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
   ): Promise<Response>;
   /**
-   * Serves a call until `signal` aborts. Resolves once calls can arrive. What the handler throws reaches the caller
-   * as a `WeftError` of the same code and message.
+   * Serves a call until `signal` aborts; calls that run then are finished. Resolves once calls can arrive. What the
+   * handler throws reaches the caller as a `WeftError` of the same code and message; of other errors than `WeftError`,
+   * code INTERNAL. The handler's signal aborts when the caller's time is up or the bus is closed.
    */
   serve<Request, Response>(
     contract: CallContract<Request, Response>,
@@ -34,7 +35,10 @@ export interface Bus {
   log<T>(contract: LogContract<T>): Log<T>;
   /** Whether the bus can be reached now; undefined when it can, else why not. For readiness. */
   trouble(): string | undefined;
-  /** Ends what runs on the bus and lets go of its files and connections. */
+  /**
+   * Ends what runs on the bus and lets go of its files and connections: watches end without an error, handlers get a
+   * second to finish, everything else is UNAVAILABLE from then on.
+   */
   close(): Promise<void>;
 }
 
@@ -51,7 +55,10 @@ export type StateEvent<T> =
   /** Told once. `revision` is the newest of the state, 0 of an empty one. */
   | { readonly type: 'synced'; readonly revision: number };
 
-/** Values by key. Keys are words of `A-Z a-z 0-9 - _ . = /`, not empty, without `..` and without `/` at an end. */
+/**
+ * Values by key. Keys are words of 1 to 1,024 of `A-Z a-z 0-9 - _ . = /`, without `..` and without `/` at an end; others
+ * are INVALID_ARGUMENT. Values over the bus's limit are RESOURCE_EXHAUSTED.
+ */
 export interface State<T> {
   get(key: string): Promise<Entry<T> | undefined>;
   /** In no order that can be relied on. */
@@ -66,7 +73,8 @@ export interface State<T> {
   /**
    * What stands, then `synced`, then every change, until `signal` aborts, when it ends without an error. It goes on by
    * itself when a connection, or the node that serves it, is lost: nothing is lost; an entry may be told again, and of
-   * several changes to one key made meanwhile only the last may be told.
+   * several changes to one key made meanwhile, or made faster than the watcher takes them, only the last may be told.
+   * The end of the bus ends it too. Throws `WeftError` DATA_LOSS only for values that cannot be read.
    */
   watch(signal: AbortSignal): AsyncIterable<StateEvent<T>>;
 }
