@@ -1,0 +1,342 @@
+/**
+ * The parser of HTTP/1.1 messages (RFC 9112). It takes bytes as they come, in any pieces, and tells heads, body and end
+ * of each message. Nothing is guessed: what could be read in two ways is a {@link Violation}, and the parser stops.
+ */
+import { HEX } from './characters.ts';
+import { Framing, readFields } from './fields.ts';
+import { VIOLATIONS, type Violation } from './violation.ts';
+
+export interface ParserLimits {
+  /** Bytes of a head, and of a trailer section. */
+  readonly maxHeadBytes: number;
+  readonly maxFields: number;
+}
+
+/** What the owner of a parser is told. */
+export interface ParserEvents {
+  /**
+   * Reads the head, and says what body follows: its bytes, `chunked`, `until-close`, `tunnel` for bytes that are no HTTP
+   * any more, `on-hold` where it is not known yet whether they are, or `informational` where another head follows.
+   */
+  readHead(text: string, framing: Framing): number | BodyKind | Violation;
+  onBody(chunk: Buffer): void;
+  /** The message is complete. The parser then waits for {@link Parser.next}. */
+  onEnd(trailers: string[] | undefined): void;
+  onViolation(violation: Violation): void;
+}
+
+export type BodyKind = 'chunked' | 'until-close' | 'tunnel' | 'on-hold' | 'informational';
+
+type State =
+  | 'head'
+  | 'length'
+  | 'chunk-size'
+  | 'chunk-extension'
+  | 'chunk-line-end'
+  | 'chunk-bytes'
+  | 'chunk-end'
+  | 'trailers'
+  | 'raw'
+  | 'waiting'
+  | 'broken';
+
+const HEAD_END = Buffer.from('\r\n\r\n');
+const NOTHING = Buffer.alloc(0);
+const CR = 13;
+const LF = 10;
+const MAX_CHUNK_DIGITS = 13;
+const MAX_EMPTY_LINES = 16;
+/** What chunk lines may cost beyond the bytes that they frame, before it is an attack. */
+const MAX_CHUNK_OVERHEAD = 16_384;
+
+export class Parser {
+  readonly #events: ParserEvents;
+  readonly #limits: ParserLimits;
+  /** Looks at a head of which little is there; undefined: it is well so far. */
+  readonly #checkStart: ((bytes: Buffer, start: number) => Violation | undefined) | undefined;
+  readonly #framing = new Framing();
+  #state: State = 'head';
+  /** Bytes that could not be used yet: of an incomplete head, or of a message that is not this one's turn. */
+  #held: Buffer = NOTHING;
+  /** How many of the held bytes were searched for the end of the head. */
+  #searched = 0;
+  #emptyLines = 0;
+  /** Bytes of the body, or of the chunk, that are still to come. */
+  #left = 0;
+  #chunkDigits = 0;
+  #overhead = 0;
+  #untilClose = false;
+
+  constructor(
+    events: ParserEvents,
+    limits: ParserLimits,
+    checkStart?: (bytes: Buffer, start: number) => Violation | undefined,
+  ) {
+    this.#events = events;
+    this.#limits = limits;
+    this.#checkStart = checkStart;
+  }
+
+  /** How many bytes are held back. */
+  get heldBytes(): number {
+    return this.#held.length;
+  }
+
+  /** Whether no byte of the next message has come. */
+  get isBetweenMessages(): boolean {
+    return this.#held.length === 0 && (this.#state === 'head' || this.#state === 'waiting');
+  }
+
+  /** Reads bytes, as far as the state allows; the rest is held. */
+  push(chunk: Buffer): void {
+    if (this.#state === 'waiting' || this.#state === 'broken') {
+      if (this.#state === 'waiting') this.#hold(chunk);
+      return;
+    }
+    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    this.#held = NOTHING;
+    this.#run(bytes);
+  }
+
+  /** Begins the next message with what is held. */
+  next(): void {
+    if (this.#state !== 'waiting') return;
+    this.#state = 'head';
+    this.#emptyLines = 0;
+    this.#searched = 0;
+    if (this.#held.length === 0) return;
+    const bytes = this.#held;
+    this.#held = NOTHING;
+    this.#run(bytes);
+  }
+
+  /** Nothing more is read. */
+  stop(): void {
+    this.#state = 'broken';
+    this.#held = NOTHING;
+  }
+
+  /** Makes everything from here on the bytes of a tunnel, what was held first. */
+  tunnel(): void {
+    this.#state = 'raw';
+    if (this.#held.length === 0) return;
+    const bytes = this.#held;
+    this.#held = NOTHING;
+    this.#events.onBody(bytes);
+  }
+
+  /** The far side sends no more: true where that is a proper end of what is being read. */
+  finish(): boolean {
+    if (this.#state === 'raw') {
+      this.#state = 'waiting';
+      if (this.#untilClose) this.#events.onEnd(undefined);
+      return true;
+    }
+    return this.isBetweenMessages;
+  }
+
+  /** Whether an event's receiver stopped the parser. */
+  #isBroken(): boolean {
+    return this.#state === 'broken';
+  }
+
+  #hold(bytes: Buffer): void {
+    this.#held = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
+  }
+
+  #run(bytes: Buffer): void {
+    let at = 0;
+    while (at < bytes.length && this.#state !== 'waiting' && this.#state !== 'broken') {
+      at = this.#step(bytes, at);
+    }
+    if (this.#state === 'waiting' && at < bytes.length) this.#hold(bytes.subarray(at));
+  }
+
+  /** Reads one piece of the message from `at` and gives where the next one starts. */
+  #step(bytes: Buffer, at: number): number {
+    switch (this.#state) {
+      case 'head':
+        return this.#readHead(bytes, at);
+      case 'length':
+      case 'chunk-bytes':
+        return this.#readLength(bytes, at);
+      case 'chunk-size':
+        return this.#readChunkSize(bytes, at);
+      case 'chunk-extension':
+        return this.#readChunkExtension(bytes, at);
+      case 'chunk-line-end':
+        return this.#readChunkLineEnd(bytes, at);
+      case 'chunk-end':
+        return this.#readChunkEnd(bytes, at);
+      case 'trailers':
+        return this.#readTrailers(bytes, at);
+      case 'raw':
+        this.#events.onBody(at === 0 ? bytes : bytes.subarray(at));
+        return bytes.length;
+      case 'waiting':
+      case 'broken':
+        return at;
+    }
+  }
+
+  #fail(violation: Violation, bytes: Buffer): number {
+    this.#state = 'broken';
+    this.#events.onViolation(violation);
+    return bytes.length;
+  }
+
+  #end(trailers: string[] | undefined): void {
+    this.#state = 'waiting';
+    this.#events.onEnd(trailers);
+  }
+
+  #readHead(bytes: Buffer, from: number): number {
+    let start = from;
+    while (this.#checkStart && bytes[start] === CR && bytes[start + 1] === LF) {
+      if (++this.#emptyLines > MAX_EMPTY_LINES) return this.#fail(VIOLATIONS.emptyLines, bytes);
+      start += 2;
+      this.#searched = 0;
+    }
+    const end = bytes.indexOf(HEAD_END, start + Math.max(0, this.#searched - 3));
+    const size = (end === -1 ? bytes.length : end + 4) - start;
+    if (end === -1 || size > this.#limits.maxHeadBytes) {
+      const limit = start + Math.min(size, this.#limits.maxHeadBytes);
+      const violation = this.#checkPart(bytes, start, limit);
+      if (violation) return this.#fail(violation, bytes);
+      if (size > this.#limits.maxHeadBytes) return this.#fail(VIOLATIONS.headTooLarge, bytes);
+      this.#held = start === 0 ? bytes : bytes.subarray(start);
+      this.#searched = this.#held.length;
+      return bytes.length;
+    }
+    this.#framing.reset();
+    this.#searched = 0;
+    const body = this.#events.readHead(bytes.latin1Slice(start, end + 2), this.#framing);
+    if (typeof body === 'object') return this.#fail(body, bytes);
+    if (this.#isBroken()) return bytes.length;
+    this.#beginBody(body);
+    return end + 4;
+  }
+
+  /** Whether a part of a head, of which the first `#searched` bytes were looked at before, can become a good one. */
+  #checkPart(bytes: Buffer, start: number, end: number): Violation | undefined {
+    if (start === end || (bytes[start] === CR && start + 1 === end)) return undefined;
+    if (this.#searched < 64) {
+      const violation = this.#checkStart?.(bytes, start);
+      if (violation) return violation;
+    }
+    for (let at = start + Math.max(0, this.#searched - 1); at < end; at++) {
+      const code = bytes[at] as number;
+      if (code > CR) continue;
+      if (code === LF && bytes[at - 1] !== CR) return VIOLATIONS.bareLineFeed;
+      if (code === CR && at + 1 < bytes.length && bytes[at + 1] !== LF) return VIOLATIONS.bareCarriageReturn;
+      if (code === 0) return VIOLATIONS.nulByte;
+    }
+    return undefined;
+  }
+
+  #beginBody(body: number | BodyKind): void {
+    this.#untilClose = false;
+    if (typeof body === 'number') {
+      this.#left = body;
+      if (body === 0) this.#end(undefined);
+      else this.#state = 'length';
+    } else if (body === 'chunked') {
+      this.#overhead = 0;
+      this.#beginChunk();
+    } else if (body === 'on-hold') this.#state = 'waiting';
+    else if (body !== 'informational') {
+      this.#untilClose = body === 'until-close';
+      this.#state = 'raw';
+    }
+  }
+
+  #readLength(bytes: Buffer, at: number): number {
+    const end = Math.min(bytes.length, at + this.#left);
+    this.#left -= end - at;
+    const complete = this.#left === 0;
+    if (complete && this.#state === 'chunk-bytes') this.#state = 'chunk-end';
+    this.#events.onBody(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end));
+    if (complete && this.#state === 'length') this.#end(undefined);
+    return end;
+  }
+
+  #beginChunk(): void {
+    this.#state = 'chunk-size';
+    this.#left = 0;
+    this.#chunkDigits = 0;
+  }
+
+  #readChunkSize(bytes: Buffer, from: number): number {
+    let at = from;
+    for (; at < bytes.length; at++) {
+      const code = bytes[at] as number;
+      const digit = HEX[code] as number;
+      if (digit === 255) {
+        if (this.#chunkDigits === 0) return this.#fail(VIOLATIONS.chunkSize, bytes);
+        if (code === CR) this.#state = 'chunk-line-end';
+        else if (code === 59) this.#state = 'chunk-extension';
+        else return this.#fail(VIOLATIONS.chunkSize, bytes);
+        return at + 1;
+      }
+      if (++this.#chunkDigits > MAX_CHUNK_DIGITS) return this.#fail(VIOLATIONS.chunkSize, bytes);
+      this.#left = this.#left * 16 + digit;
+    }
+    return at;
+  }
+
+  /** Extensions are checked and left out: nobody may act on them (RFC 9112, 7.1.1). */
+  #readChunkExtension(bytes: Buffer, from: number): number {
+    for (let at = from; at < bytes.length; at++) {
+      const code = bytes[at] as number;
+      if (code === CR) {
+        this.#state = 'chunk-line-end';
+        return at + 1;
+      }
+      if ((code < 32 && code !== 9) || code === 127 || ++this.#overhead > MAX_CHUNK_OVERHEAD) {
+        return this.#fail(VIOLATIONS.chunkExtension, bytes);
+      }
+    }
+    return bytes.length;
+  }
+
+  #readChunkLineEnd(bytes: Buffer, at: number): number {
+    if (bytes[at] !== LF) return this.#fail(VIOLATIONS.chunkSize, bytes);
+    this.#overhead = Math.max(0, this.#overhead - 16 - 2 * this.#left);
+    if (this.#left === 0) {
+      this.#state = 'trailers';
+      this.#searched = 0;
+    } else this.#state = 'chunk-bytes';
+    return at + 1;
+  }
+
+  #readChunkEnd(bytes: Buffer, at: number): number {
+    // `#left` counts down the two bytes that end a chunk: 0, then -1.
+    if (bytes[at] !== (this.#left === 0 ? CR : LF)) return this.#fail(VIOLATIONS.chunkEnd, bytes);
+    if (this.#left === 0) this.#left = -1;
+    else this.#beginChunk();
+    return at + 1;
+  }
+
+  #readTrailers(bytes: Buffer, start: number): number {
+    if (bytes[start] === CR && bytes[start + 1] === LF) {
+      this.#end(undefined);
+      return start + 2;
+    }
+    const end = bytes.indexOf(HEAD_END, start + Math.max(0, this.#searched - 3));
+    const size = (end === -1 ? bytes.length : end + 4) - start;
+    if (end === -1 || size > this.#limits.maxHeadBytes) {
+      const violation = this.#checkPart(bytes, start, start + Math.min(size, this.#limits.maxHeadBytes));
+      if (violation) return this.#fail(violation, bytes);
+      if (size > this.#limits.maxHeadBytes) return this.#fail(VIOLATIONS.headTooLarge, bytes);
+      this.#held = start === 0 ? bytes : bytes.subarray(start);
+      this.#searched = this.#held.length;
+      return bytes.length;
+    }
+    const trailers: string[] = [];
+    const text = bytes.latin1Slice(start, end + 2);
+    const violation = readFields(text, 0, trailers, new Framing(), this.#limits.maxFields);
+    if (violation) return this.#fail(violation, bytes);
+    this.#end(trailers);
+    return end + 4;
+  }
+}

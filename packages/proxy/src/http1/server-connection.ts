@@ -1,0 +1,358 @@
+/**
+ * A connection from a client that speaks HTTP/1.0 or HTTP/1.1 (RFC 9112). Requests are served one after another, in the
+ * order in which they came; what a client sends ahead waits in a bounded buffer.
+ */
+import type { Socket } from 'node:net';
+import { type Clock, Deadline } from '../clock.ts';
+import { HeaderList } from '../http/header-list.ts';
+import { hasNoBody, type RequestHead, type ResponseHead } from '../http/message.ts';
+import type { RequestListener, ResponseStream } from '../http/stream.ts';
+import type { FlushQueue } from '../net/flush-queue.ts';
+import { SocketWriter } from '../net/socket-writer.ts';
+import type { Framing } from './fields.ts';
+import { type BodyKind, Parser, type ParserEvents } from './parser.ts';
+import { checkRequestStart, readRequestHead } from './request-head.ts';
+import { VIOLATIONS, type Violation } from './violation.ts';
+import { chunkLine, lastChunkText, responseHeadText } from './write-head.ts';
+
+export interface Http1ServerOptions {
+  readonly maxHeadBytes: number;
+  readonly maxFields: number;
+  readonly acceptsHttp10: boolean;
+  /** Taken for the Host that a request in HTTP/1.0 lacks; '': such a request is refused. */
+  readonly defaultHostForHttp10: string;
+  readonly enableTrailers: boolean;
+  /** From the first byte of a request to the end of its head; 0: no limit. */
+  readonly requestHeadersTimeoutMs: number;
+  /** Without a request; 0: no limit. */
+  readonly idleTimeoutMs: number;
+  /** How long to wait, after the last answer, for the client to close. */
+  readonly delayedCloseMs: number;
+}
+
+/** Who serves the requests of a connection. */
+export interface RequestHandler {
+  /** A request's head came. The listener is told of what follows. */
+  onRequest(head: RequestHead, stream: ResponseStream): RequestListener;
+  /** What came is no request: answer it. The connection ends afterwards. */
+  onViolation(violation: Violation, stream: ResponseStream): void;
+  /** The head of a request did not come in time: answer it. The connection ends afterwards. */
+  onHeadTimeout(stream: ResponseStream): void;
+  /** Whether the connection should end after the response that is being sent. */
+  isDraining(): boolean;
+  onClose(): void;
+}
+
+/** What a client may send ahead of the answers that it waits for. */
+const MAX_HELD_BYTES = 65_536;
+
+type RequestState = 'none' | 'reading' | 'complete';
+type ResponseState = 'none' | 'awaited' | 'body' | 'complete';
+type BodyFraming = 'length' | 'chunked' | 'until-close' | 'tunnel';
+
+export class Http1ServerConnection implements ParserEvents, ResponseStream {
+  readonly #socket: Socket;
+  readonly #handler: RequestHandler;
+  readonly #options: Http1ServerOptions;
+  readonly #writer: SocketWriter;
+  readonly #parser: Parser;
+  readonly #idle: Deadline;
+  readonly #headTimeout: Deadline;
+  #listener: RequestListener | undefined;
+  #request: RequestState = 'none';
+  #response: ResponseState = 'none';
+  #framing: BodyFraming = 'length';
+  #method = '';
+  #isHttp10 = false;
+  #wantsTunnel = false;
+  #closesAfter = false;
+  /** While the owner is being told of a head, which it may answer at once. */
+  #isInHead = false;
+  #isPaused = false;
+  #isClosing = false;
+  #isOver = false;
+
+  constructor(socket: Socket, handler: RequestHandler, options: Http1ServerOptions, queue: FlushQueue, clock: Clock) {
+    this.#socket = socket;
+    this.#handler = handler;
+    this.#options = options;
+    this.#writer = new SocketWriter(socket, queue, () => this.#onDrain());
+    this.#parser = new Parser(this, options, checkRequestStart);
+    this.#idle = new Deadline(clock, () => this.#onIdle());
+    this.#headTimeout = new Deadline(clock, () => this.#onHeadTimeout());
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('end', () => this.#onEndOfInput());
+    socket.on('error', () => this.#over());
+    socket.on('close', () => this.#over());
+    this.#idle.set(options.idleTimeoutMs);
+  }
+
+  /** Whether a request is being read or answered. */
+  get isActive(): boolean {
+    return this.#response !== 'none' || !this.#parser.isBetweenMessages;
+  }
+
+  /** Ends the connection as soon as no request is being served. */
+  drain(): void {
+    if (!this.isActive) this.#close();
+    else this.#closesAfter = true;
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+    this.#over();
+  }
+
+  // What the socket tells.
+
+  #onData(chunk: Buffer): void {
+    if (this.#isClosing) return;
+    if (this.#response === 'none' && this.#parser.isBetweenMessages) {
+      this.#idle.clear();
+      this.#headTimeout.set(this.#options.requestHeadersTimeoutMs);
+    }
+    this.#parser.push(chunk);
+    if (this.#parser.heldBytes > MAX_HELD_BYTES && this.#response !== 'none') this.pauseRequest();
+  }
+
+  #onEndOfInput(): void {
+    if (this.#framing === 'tunnel' && this.#listener) {
+      this.#request = 'complete';
+      this.#parser.stop();
+      const listener = this.#listener;
+      if (this.#response === 'complete') this.#listener = undefined;
+      listener.onRequestEnd(undefined);
+      return;
+    }
+    if (this.#isClosing || this.#listener === undefined) this.#writer.end();
+    else this.destroy();
+  }
+
+  #onDrain(): void {
+    if (this.#response !== 'none') this.#listener?.onDownstreamDrain();
+  }
+
+  #onIdle(): void {
+    if (!this.isActive) this.#close();
+  }
+
+  #onHeadTimeout(): void {
+    this.#answerOutOfTurn((stream) => this.#handler.onHeadTimeout(stream));
+  }
+
+  #over(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#isClosing = true;
+    this.#idle.dispose();
+    this.#headTimeout.dispose();
+    this.#parser.stop();
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.onDownstreamReset();
+    this.#handler.onClose();
+  }
+
+  // What the parser tells.
+
+  readHead(text: string, framing: Framing): number | BodyKind | Violation {
+    const head = readRequestHead(text, framing, this.#options.maxFields);
+    if ('detail' in head) return head;
+    this.#isHttp10 = head.protocol === 'HTTP/1.0';
+    if (this.#isHttp10) {
+      const refused = this.#checkHttp10(head);
+      if (refused) return refused;
+    }
+    this.#headTimeout.clear();
+    this.#method = head.method;
+    this.#closesAfter = framing.close || (this.#isHttp10 && !framing.keepAlive);
+    if (head.upgrade === 'h2c' || head.bodyLength !== 0) head.upgrade = undefined;
+    this.#wantsTunnel = head.method === 'CONNECT' || head.upgrade !== undefined;
+    if (head.method === 'CONNECT' && head.bodyLength !== 0) return VIOLATIONS.contentLength;
+    this.#request = head.bodyLength === 0 && !this.#wantsTunnel ? 'complete' : 'reading';
+    this.#response = 'awaited';
+    this.#framing = 'length';
+    this.#isInHead = true;
+    const listener = this.#handler.onRequest(head, this);
+    this.#isInHead = false;
+    if (this.#response !== 'complete') this.#listener = listener;
+    if (this.#wantsTunnel) return 'on-hold';
+    return head.bodyLength === -1 ? 'chunked' : head.bodyLength;
+  }
+
+  #checkHttp10(head: RequestHead): Violation | undefined {
+    if (!this.#options.acceptsHttp10) return VIOLATIONS.oldVersion;
+    if (head.authority !== '') return undefined;
+    if (this.#options.defaultHostForHttp10 === '') return VIOLATIONS.missingHost;
+    head.authority = this.#options.defaultHostForHttp10;
+    return undefined;
+  }
+
+  onBody(chunk: Buffer): void {
+    this.#listener?.onRequestBody(chunk);
+  }
+
+  onEnd(trailers: string[] | undefined): void {
+    this.#request = 'complete';
+    const kept = trailers && this.#options.enableTrailers ? new HeaderList(trailers) : undefined;
+    this.#listener?.onRequestEnd(kept);
+    this.#finishIfComplete();
+  }
+
+  onViolation(violation: Violation): void {
+    this.#closesAfter = true;
+    if (this.#listener) this.#listener.onRequestMalformed(violation.status, violation.detail);
+    else this.#answerOutOfTurn((stream) => this.#handler.onViolation(violation, stream));
+  }
+
+  /** Answers what is not a request; nothing more is read. */
+  #answerOutOfTurn(answer: (stream: ResponseStream) => void): void {
+    this.#headTimeout.clear();
+    this.#parser.stop();
+    this.#method = '';
+    this.#closesAfter = true;
+    this.#wantsTunnel = false;
+    this.#request = 'reading';
+    this.#response = 'awaited';
+    answer(this);
+  }
+
+  // What the response's owner calls.
+
+  sendInformational(head: ResponseHead): void {
+    if (this.#isOver || this.#isHttp10 || this.#response !== 'awaited') return;
+    this.#writer.text(`${responseHeadText(head.status, head.headers)}\r\n`);
+  }
+
+  sendHead(head: ResponseHead, end: boolean): void {
+    if (this.#isOver) return;
+    if (this.#wantsTunnel && this.#framing !== 'tunnel') this.#refuseTunnel();
+    if (this.#request !== 'complete' && end) this.#closesAfter = true;
+    if (this.#handler.isDraining()) this.#closesAfter = true;
+    let text = responseHeadText(head.status, head.headers);
+    if (this.#framing === 'tunnel') text += this.#upgradeLines(head);
+    else text += this.#framingLines(head, end) + this.#connectionLine();
+    this.#response = 'body';
+    this.#writer.text(`${text}\r\n`);
+    if (end) this.sendEnd(undefined);
+    else if (this.#framing === 'tunnel') this.#parser.tunnel();
+  }
+
+  /** What follows a refused Upgrade is the next request; what follows a refused CONNECT may be anything. */
+  #refuseTunnel(): void {
+    this.#wantsTunnel = false;
+    this.#request = 'complete';
+    if (this.#method !== 'CONNECT') return;
+    this.#closesAfter = true;
+    this.#parser.stop();
+  }
+
+  #upgradeLines(head: ResponseHead): string {
+    return head.status === 101 ? `connection: upgrade\r\nupgrade: ${head.upgrade}\r\n` : '';
+  }
+
+  #framingLines(head: ResponseHead, end: boolean): string {
+    this.#framing = 'length';
+    if (hasNoBody(this.#method, head.status) || head.headers.has('content-length')) return '';
+    if (end) return 'content-length: 0\r\n';
+    if (this.#isHttp10) {
+      this.#framing = 'until-close';
+      this.#closesAfter = true;
+      return '';
+    }
+    this.#framing = 'chunked';
+    return 'transfer-encoding: chunked\r\n';
+  }
+
+  #connectionLine(): string {
+    if (this.#closesAfter) return 'connection: close\r\n';
+    return this.#isHttp10 ? 'connection: keep-alive\r\n' : '';
+  }
+
+  sendBody(chunk: Buffer): boolean {
+    if (this.#isOver || chunk.length === 0) return true;
+    if (this.#framing !== 'chunked') return this.#writer.bytes(chunk);
+    this.#writer.text(chunkLine(chunk.length));
+    this.#writer.bytes(chunk);
+    this.#writer.text('\r\n');
+    return !this.#writer.isBlocked;
+  }
+
+  sendEnd(trailers: HeaderList | undefined): void {
+    if (this.#isOver) return;
+    if (this.#framing === 'chunked') {
+      this.#writer.text(lastChunkText(this.#options.enableTrailers ? trailers : undefined));
+    }
+    this.#response = 'complete';
+    if (this.#framing === 'tunnel') {
+      this.#writer.end();
+      if (this.#request === 'complete') this.#listener = undefined;
+      return;
+    }
+    this.#finishIfComplete();
+  }
+
+  abort(): void {
+    if (this.#isOver) return;
+    this.#listener = undefined;
+    this.#isClosing = true;
+    this.#parser.stop();
+    this.#writer.flush();
+    // Where the end of the connection is the end of the body, only a reset tells that the body is not complete.
+    if (this.#framing === 'until-close' && !('encrypted' in this.#socket)) this.#socket.resetAndDestroy();
+    else this.#socket.destroySoon();
+    this.#lingers();
+  }
+
+  pauseRequest(): void {
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  resumeRequest(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  becomeTunnel(): void {
+    this.#framing = 'tunnel';
+  }
+
+  // The end of a response.
+
+  #finishIfComplete(): void {
+    if (this.#response !== 'complete' || this.#isInHead) return;
+    this.#listener = undefined;
+    if (this.#closesAfter || this.#request !== 'complete') {
+      this.#close();
+      return;
+    }
+    this.#response = 'none';
+    this.#request = 'none';
+    this.#framing = 'length';
+    this.resumeRequest();
+    this.#parser.next();
+    if (this.#response !== 'none') return;
+    if (this.#parser.isBetweenMessages) this.#idle.set(this.#options.idleTimeoutMs);
+    else this.#headTimeout.set(this.#options.requestHeadersTimeoutMs);
+  }
+
+  /** Sends what is left and closes; what the client still sends is thrown away for a while, lest it lose the answer. */
+  #close(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#response = 'complete';
+    this.#parser.stop();
+    this.resumeRequest();
+    this.#writer.end();
+    this.#idle.dispose();
+    this.#headTimeout.dispose();
+    this.#lingers();
+  }
+
+  #lingers(): void {
+    const timer = setTimeout(() => this.#socket.destroy(), this.#options.delayedCloseMs).unref();
+    this.#socket.once('close', () => clearTimeout(timer));
+  }
+}
