@@ -1,0 +1,111 @@
+/** Validates X.509-SVIDs: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md, section 5. */
+import { toWeftError, WeftError } from '@weft/contracts/error';
+import { type Certificate, parseCertificate, parsePemCertificates } from './certificate.ts';
+import { publicKeyOf } from './key.ts';
+import { OID } from './oids.ts';
+import { findPath, generalTrouble, pathTrouble } from './path.ts';
+import { isStrongKey } from './signature.ts';
+import { parseSpiffeId, type SpiffeId } from './spiffe.ts';
+
+const MAX_CHAIN = 8;
+
+export interface VerifyOptions {
+  /** What to trust, as `parseTrust` gives it. */
+  readonly roots: readonly Certificate[];
+  /** The one trust domain whose identities are accepted. */
+  readonly trustDomain: string;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
+function refuse(reason: string, cause?: unknown): WeftError {
+  const why = cause === undefined ? {} : { cause };
+  return new WeftError('UNAUTHENTICATED', `the certificate is refused: ${reason}`, { retryable: false, ...why });
+}
+
+/** The one SPIFFE ID in a certificate; throws a reason in words when there is not exactly one. */
+function identityOf(leaf: Certificate): SpiffeId {
+  const uris = (leaf.extensions.names ?? []).flatMap((name) => (name.type === 'uri' ? [name.text] : []));
+  const [uri] = uris;
+  if (uri === undefined || uris.length !== 1) {
+    throw refuse(`it names ${uris.length === 0 ? 'no' : uris.length} URIs, and an identity is exactly one`);
+  }
+  try {
+    return parseSpiffeId(uri);
+  } catch (error) {
+    throw refuse(toWeftError(error).message, error);
+  }
+}
+
+/** Why a certificate must not be a leaf; undefined when it may. */
+function leafTrouble(leaf: Certificate): string | undefined {
+  const { basicConstraints, keyUsage, keyUsageCritical, extendedKeyUsage } = leaf.extensions;
+  if (basicConstraints?.ca) return 'it is of a CA, and a workload is none';
+  if (!keyUsage?.has('digitalSignature')) return 'its key usage does not allow digital signatures';
+  if (!keyUsageCritical) return 'its key usage is not marked as critical';
+  if (keyUsage.has('keyCertSign') || keyUsage.has('cRLSign')) return 'its key usage is that of a CA';
+  if (extendedKeyUsage && !(extendedKeyUsage.has(OID.serverAuth) && extendedKeyUsage.has(OID.clientAuth))) {
+    return 'its extended key usage is not both for servers and for clients';
+  }
+  return isStrongKey(publicKeyOf(leaf.spki)) ? undefined : 'its key is weak, or of an unknown kind';
+}
+
+/**
+ * Gives the identity that a chain proves (DER, the leaf first; a root at its end does no harm), or throws `WeftError`
+ * UNAUTHENTICATED with the reason. Everything is checked here, signatures and validity too, so that it does not matter
+ * what a TLS library checked before; that the peer has the key is the TLS handshake's to prove.
+ */
+export function verifySvid(chain: readonly Uint8Array[], { roots, trustDomain, nowMs }: VerifyOptions): SpiffeId {
+  if (chain.length === 0) throw refuse('none was presented');
+  if (chain.length > MAX_CHAIN) throw refuse(`its chain of ${chain.length} certificates is longer than ${MAX_CHAIN}`);
+  let certificates: readonly Certificate[];
+  let trouble: string | undefined;
+  try {
+    certificates = chain.map(parseCertificate);
+  } catch (error) {
+    throw refuse(toWeftError(error).message, error);
+  }
+  const [leaf] = certificates;
+  if (!leaf) throw refuse('none was presented');
+  const id = identityOf(leaf);
+  if (id.trustDomain !== trustDomain) {
+    throw refuse(
+      `it is of the trust domain ${JSON.stringify(id.trustDomain)}, and this mesh is ${JSON.stringify(trustDomain)}`,
+    );
+  }
+  try {
+    trouble = generalTrouble(leaf, nowMs, 'it') ?? leafTrouble(leaf);
+    const path = trouble === undefined ? findPath(certificates, roots) : undefined;
+    if (path?.type === 'refused') trouble = path.reason;
+    if (path?.type === 'found') trouble = pathTrouble(leaf, path.issuers, nowMs);
+  } catch (error) {
+    throw refuse(toWeftError(error).message, error);
+  }
+  if (trouble !== undefined) throw refuse(trouble);
+  return id;
+}
+
+/**
+ * Parses what to trust: PEM texts of one or more root certificates each. Throws `WeftError` INVALID_ARGUMENT when one
+ * cannot be read.
+ */
+export function parseTrust(rootsPem: readonly string[]): readonly Certificate[] {
+  return rootsPem.flatMap(parsePemCertificates);
+}
+
+/** What `tls.TLSSocket.getPeerCertificate(true)` gives, as far as it matters. */
+export interface PeerCertificate {
+  readonly raw?: Uint8Array;
+  readonly issuerCertificate?: PeerCertificate;
+}
+
+/** The chain of a TLS peer for {@link verifySvid}: empty when the peer presented none. */
+export function peerChain(peer: PeerCertificate | undefined): readonly Uint8Array[] {
+  const chain: Uint8Array[] = [];
+  for (let next = peer; next?.raw && chain.length <= MAX_CHAIN; next = next.issuerCertificate) {
+    chain.push(next.raw);
+    // Node ends the chain with a root that is its own issuer.
+    if (next.issuerCertificate === next) break;
+  }
+  return chain;
+}
