@@ -86,3 +86,26 @@ test('the registry changes workloads alone, and its revision always', () => {
   assert.equal(withTrustDomain(gone, '').trustDomain, '');
   assert.equal(withTrustDomain(gone, 'weft.test').trustDomain, 'weft.test');
 });
+
+test('a workload that would spoil what many share is left out and told', () => {
+  const bad = [
+    { address: 'localhost' },
+    { service: 'Stock' },
+    { id: 'other' },
+    { outboundPort: 70_000 },
+    { upstreams: [{ namespace: 'shop', service: 'a.b', localPort: 9000 }] },
+    { ports: [{ applicationPort: 8080, protocol: 'HTTP' as const, inboundPort: 0 }] },
+  ];
+  const stock = sketchWorkload({ service: 'stock' });
+  for (const change of bad) {
+    const value = { ...stock, ...change };
+    const world = applyWorkloads(EMPTY_WORLD, [{ type: 'put', key: 'shop/stock-1', value }], 1);
+    assert.equal(world.workloads.size, 0);
+    assert.match(
+      world.problems.get('Workload/shop/stock-1')?.message ?? '',
+      /^the workload shop\/stock-1 is left out: /,
+    );
+    const mended = applyWorkloads(world, [{ type: 'put', key: 'shop/stock-1', value: stock }], 2);
+    assert.deepEqual([mended.workloads.size, mended.problems.size], [1, 0]);
+  }
+});

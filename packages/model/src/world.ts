@@ -2,9 +2,11 @@
  * The world: everything that the control plane knows of the mesh at one moment, as one frozen value. A change makes a
  * new world that shares all that did not change, so that whoever derives something can tell by identity what is new.
  */
+import { isIP } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { ChangeSet, Operation, Problem, Workload } from '@weft/contracts/bus';
-import { keyText } from './key.ts';
+import { isLabel } from '@weft/identity';
+import { keyText, scopedName } from './key.ts';
 import { type ParsedDocument, type Resource, type ResourceDocument, violationsText } from './resource.ts';
 
 export interface World {
@@ -18,7 +20,10 @@ export interface World {
   readonly resources: ReadonlyMap<string, Resource>;
   /** By `<namespace>/<workload id>`. */
   readonly workloads: ReadonlyMap<string, Workload>;
-  /** Resources of the log that could not be read, by key; an earlier version that could be still stands. */
+  /**
+   * Resources of the log that could not be read, by key: an earlier version that could be still stands. And workloads
+   * that cannot be used, as `Workload/<namespace>/<id>`.
+   */
   readonly problems: ReadonlyMap<string, Problem>;
 }
 
@@ -97,20 +102,64 @@ export type WorkloadChange =
   | { readonly type: 'put'; readonly key: string; readonly value: Workload }
   | { readonly type: 'delete'; readonly key: string };
 
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 1 && port <= 65_535;
+}
+
+/** Why a workload cannot be used, as one bad address or name would spoil what many proxies share. */
+function workloadTrouble(key: string, workload: Workload): string | undefined {
+  const { id, namespace, service, address, ports, outboundPort, upstreams } = workload;
+  if (scopedName(namespace, id) !== key) return `it is registered under ${key} and calls itself ${namespace}/${id}`;
+  const names = [namespace, service, ...upstreams.flatMap((upstream) => [upstream.namespace, upstream.service])];
+  const bad = names.find((name) => !isLabel(name));
+  if (bad !== undefined) return `${JSON.stringify(bad)} is no name of a namespace or service`;
+  if (isIP(address) === 0) return `its address ${JSON.stringify(address)} is not an IP address`;
+  const numbers = [
+    ...ports.flatMap((port) => [port.applicationPort, port.inboundPort]),
+    ...upstreams.map((upstream) => upstream.localPort),
+    ...(outboundPort === 0 ? [] : [outboundPort]),
+  ];
+  const wrong = numbers.find((port) => !isPort(port));
+  return wrong === undefined ? undefined : `${wrong} is not a port`;
+}
+
+interface RegistryDraft {
+  readonly workloads: Map<string, Workload>;
+  readonly problems: Map<string, Problem>;
+  changed: boolean;
+}
+
+function takeOut(draft: RegistryDraft, key: string): void {
+  if (draft.workloads.delete(key)) draft.changed = true;
+  if (draft.problems.delete(`Workload/${key}`)) draft.changed = true;
+}
+
+function register(draft: RegistryDraft, key: string, workload: Workload): void {
+  const trouble = workloadTrouble(key, workload);
+  if (trouble !== undefined) {
+    takeOut(draft, key);
+    const { namespace, id } = workload;
+    const message = `the workload ${key} is left out: ${trouble}`;
+    draft.problems.set(`Workload/${key}`, { key: { kind: 'Workload', namespace, name: id }, message, revision: 0 });
+    draft.changed = true;
+  } else if (!isDeepStrictEqual(draft.workloads.get(key), workload)) {
+    draft.problems.delete(`Workload/${key}`);
+    draft.workloads.set(key, Object.freeze(workload));
+    draft.changed = true;
+  }
+}
+
 /** The world after these changes of the registry, the last of which has that revision. */
 export function applyWorkloads(world: World, changes: Iterable<WorkloadChange>, registryRevision: number): World {
-  const workloads = new Map(world.workloads);
-  let changed = false;
+  const draft = { workloads: new Map(world.workloads), problems: new Map(world.problems), changed: false };
   for (const change of changes) {
-    if (change.type === 'delete') changed = workloads.delete(change.key) || changed;
-    else if (!isDeepStrictEqual(workloads.get(change.key), change.value)) {
-      workloads.set(change.key, Object.freeze(change.value));
-      changed = true;
-    }
+    if (change.type === 'delete') takeOut(draft, change.key);
+    else register(draft, change.key, change.value);
   }
   const revision = Math.max(registryRevision, world.registryRevision);
-  if (!changed && revision === world.registryRevision) return world;
-  return Object.freeze({ ...world, workloads: changed ? workloads : world.workloads, registryRevision: revision });
+  if (!draft.changed && revision === world.registryRevision) return world;
+  const { workloads, problems } = draft.changed ? draft : world;
+  return Object.freeze({ ...world, workloads, problems, registryRevision: revision });
 }
 
 /** The world of that trust domain. */
