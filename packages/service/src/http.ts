@@ -1,7 +1,7 @@
 /** The HTTP port of a control-plane process: `/live`, `/ready`, `/metrics`. */
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import { joinAddress, splitAddress } from '@weft/contracts/address';
 import { WeftError } from '@weft/contracts/error';
-import { splitAddress } from '@weft/rpc';
 
 export interface HttpOptions {
   /** `host:port`. */
@@ -64,7 +64,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const bound = server.address();
   const boundPort = typeof bound === 'object' && bound ? bound.port : port;
   return {
-    address: `${host}:${boundPort}`,
+    address: joinAddress(host, boundPort),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
