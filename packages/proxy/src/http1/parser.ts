@@ -210,7 +210,7 @@ export class Parser {
     }
     this.#framing.reset();
     this.#searched = 0;
-    const body = this.#events.readHead(bytes.latin1Slice(start, end + 2), this.#framing);
+    const body = this.#events.readHead(bytes.toString('latin1', start, end + 2), this.#framing);
     if (typeof body === 'object') return this.#fail(body, bytes);
     if (this.#isBroken()) return bytes.length;
     this.#beginBody(body);
@@ -333,7 +333,7 @@ export class Parser {
       return bytes.length;
     }
     const trailers: string[] = [];
-    const text = bytes.latin1Slice(start, end + 2);
+    const text = bytes.toString('latin1', start, end + 2);
     const violation = readFields(text, 0, trailers, new Framing(), this.#limits.maxFields);
     if (violation) return this.#fail(violation, bytes);
     this.#end(trailers);

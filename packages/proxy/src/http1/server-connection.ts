@@ -175,9 +175,13 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     this.#isInHead = true;
     const listener = this.#handler.onRequest(head, this);
     this.#isInHead = false;
-    if (this.#response !== 'complete') this.#listener = listener;
+    if (!this.#isAnswered()) this.#listener = listener;
     if (this.#wantsTunnel) return 'on-hold';
     return head.bodyLength === -1 ? 'chunked' : head.bodyLength;
+  }
+
+  #isAnswered(): boolean {
+    return this.#response === 'complete' || this.#isClosing;
   }
 
   #checkHttp10(head: RequestHead): Violation | undefined {

@@ -94,7 +94,7 @@ function joined(parts: readonly (string | Buffer)[], bytes: number): Buffer {
   const whole = Buffer.allocUnsafe(bytes);
   let at = 0;
   for (const part of parts) {
-    if (typeof part === 'string') at += whole.latin1Write(part, at);
+    if (typeof part === 'string') at += whole.write(part, at, 'latin1');
     else {
       whole.set(part, at);
       at += part.length;

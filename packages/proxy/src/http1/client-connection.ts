@@ -1,0 +1,242 @@
+/**
+ * A connection to an upstream that speaks HTTP/1.1 (RFC 9112): one request at a time. Responses are read as strictly as
+ * requests are, and one that ends early is never taken for a complete one.
+ */
+import type { Socket } from 'node:net';
+import { type Clock, Deadline } from '../clock.ts';
+import { HeaderList } from '../http/header-list.ts';
+import type { RequestHead } from '../http/message.ts';
+import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
+import type { FlushQueue } from '../net/flush-queue.ts';
+import { SocketWriter } from '../net/socket-writer.ts';
+import type { Framing } from './fields.ts';
+import { type BodyKind, Parser, type ParserEvents } from './parser.ts';
+import { readResponseHead } from './response-head.ts';
+import { VIOLATIONS, type Violation } from './violation.ts';
+import { chunkLine, lastChunkText, requestHeadText } from './write-head.ts';
+
+export interface Http1ClientOptions {
+  readonly maxHeadBytes: number;
+  readonly maxFields: number;
+  readonly enableTrailers: boolean;
+  /** How long the connection may stay unused; 0: no limit. */
+  readonly idleTimeoutMs: number;
+  /** How many requests the connection may serve; 0: no limit. */
+  readonly maxRequests: number;
+}
+
+/** The owner of a connection: a pool. */
+export interface ClientConnectionOwner {
+  /** The connection can serve the next request. */
+  onIdle(connection: Http1ClientConnection): void;
+  onClosed(connection: Http1ClientConnection, cause: ClosedCause): void;
+  onBytes(received: number): void;
+}
+
+export type ClosedCause = 'remote' | 'local' | 'idle' | 'protocol-error' | 'max-requests';
+
+/** What a server tells about its patience is taken with a margin, for the time that bytes travel. */
+const KEEP_ALIVE_MARGIN_MS = 1000;
+
+export class Http1ClientConnection implements ParserEvents, RequestStream {
+  readonly #socket: Socket;
+  readonly #owner: ClientConnectionOwner;
+  readonly #options: Http1ClientOptions;
+  readonly #writer: SocketWriter;
+  readonly #parser: Parser;
+  readonly #idle: Deadline;
+  #listener: ResponseListener | undefined;
+  #served = 0;
+  #method = '';
+  #wantsTunnel = false;
+  #isChunked = false;
+  #isRequestComplete = true;
+  #isResponseBegun = false;
+  #isTunnel = false;
+  #isReusable = true;
+  #idleTimeoutMs: number;
+  #isOver = false;
+
+  constructor(
+    socket: Socket,
+    owner: ClientConnectionOwner,
+    options: Http1ClientOptions,
+    queue: FlushQueue,
+    clock: Clock,
+  ) {
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#options = options;
+    this.#idleTimeoutMs = options.idleTimeoutMs;
+    this.#writer = new SocketWriter(socket, queue, () => this.#listener?.onUpstreamDrain());
+    this.#parser = new Parser(this, options);
+    this.#idle = new Deadline(clock, () => this.#close('idle', 'idle'));
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('end', () => this.#onEndOfInput());
+    socket.on('error', (error) => this.#over('remote', 'connection-termination', error.message));
+    socket.on('close', () => this.#over('remote', 'connection-termination', ''));
+    this.#idle.set(this.#idleTimeoutMs);
+  }
+
+  /** How many requests were begun on it. */
+  get served(): number {
+    return this.#served;
+  }
+
+  /** Whether the far side, as far as is known, still takes requests. */
+  get isUsable(): boolean {
+    return !this.#isOver && this.#isReusable && this.#listener === undefined && this.#socket.writable;
+  }
+
+  get socket(): Socket {
+    return this.#socket;
+  }
+
+  /** Begins a request; {@link RequestStream.sendHead} follows at once. */
+  begin(listener: ResponseListener): RequestStream {
+    this.#listener = listener;
+    this.#served++;
+    this.#idle.clear();
+    return this;
+  }
+
+  /** Closes it now if it is unused, else when what it serves is done. */
+  drain(): void {
+    this.#isReusable = false;
+    if (this.#listener === undefined) this.#close('local', 'local');
+  }
+
+  #onData(chunk: Buffer): void {
+    this.#owner.onBytes(chunk.length);
+    // An answer that nobody asked for: whose would it be?
+    if (this.#listener === undefined) this.#close('protocol-error', 'protocol-error');
+    else this.#parser.push(chunk);
+  }
+
+  #onEndOfInput(): void {
+    const listener = this.#listener;
+    if (listener && this.#isTunnel) {
+      this.#isReusable = false;
+      listener.onUpstreamEnd(undefined);
+      return;
+    }
+    if (listener && this.#isResponseBegun && this.#parser.finish()) return;
+    this.#over('remote', this.#isResponseBegun ? 'protocol-error' : 'connection-termination', '');
+  }
+
+  #close(cause: ClosedCause, reset: UpstreamReset['type'] | 'idle'): void {
+    this.#over(cause, reset === 'idle' ? 'local' : reset, '');
+  }
+
+  #over(cause: ClosedCause, type: UpstreamReset['type'], text: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#idle.dispose();
+    this.#parser.stop();
+    this.#socket.destroy();
+    const listener = this.#listener;
+    this.#listener = undefined;
+    this.#owner.onClosed(this, cause);
+    listener?.onUpstreamReset({ type, text, isUnsent: false, isReused: this.#served > 1 && !this.#isResponseBegun });
+  }
+
+  // What the parser tells.
+
+  readHead(text: string, framing: Framing): number | BodyKind | Violation {
+    const read = readResponseHead(text, this.#method, framing, this.#options.maxFields);
+    if ('detail' in read) return read;
+    const { head, minor } = read;
+    if (head.status < 200 && head.status !== 101) {
+      this.#listener?.onUpstreamInformational(head);
+      return 'informational';
+    }
+    const grantsTunnel = head.status === 101 || (this.#method === 'CONNECT' && head.status < 300);
+    if (head.status === 101 && !this.#wantsTunnel) return VIOLATIONS.status;
+    this.#isResponseBegun = true;
+    this.#isTunnel = grantsTunnel;
+    if (framing.close || (minor === 0 && !framing.keepAlive) || grantsTunnel) this.#isReusable = false;
+    if (framing.keepAliveSeconds >= 0) this.#learnIdleTimeout(framing.keepAliveSeconds * 1000);
+    if (grantsTunnel) {
+      this.#listener?.onUpstreamHead(head, false);
+      return 'tunnel';
+    }
+    const untilClose = head.bodyLength === -1 && !framing.chunked;
+    if (untilClose) this.#isReusable = false;
+    this.#listener?.onUpstreamHead(head, head.bodyLength === 0);
+    if (untilClose) return 'until-close';
+    return framing.chunked ? 'chunked' : head.bodyLength;
+  }
+
+  #learnIdleTimeout(serverMs: number): void {
+    const limitMs = serverMs - KEEP_ALIVE_MARGIN_MS;
+    if (limitMs <= 0) this.#isReusable = false;
+    else if (this.#idleTimeoutMs === 0 || limitMs < this.#idleTimeoutMs) this.#idleTimeoutMs = limitMs;
+  }
+
+  onBody(chunk: Buffer): void {
+    this.#listener?.onUpstreamBody(chunk);
+  }
+
+  onEnd(trailers: string[] | undefined): void {
+    const listener = this.#listener;
+    const isWhole = this.#isRequestComplete && this.#parser.heldBytes === 0;
+    if (!isWhole || this.#served === this.#options.maxRequests) this.#isReusable = false;
+    this.#listener = undefined;
+    this.#isResponseBegun = false;
+    if (this.#isReusable) this.#parser.next();
+    listener?.onUpstreamEnd(trailers && this.#options.enableTrailers ? new HeaderList(trailers) : undefined);
+    if (!this.#isReusable) {
+      this.#close(this.#served === this.#options.maxRequests ? 'max-requests' : 'local', 'local');
+      return;
+    }
+    if (this.#socket.isPaused()) this.#socket.resume();
+    this.#idle.set(this.#idleTimeoutMs);
+    this.#owner.onIdle(this);
+  }
+
+  onViolation(violation: Violation): void {
+    this.#over('protocol-error', 'protocol-error', violation.detail);
+  }
+
+  // What the request's owner calls.
+
+  sendHead(head: RequestHead, end: boolean): void {
+    this.#method = head.method;
+    this.#wantsTunnel = head.method === 'CONNECT' || head.upgrade !== undefined;
+    this.#isRequestComplete = end && !this.#wantsTunnel;
+    this.#isChunked = !end && head.bodyLength === -1 && !this.#wantsTunnel;
+    let text = requestHeadText(head);
+    if (head.upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${head.upgrade}\r\n`;
+    else if (this.#isChunked) text += 'transfer-encoding: chunked\r\n';
+    this.#writer.text(`${text}\r\n`);
+  }
+
+  sendBody(chunk: Buffer): boolean {
+    if (this.#listener === undefined || chunk.length === 0) return true;
+    if (!this.#isChunked) return this.#writer.bytes(chunk);
+    this.#writer.text(chunkLine(chunk.length));
+    this.#writer.bytes(chunk);
+    this.#writer.text('\r\n');
+    return !this.#writer.isBlocked;
+  }
+
+  sendEnd(trailers: HeaderList | undefined): void {
+    if (this.#listener === undefined) return;
+    this.#isRequestComplete = true;
+    if (this.#isChunked) this.#writer.text(lastChunkText(this.#options.enableTrailers ? trailers : undefined));
+    if (this.#isTunnel) this.#writer.end();
+  }
+
+  abort(): void {
+    this.#listener = undefined;
+    this.#close('local', 'local');
+  }
+
+  pauseResponse(): void {
+    this.#socket.pause();
+  }
+
+  resumeResponse(): void {
+    if (!this.#isOver) this.#socket.resume();
+  }
+}
