@@ -53,6 +53,8 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   #isRequestComplete = true;
   #isResponseBegun = false;
   #isTunnel = false;
+  /** Of a tunnel: the upstream sends no more. */
+  #isUpstreamDone = false;
   #isReusable = true;
   #idleTimeoutMs: number;
   #isOver = false;
@@ -116,12 +118,23 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   #onEndOfInput(): void {
     const listener = this.#listener;
     if (listener && this.#isTunnel) {
-      this.#isReusable = false;
+      this.#isUpstreamDone = true;
       listener.onUpstreamEnd(undefined);
+      this.#finishTunnel();
       return;
     }
     if (listener && this.#isResponseBegun && this.#parser.finish()) return;
     this.#over('remote', this.#isResponseBegun ? 'protocol-error' : 'connection-termination', '');
+  }
+
+  /** A tunnel is over when both sides have said so; what is still to be written is. */
+  #finishTunnel(): void {
+    if (!this.#isUpstreamDone || !this.#isRequestComplete || this.#isOver) return;
+    this.#isOver = true;
+    this.#listener = undefined;
+    this.#idle.dispose();
+    this.#socket.destroySoon();
+    this.#owner.onClosed(this, 'local');
   }
 
   #close(cause: ClosedCause, reset: UpstreamReset['type'] | 'idle'): void {
@@ -224,7 +237,9 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     if (this.#listener === undefined) return;
     this.#isRequestComplete = true;
     if (this.#isChunked) this.#writer.text(lastChunkText(this.#options.enableTrailers ? trailers : undefined));
-    if (this.#isTunnel) this.#writer.end();
+    if (!this.#isTunnel) return;
+    this.#writer.end();
+    this.#finishTunnel();
   }
 
   abort(): void {
