@@ -24,9 +24,14 @@ export interface DataPlaneOptions {
   readonly log: Log;
 }
 
+/** Loaded by those alone that run it. */
+export type ProxyModule = typeof import('../index.ts');
+
 /** Weft's proxy, in this process. */
-export async function startWeft({ bootstrap, nodeApi, log }: DataPlaneOptions): Promise<DataPlane> {
-  const { startProxy } = await import('../index.ts');
+export async function startWeft(
+  { bootstrap, nodeApi, log }: DataPlaneOptions,
+  { startProxy }: ProxyModule,
+): Promise<DataPlane> {
   const proxy = await startProxy({ bootstrap, streams: (_cluster, path, signal) => nodeApi.open(path, signal), log });
   return {
     isReady: async () => proxy.isReady(),

@@ -85,7 +85,7 @@ function openInMemory(handlers: Readonly<Record<string, RawHandler>>, path: stri
     metadata: () => undefined,
   };
   handler(far, call);
-  const end = () => near.end();
+  const end = () => near.end(new WeftError('CANCELLED', 'the data plane has left the stream'));
   if (signal.aborted) end();
   else signal.addEventListener('abort', end, { once: true });
   return near;
