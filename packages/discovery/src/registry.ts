@@ -1,4 +1,5 @@
 /** The gRPC service `weft.node.v1.Registry`: what agents say of their workloads. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Entry, State } from '@weft/bus';
 import type { Workload } from '@weft/contracts/bus';
 import { toWeftError, WeftError } from '@weft/contracts/error';
@@ -67,17 +68,20 @@ function takenOver(entry: Entry<Workload>): WeftError {
   );
 }
 
-/** Runs `write` until it wins its race for the entry; an ABORTED that is the caller's own doing is no lost race. */
+/**
+ * Runs `write` until it wins its race for the entry, after a pause of up to 2 ms more each time. An ABORTED that is the
+ * caller's own doing is no lost race.
+ */
 async function racing<T>(write: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await write();
     } catch (thrown) {
       const error = toWeftError(thrown);
-      if (error !== thrown || error.code !== 'ABORTED' || error.source === 'downstream' || attempt === ATTEMPTS) {
-        throw thrown;
-      }
+      const isLost = error === thrown && error.code === 'ABORTED' && error.source !== 'downstream';
+      if (!isLost || attempt === ATTEMPTS) throw thrown;
     }
+    await delay(Math.random() * 2 * attempt);
   }
 }
 
