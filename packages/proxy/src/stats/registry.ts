@@ -79,9 +79,9 @@ function metricOf(sample: Sample): { readonly name: string; readonly labels: Lab
 }
 
 function labelText(labels: Labels): string {
-  const escape = (value: string) => value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+  const quoted = (value: string) => value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
   return Object.entries(labels)
-    .map(([name, value]) => `${name}="${escape(value)}"`)
+    .map(([name, value]) => `${name}="${quoted(value)}"`)
     .join(',');
 }
 
@@ -121,6 +121,14 @@ export class StatsRegistry {
   add(group: StatGroup): () => void {
     this.#groups.add(group);
     return () => this.#groups.delete(group);
+  }
+
+  /** The values of the group with that prefix, which several users may share; made by the first. */
+  share<T extends object>(prefix: string, metricPrefix: string, labels: Labels, make: () => T): T {
+    for (const group of this.#groups) if (group.prefix === prefix) return group.values as T;
+    const values = make();
+    this.#groups.add({ prefix, metricPrefix, labels, values });
+    return values;
   }
 
   onRead(refresh: () => void): () => void {

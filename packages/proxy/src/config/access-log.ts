@@ -1,0 +1,90 @@
+/** Schemas of access logs. */
+import { grpcService, substitutionFormat } from './core.ts';
+import {
+  anyOf,
+  choice,
+  durationMs,
+  list,
+  message,
+  name,
+  number,
+  optional,
+  type Parsed,
+  required,
+  struct,
+  text,
+} from './schema.ts';
+
+const fileAccessLog = message('envoy.extensions.access_loggers.file.v3.FileAccessLog', {
+  path: name(),
+  format: optional(text()),
+  json_format: struct(),
+  typed_json_format: struct(),
+  log_format: optional(substitutionFormat),
+});
+
+const stdoutAccessLog = message('envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', {
+  log_format: optional(substitutionFormat),
+});
+
+const stderrAccessLog = message('envoy.extensions.access_loggers.stream.v3.StderrAccessLog', {
+  log_format: optional(substitutionFormat),
+});
+
+const commonGrpc = message('envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig', {
+  log_name: name(),
+  grpc_service: required(grpcService),
+  transport_api_version: required(choice(['V3'])),
+  buffer_flush_interval: durationMs(1000),
+  buffer_size_bytes: number(16_384),
+});
+
+const httpGrpc = message('envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig', {
+  common_config: required(commonGrpc),
+  additional_request_headers_to_log: list(text()),
+  additional_response_headers_to_log: list(text()),
+});
+
+const tcpGrpc = message('envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig', {
+  common_config: required(commonGrpc),
+});
+
+const responseFlagFilter = message('envoy.config.accesslog.v3.ResponseFlagFilter', { flags: list(text()) });
+
+const statusCodeFilter = message('envoy.config.accesslog.v3.StatusCodeFilter', {
+  comparison: required(
+    message('envoy.config.accesslog.v3.ComparisonFilter', {
+      op: choice(['EQ', 'GE', 'LE', 'NE']),
+      value: required(message('envoy.config.core.v3.RuntimeUInt32', { default_value: number(), runtime_key: text() })),
+    }),
+  ),
+});
+
+/** Which requests a log, or a mapper of local replies, is for. */
+export const accessLogFilter = message(
+  'envoy.config.accesslog.v3.AccessLogFilter',
+  { response_flag_filter: optional(responseFlagFilter), status_code_filter: optional(statusCodeFilter) },
+  (filter, place) => {
+    if (!filter.response_flag_filter && !filter.status_code_filter) place.refuse('needs a filter');
+  },
+);
+
+export type AccessLogFilterConfig = Parsed<typeof accessLogFilter>;
+
+const streams = { file: fileAccessLog, stdout: stdoutAccessLog, stderr: stderrAccessLog };
+
+export const httpAccessLog = message('envoy.config.accesslog.v3.AccessLog', {
+  name: text(),
+  filter: optional(accessLogFilter),
+  typed_config: anyOf({ ...streams, grpc: httpGrpc }),
+});
+
+export const tcpAccessLog = message('envoy.config.accesslog.v3.AccessLog', {
+  name: text(),
+  filter: optional(accessLogFilter),
+  typed_config: anyOf({ ...streams, grpc: tcpGrpc }),
+});
+
+export type HttpAccessLogConfig = Parsed<typeof httpAccessLog>;
+export type TcpAccessLogConfig = Parsed<typeof tcpAccessLog>;
+export type GrpcAccessLogConfig = Parsed<typeof commonGrpc>;

@@ -1,0 +1,299 @@
+/** Schemas of what many messages of the Envoy API are made of. */
+import { readFileSync } from 'node:fs';
+import { compileRegex, compileSubstitution } from './regex.ts';
+import {
+  built,
+  bytes,
+  choice,
+  durationMs,
+  flag,
+  list,
+  message,
+  name,
+  number,
+  only,
+  optional,
+  type Parsed,
+  type Place,
+  presence,
+  required,
+  type Schema,
+  struct,
+  text,
+} from './schema.ts';
+
+/** Where something listens or is reached. */
+export type NetworkAddress =
+  | { readonly type: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly type: 'unix'; readonly path: string };
+
+/** As Envoy writes it: `127.0.0.1:80`, `[::1]:80`, or the path of a socket. */
+export function addressText(address: NetworkAddress): string {
+  if (address.type === 'unix') return address.path;
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}
+
+const socketAddress = message('envoy.config.core.v3.SocketAddress', {
+  protocol: choice(['TCP']),
+  address: name(),
+  port_value: optional(number(0, { max: 65_535 })),
+  ipv4_compat: flag(),
+});
+
+const pipe = message('envoy.config.core.v3.Pipe', { path: name(), mode: number(0, { max: 0o777 }) });
+
+const addressMessage = message(
+  'envoy.config.core.v3.Address',
+  { socket_address: optional(socketAddress), pipe: optional(pipe) },
+  (value, place) => {
+    if (!value.socket_address && !value.pipe) place.refuse('needs a socket_address or a pipe');
+  },
+);
+
+export const address: Schema<NetworkAddress> = built(addressMessage, ({ socket_address, pipe: unix }) =>
+  socket_address
+    ? { type: 'tcp', host: socket_address.address, port: socket_address.port_value ?? 0 }
+    : { type: 'unix', path: unix?.path ?? '' },
+);
+
+const dataSourceMessage = message('envoy.config.core.v3.DataSource', {
+  filename: optional(text()),
+  inline_bytes: optional(bytes()),
+  inline_string: optional(text()),
+  environment_variable: optional(text()),
+});
+
+function readSource(source: Parsed<typeof dataSourceMessage>, place: Place): Buffer {
+  if (source.inline_string !== undefined) return Buffer.from(source.inline_string);
+  if (source.inline_bytes !== undefined) return source.inline_bytes;
+  if (source.environment_variable !== undefined) {
+    const variable = process.env[source.environment_variable];
+    if (variable === undefined) place.refuse(`the environment variable ${source.environment_variable} is not set`);
+    return Buffer.from(variable ?? '');
+  }
+  try {
+    return readFileSync(source.filename ?? '');
+  } catch (error) {
+    place.refuse(`the file ${source.filename} cannot be read: ${(error as Error).message}`);
+    return Buffer.alloc(0);
+  }
+}
+
+/** Bytes that are given inline, in a file or in a variable of the environment; read as the configuration is. */
+export const dataSource: Schema<Buffer> = built(dataSourceMessage, readSource);
+
+/** `filter_metadata` is kept to be told in logs and `/config_dump`; nothing acts on it. */
+export const metadata = message('envoy.config.core.v3.Metadata', {
+  filter_metadata: struct(),
+  typed_filter_metadata: struct(),
+});
+
+const regexMatcher = message('envoy.type.matcher.v3.RegexMatcher', {
+  google_re2: presence(),
+  regex: name(),
+});
+
+function regexOf(isWhole: boolean): Schema<RegExp> {
+  return built(regexMatcher, ({ regex }, place) => {
+    const compiled = compileRegex(regex, { isWhole });
+    if (typeof compiled !== 'string') return compiled;
+    place.within('regex', () => place.refuse(compiled));
+    return /(?!)/;
+  });
+}
+
+/** An expression that must match all of a text. */
+export const wholeRegex = regexOf(true);
+
+export interface Rewrite {
+  readonly pattern: RegExp;
+  readonly substitution: string;
+}
+
+/** Every match of a pattern replaced. */
+export const regexRewrite: Schema<Rewrite> = built(
+  message('envoy.type.matcher.v3.RegexMatchAndSubstitute', { pattern: required(regexOf(false)), substitution: text() }),
+  ({ pattern, substitution }, place) => {
+    const compiled = compileSubstitution(substitution);
+    if (typeof compiled === 'string') return { pattern, substitution: compiled };
+    place.within('substitution', () => place.refuse(compiled.problem));
+    return { pattern, substitution: '' };
+  },
+);
+
+export type TextPredicate = (value: string) => boolean;
+
+export const stringMatcherMessage = message('envoy.type.matcher.v3.StringMatcher', {
+  exact: optional(text()),
+  prefix: optional(text()),
+  suffix: optional(text()),
+  contains: optional(text()),
+  safe_regex: optional(wholeRegex),
+  ignore_case: flag(),
+});
+
+/** A predicate over texts; `undefined` fields are those that are not set. */
+export function textPredicate(matcher: {
+  readonly exact?: string | undefined;
+  readonly prefix?: string | undefined;
+  readonly suffix?: string | undefined;
+  readonly contains?: string | undefined;
+  readonly safe_regex?: RegExp | undefined;
+  readonly ignore_case: boolean;
+}): TextPredicate | undefined {
+  const { safe_regex: regex, ignore_case: ignoresCase } = matcher;
+  if (regex) return (value) => regex.test(value);
+  const fold = ignoresCase ? (value: string) => value.toLowerCase() : (value: string) => value;
+  const { exact, prefix, suffix, contains } = matcher;
+  const wanted = fold(exact ?? prefix ?? suffix ?? contains ?? '');
+  if (exact !== undefined) return ignoresCase ? (value) => fold(value) === wanted : (value) => value === wanted;
+  if (prefix !== undefined) return (value) => fold(value).startsWith(wanted);
+  if (suffix !== undefined) return (value) => fold(value).endsWith(wanted);
+  return contains === undefined ? undefined : (value) => fold(value).includes(wanted);
+}
+
+export const stringMatcher: Schema<TextPredicate> = built(stringMatcherMessage, (matcher, place) => {
+  const predicate = textPredicate(matcher);
+  if (predicate) return predicate;
+  place.refuse('needs one of exact, prefix, suffix, contains and safe_regex');
+  return () => false;
+});
+
+const envoyGrpc = message('envoy.config.core.v3.GrpcService.EnvoyGrpc', {
+  cluster_name: name(),
+  authority: only((given) => given === '', 'empty'),
+  skip_envoy_headers: flag(),
+});
+
+/** A gRPC service that a cluster of the configuration serves; gives the name of the cluster. */
+export const grpcService: Schema<string> = built(
+  message('envoy.config.core.v3.GrpcService', { envoy_grpc: required(envoyGrpc), timeout: optional(durationMs()) }),
+  (service) => service.envoy_grpc.cluster_name,
+);
+
+const apiConfigFields = {
+  transport_api_version: required(choice(['V3'])),
+  grpc_services: list(grpcService, { min: 1, max: 1 }),
+  set_node_on_first_message_only: flag(),
+};
+
+const apiConfigSource = message('envoy.config.core.v3.ApiConfigSource', {
+  api_type: required(choice(['DELTA_GRPC'])),
+  ...apiConfigFields,
+});
+
+/** Where resources come from: the aggregated stream, or a stream of their own to a cluster. */
+export type ResourceSource = (
+  | { readonly type: 'ads' }
+  | { readonly type: 'grpc'; readonly cluster: string }
+  | { readonly type: 'none' }
+) & { readonly initialFetchTimeoutMs: number };
+
+/** The aggregated stream's own source: a delta stream to a cluster; gives its name. */
+export const adsSource: Schema<string> = built(
+  message('envoy.config.core.v3.ApiConfigSource', {
+    api_type: required(choice(['DELTA_GRPC', 'AGGREGATED_DELTA_GRPC'])),
+    ...apiConfigFields,
+  }),
+  (source) => source.grpc_services[0] ?? '',
+);
+
+export const configSource: Schema<ResourceSource> = built(
+  message('envoy.config.core.v3.ConfigSource', {
+    ads: presence(),
+    api_config_source: optional(apiConfigSource),
+    resource_api_version: choice(['AUTO', 'V3']),
+    initial_fetch_timeout: durationMs(15_000),
+  }),
+  (source, place): ResourceSource => {
+    const initialFetchTimeoutMs = source.initial_fetch_timeout;
+    if (source.ads) return { type: 'ads', initialFetchTimeoutMs };
+    const cluster = source.api_config_source?.grpc_services[0];
+    if (cluster !== undefined) return { type: 'grpc', cluster, initialFetchTimeoutMs };
+    place.refuse('needs ads or api_config_source');
+    return { type: 'none', initialFetchTimeoutMs };
+  },
+);
+
+export type HeaderAppendAction =
+  | 'APPEND_IF_EXISTS_OR_ADD'
+  | 'ADD_IF_ABSENT'
+  | 'OVERWRITE_IF_EXISTS_OR_ADD'
+  | 'OVERWRITE_IF_EXISTS';
+
+export interface HeaderAddition {
+  /** In lower case. */
+  readonly name: string;
+  /** With command operators. */
+  readonly value: string;
+  readonly action: HeaderAppendAction;
+  readonly keepsEmpty: boolean;
+}
+
+const headerValue = message('envoy.config.core.v3.HeaderValue', { key: name(), value: text() });
+
+export const headerAddition: Schema<HeaderAddition> = built(
+  message('envoy.config.core.v3.HeaderValueOption', {
+    header: required(headerValue),
+    append: optional(flag()),
+    append_action: choice([
+      'APPEND_IF_EXISTS_OR_ADD',
+      'ADD_IF_ABSENT',
+      'OVERWRITE_IF_EXISTS_OR_ADD',
+      'OVERWRITE_IF_EXISTS',
+    ]),
+    keep_empty_value: flag(),
+  }),
+  ({ header, append, append_action, keep_empty_value }, place) => {
+    const key = header.key.toLowerCase();
+    if (!/^:?[!#$%&'*+.^_`|~0-9a-z-]+$/.test(key)) place.refuse(`${JSON.stringify(header.key)} is not a field name`);
+    if (/[\0\r\n]/.test(header.value)) place.refuse('the value holds a line break or a NUL');
+    const action = append === false ? 'OVERWRITE_IF_EXISTS_OR_ADD' : append_action;
+    return { name: key, value: header.value, action, keepsEmpty: keep_empty_value };
+  },
+);
+
+/** Names of fields, in lower case. */
+export const headerNames: Schema<readonly string[]> = built(list(name()), (names) =>
+  names.map((field) => field.toLowerCase()),
+);
+
+const jsonFormatOptions = message('envoy.config.core.v3.JsonFormatOptions', { sort_properties: flag() });
+
+/** Text with command operators, or an object of such texts. */
+export const substitutionFormat = message('envoy.config.core.v3.SubstitutionFormatString', {
+  text_format: optional(text()),
+  text_format_source: optional(dataSource),
+  json_format: struct(),
+  omit_empty_values: flag(),
+  content_type: text(),
+  json_format_options: optional(jsonFormatOptions),
+});
+
+export type SubstitutionFormat = Parsed<typeof substitutionFormat>;
+
+export const tcpKeepalive = message('envoy.config.core.v3.TcpKeepalive', {
+  keepalive_probes: optional(number()),
+  keepalive_time: optional(number()),
+  keepalive_interval: optional(number()),
+});
+
+export type TcpKeepalive = Parsed<typeof tcpKeepalive>;
+
+/** What the options of both directions share. */
+export const http1Options = message('envoy.config.core.v3.Http1ProtocolOptions', {
+  allow_absolute_url: only((given) => given === true, 'true'),
+  accept_http_10: flag(),
+  default_host_for_http_10: text(),
+  enable_trailers: flag(),
+  allow_chunked_length: only((given) => given === false, 'false'),
+  allow_custom_methods: flag(),
+  use_balsa_parser: flag(true),
+});
+
+export const UNLIMITED = 0xffff_ffff;
+
+/** A limit of the API: Envoy's default where it is not set. */
+export function limit(defaultLimit: number): Schema<number> {
+  return number(defaultLimit, { max: UNLIMITED });
+}
