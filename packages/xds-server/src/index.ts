@@ -1,1 +1,1 @@
-export {};
+export { startXdsServer, type XdsOptions } from './start.ts';
