@@ -1,0 +1,89 @@
+/** Schema of the bootstrap: what the proxy starts from. */
+import { address, adsSource, configSource } from './core.ts';
+import {
+  built,
+  durationMs,
+  flag,
+  list,
+  message,
+  number,
+  only,
+  optional,
+  type Parsed,
+  required,
+  type Schema,
+  struct,
+  text,
+  whole,
+} from './schema.ts';
+import { secret } from './tls.ts';
+
+const admin = message('envoy.config.bootstrap.v3.Admin', {
+  address: optional(address),
+  access_log_path: only((given) => given === '' || given === '/dev/null', '/dev/null'),
+  ignore_global_conn_limit: flag(),
+});
+
+/** Clusters and listeners are kept as they are here: each is read by itself, so that one that is wrong is named. */
+const staticResources = message('envoy.config.bootstrap.v3.Bootstrap.StaticResources', {
+  listeners: list(whole()),
+  clusters: list(whole()),
+  secrets: list(secret),
+});
+
+const dynamicResources = message('envoy.config.bootstrap.v3.Bootstrap.DynamicResources', {
+  ads_config: optional(adsSource),
+  lds_config: optional(configSource),
+  cds_config: optional(configSource),
+});
+
+const runtimeLayer = message('envoy.config.bootstrap.v3.RuntimeLayer', {
+  name: text(),
+  static_layer: struct(),
+  admin_layer: whole(),
+});
+
+/** Runtime values decide nothing here but how many connections are accepted; a layer that sets others is refused. */
+const KNOWN_RUNTIME_PREFIXES = ['overload.', 'envoy.reloadable_features.', 'envoy.restart_features.', 'upstream.'];
+
+const layeredRuntime: Schema<unknown> = built(
+  message('envoy.config.bootstrap.v3.LayeredRuntime', { layers: list(runtimeLayer) }),
+  (runtime, place) => {
+    for (const layer of runtime.layers) {
+      for (const key of Object.keys(layer.static_layer ?? {})) {
+        const isKnown = key === 'overload' || KNOWN_RUNTIME_PREFIXES.some((prefix) => key.startsWith(prefix));
+        if (!isKnown) place.refuse(`the runtime value ${key} of the layer ${layer.name} is not supported`);
+      }
+    }
+    return runtime;
+  },
+);
+
+const downstreamConnections = message(
+  'envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig',
+  { max_active_downstream_connections: number(0) },
+);
+
+const overloadManager = message('envoy.config.overload.v3.OverloadManager', {
+  refresh_interval: optional(durationMs()),
+  resource_monitors: list(
+    message('envoy.config.overload.v3.ResourceMonitor', {
+      name: text(),
+      typed_config: required(downstreamConnections),
+    }),
+  ),
+});
+
+export const bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
+  node: whole(),
+  admin: optional(admin),
+  static_resources: optional(staticResources),
+  dynamic_resources: optional(dynamicResources),
+  layered_runtime: optional(layeredRuntime),
+  overload_manager: optional(overloadManager),
+  stats_flush_interval: optional(durationMs()),
+  stats_flush_on_admin: optional(flag()),
+  enable_dispatcher_stats: only((given) => given === false, 'false'),
+});
+
+export type BootstrapConfig = Parsed<typeof bootstrap>;

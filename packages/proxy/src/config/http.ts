@@ -1,0 +1,144 @@
+/** Schema of the HTTP connection manager. */
+import { accessLogFilter, httpAccessLog } from './access-log.ts';
+import { configSource, dataSource, headerAddition, http1Options, substitutionFormat } from './core.ts';
+import { routeConfiguration } from './route.ts';
+import {
+  anyOf,
+  choice,
+  durationMs,
+  flag,
+  list,
+  message,
+  name,
+  number,
+  only,
+  optional,
+  type Parsed,
+  required,
+  text,
+} from './schema.ts';
+
+const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
+
+const router = message('envoy.extensions.filters.http.router.v3.Router', {
+  suppress_envoy_headers: flag(),
+  dynamic_stats: flag(true),
+  start_child_span: only((given) => given === false, 'false'),
+});
+
+const httpFilter = message(`${HCM}.HttpFilter`, {
+  name: name(),
+  typed_config: anyOf({ router }),
+});
+
+export type HttpFilterConfig = Parsed<typeof httpFilter>;
+export type RouterConfig = Parsed<typeof router>;
+
+const rds = message(`${HCM}.Rds`, { config_source: required(configSource), route_config_name: name() });
+
+const upgrade = message(`${HCM}.HttpConnectionManager.UpgradeConfig`, {
+  upgrade_type: name(),
+  enabled: flag(true),
+});
+
+const clientCertDetails = message(`${HCM}.HttpConnectionManager.SetCurrentClientCertDetails`, {
+  subject: flag(),
+  cert: flag(),
+  chain: flag(),
+  dns: flag(),
+  uri: flag(),
+});
+
+const responseMapper = message(`${HCM}.ResponseMapper`, {
+  filter: required(accessLogFilter),
+  status_code: optional(number(0, { min: 200, max: 599 })),
+  body: optional(dataSource),
+  body_format_override: optional(substitutionFormat),
+  headers_to_add: list(headerAddition),
+});
+
+const localReply = message(`${HCM}.LocalReplyConfig`, {
+  mappers: list(responseMapper),
+  body_format: optional(substitutionFormat),
+});
+
+export type LocalReplyConfig = Parsed<typeof localReply>;
+export type ResponseMapperConfig = Parsed<typeof responseMapper>;
+
+const commonOptions = message('envoy.config.core.v3.HttpProtocolOptions', {
+  idle_timeout: durationMs(3_600_000),
+  max_headers_count: number(100, { min: 1 }),
+  headers_with_underscores_action: choice(['ALLOW', 'REJECT_REQUEST', 'DROP_HEADER']),
+  max_requests_per_connection: number(0),
+});
+
+const uuidRequestId = message('envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig', {
+  pack_trace_reason: flag(true),
+  use_request_id_for_trace_sampling: flag(true),
+});
+
+const requestIdExtension = message(`${HCM}.RequestIDExtension`, { typed_config: anyOf({ uuid: uuidRequestId }) });
+
+export const httpConnectionManager = message(
+  `${HCM}.HttpConnectionManager`,
+  {
+    codec_type: choice(['AUTO', 'HTTP1']),
+    stat_prefix: name(),
+    rds: optional(rds),
+    route_config: optional(routeConfiguration),
+    http_filters: list(httpFilter, { min: 1 }),
+    http_protocol_options: optional(http1Options),
+    common_http_protocol_options: optional(commonOptions),
+    server_name: text('envoy'),
+    server_header_transformation: choice(['OVERWRITE', 'APPEND_IF_ABSENT', 'PASS_THROUGH']),
+    drain_timeout: durationMs(5000),
+    delayed_close_timeout: durationMs(1000),
+    access_log: list(httpAccessLog),
+    use_remote_address: flag(),
+    xff_num_trusted_hops: number(0),
+    skip_xff_append: flag(),
+    generate_request_id: flag(true),
+    preserve_external_request_id: flag(),
+    always_set_request_id_in_response: flag(),
+    request_id_extension: optional(requestIdExtension),
+    forward_client_cert_details: choice([
+      'SANITIZE',
+      'FORWARD_ONLY',
+      'APPEND_FORWARD',
+      'SANITIZE_SET',
+      'ALWAYS_FORWARD_ONLY',
+    ]),
+    set_current_client_cert_details: optional(clientCertDetails),
+    proxy_100_continue: flag(),
+    upgrade_configs: list(upgrade),
+    stream_idle_timeout: durationMs(300_000),
+    request_timeout: durationMs(),
+    request_headers_timeout: durationMs(),
+    max_request_headers_kb: number(60, { min: 1, max: 8192 }),
+    normalize_path: flag(),
+    merge_slashes: flag(),
+    path_with_escaped_slashes_action: choice([
+      'IMPLEMENTATION_SPECIFIC_DEFAULT',
+      'KEEP_UNCHANGED',
+      'REJECT_REQUEST',
+      'UNESCAPE_AND_REDIRECT',
+      'UNESCAPE_AND_FORWARD',
+    ]),
+    strip_matching_host_port: flag(),
+    strip_any_host_port: flag(),
+    local_reply_config: optional(localReply),
+  },
+  (value, place) => {
+    if (!value.rds && !value.route_config) place.refuse('needs route_config or rds');
+    const last = value.http_filters.length - 1;
+    for (const [index, filter] of value.http_filters.entries()) {
+      if (filter.typed_config.type === 'router' && index !== last) {
+        place.within('http_filters', () =>
+          place.within(index, () => place.refuse('the router must be the last filter')),
+        );
+      }
+    }
+  },
+);
+
+export type HttpConnectionManagerConfig = Parsed<typeof httpConnectionManager>;

@@ -1,0 +1,296 @@
+/** Schemas of route configurations. */
+import {
+  dataSource,
+  headerAddition,
+  headerNames,
+  metadata,
+  regexRewrite,
+  substitutionFormat,
+  wholeRegex,
+} from './core.ts';
+import { headerMatcher, queryMatcher } from './header-match.ts';
+import {
+  anyOf,
+  built,
+  choice,
+  durationMs,
+  flag,
+  list,
+  message,
+  name,
+  number,
+  only,
+  optional,
+  type Parsed,
+  type Place,
+  presence,
+  required,
+  type Schema,
+  text,
+} from './schema.ts';
+
+const headerChanges = {
+  request_headers_to_add: list(headerAddition),
+  request_headers_to_remove: headerNames,
+  response_headers_to_add: list(headerAddition),
+  response_headers_to_remove: headerNames,
+};
+
+/** Conditions of `retry_on` that are supported. */
+export type RetryCondition =
+  | '5xx'
+  | 'gateway-error'
+  | 'reset'
+  | 'reset-before-request'
+  | 'connect-failure'
+  | 'refused-stream'
+  | 'retriable-4xx'
+  | 'envoy-ratelimited'
+  | 'retriable-status-codes'
+  | 'retriable-headers';
+
+const RETRY_CONDITIONS: ReadonlySet<string> = new Set<RetryCondition>([
+  '5xx',
+  'gateway-error',
+  'reset',
+  'reset-before-request',
+  'connect-failure',
+  'refused-stream',
+  'retriable-4xx',
+  'envoy-ratelimited',
+  'retriable-status-codes',
+  'retriable-headers',
+]);
+
+const retryOn: Schema<ReadonlySet<RetryCondition>> = built(text(), (words, place) => {
+  const conditions = words
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
+  for (const word of conditions) {
+    if (!RETRY_CONDITIONS.has(word)) place.refuse(`${word} is not supported, only ${[...RETRY_CONDITIONS].join(', ')}`);
+  }
+  return new Set(conditions as RetryCondition[]);
+});
+
+const previousHosts = message('envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate', {});
+
+const retryHostPredicate = message('envoy.config.route.v3.RetryPolicy.RetryHostPredicate', {
+  name: text(),
+  typed_config: anyOf({ 'previous-hosts': previousHosts }),
+});
+
+const retryBackOff = message(
+  'envoy.config.route.v3.RetryPolicy.RetryBackOff',
+  { base_interval: required(durationMs()), max_interval: optional(durationMs()) },
+  ({ base_interval, max_interval }, place) => {
+    if (base_interval <= 0) place.within('base_interval', () => place.refuse('must be more than 0s'));
+    if (max_interval !== undefined && max_interval < base_interval) {
+      place.within('max_interval', () => place.refuse('must not be less than base_interval'));
+    }
+  },
+);
+
+export const retryPolicy = message('envoy.config.route.v3.RetryPolicy', {
+  retry_on: retryOn,
+  num_retries: number(1),
+  per_try_timeout: durationMs(),
+  retriable_status_codes: list(number()),
+  retriable_headers: list(headerMatcher),
+  retriable_request_headers: list(headerMatcher),
+  retry_host_predicate: list(retryHostPredicate),
+  host_selection_retry_max_attempts: number(1),
+  retry_back_off: optional(retryBackOff),
+});
+
+export type RetryPolicyConfig = Parsed<typeof retryPolicy>;
+
+const clusterWeight = message('envoy.config.route.v3.WeightedCluster.ClusterWeight', {
+  name: name(),
+  weight: number(0),
+  ...headerChanges,
+  host_rewrite_literal: optional(text()),
+});
+
+const weightedClusters = message(
+  'envoy.config.route.v3.WeightedCluster',
+  { clusters: list(clusterWeight, { min: 1 }), total_weight: optional(number()) },
+  ({ clusters, total_weight }, place) => {
+    const sum = clusters.reduce((total, { weight }) => total + weight, 0);
+    if (sum === 0) place.refuse('needs a weight that is more than 0');
+    if (total_weight !== undefined && total_weight !== sum) place.refuse(`the weights add up to ${sum}`);
+  },
+);
+
+const connectConfig = message('envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig', {});
+
+const routeUpgrade = message('envoy.config.route.v3.RouteAction.UpgradeConfig', {
+  upgrade_type: name(),
+  enabled: flag(true),
+  connect_config: optional(connectConfig),
+});
+
+const routeAction = message(
+  'envoy.config.route.v3.RouteAction',
+  {
+    cluster: optional(name()),
+    cluster_header: optional(name()),
+    weighted_clusters: optional(weightedClusters),
+    cluster_not_found_response_code: choice(['SERVICE_UNAVAILABLE', 'NOT_FOUND', 'INTERNAL_SERVER_ERROR']),
+    prefix_rewrite: text(),
+    regex_rewrite: optional(regexRewrite),
+    host_rewrite_literal: optional(text()),
+    auto_host_rewrite: flag(),
+    host_rewrite_header: optional(name()),
+    host_rewrite_path_regex: optional(regexRewrite),
+    append_x_forwarded_host: flag(),
+    timeout: durationMs(15_000),
+    idle_timeout: optional(durationMs()),
+    retry_policy: optional(retryPolicy),
+    upgrade_configs: list(routeUpgrade),
+    priority: choice(['DEFAULT']),
+  },
+  (action, place) => {
+    if (action.cluster === undefined && action.cluster_header === undefined && !action.weighted_clusters) {
+      place.refuse('needs cluster, cluster_header or weighted_clusters');
+    }
+    if (action.prefix_rewrite !== '' && action.regex_rewrite) {
+      place.refuse('has both prefix_rewrite and regex_rewrite');
+    }
+  },
+);
+
+const redirect = message('envoy.config.route.v3.RedirectAction', {
+  https_redirect: flag(),
+  scheme_redirect: text(),
+  host_redirect: text(),
+  port_redirect: number(0, { max: 65_535 }),
+  path_redirect: text(),
+  prefix_rewrite: text(),
+  regex_rewrite: optional(regexRewrite),
+  response_code: choice(['MOVED_PERMANENTLY', 'FOUND', 'SEE_OTHER', 'TEMPORARY_REDIRECT', 'PERMANENT_REDIRECT']),
+  strip_query: flag(),
+});
+
+const directResponse = message('envoy.config.route.v3.DirectResponseAction', {
+  status: number(0, { min: 200, max: 599 }),
+  body: optional(dataSource),
+  body_format: optional(substitutionFormat),
+});
+
+function checkPaths(match: { readonly [key: string]: unknown }, place: Place): void {
+  const kinds = ['prefix', 'path', 'safe_regex', 'path_separated_prefix'].filter((kind) => match[kind] !== undefined);
+  if (kinds.length === 0 && match.connect_matcher !== true) {
+    place.refuse('needs one of prefix, path, safe_regex, path_separated_prefix and connect_matcher');
+  }
+  const separated = match.path_separated_prefix as string | undefined;
+  if (separated !== undefined && !/^\/[^?#]*[^?#/]$/.test(separated)) {
+    place.within('path_separated_prefix', () =>
+      place.refuse('must start with a slash and end without one, and hold neither ? nor #'),
+    );
+  }
+}
+
+const routeMatch = message(
+  'envoy.config.route.v3.RouteMatch',
+  {
+    prefix: optional(text()),
+    path: optional(text()),
+    safe_regex: optional(wholeRegex),
+    path_separated_prefix: optional(text()),
+    connect_matcher: presence(),
+    case_sensitive: flag(true),
+    headers: list(headerMatcher),
+    query_parameters: list(queryMatcher),
+  },
+  checkPaths,
+);
+
+const route = message(
+  'envoy.config.route.v3.Route',
+  {
+    name: text(),
+    match: required(routeMatch),
+    route: optional(routeAction),
+    redirect: optional(redirect),
+    direct_response: optional(directResponse),
+    metadata: optional(metadata),
+    ...headerChanges,
+    per_request_buffer_limit_bytes: optional(number()),
+    stat_prefix: only((given) => given === '', 'empty'),
+  },
+  (value, place) => {
+    if (!value.route && !value.redirect && !value.direct_response) {
+      place.refuse('needs route, redirect or direct_response');
+    }
+  },
+);
+
+const DOMAIN = /^(?:\*|\*[-.][^*]+|[^*]+[-.]\*|[^*]+)$/;
+
+const domain: Schema<string> = built(name(), (text, place) => {
+  if (!DOMAIN.test(text)) place.refuse(`${text} is not a domain: an exact name, *.suffix, prefix.* or * alone`);
+  return text.toLowerCase();
+});
+
+const virtualHost = message('envoy.config.route.v3.VirtualHost', {
+  name: name(),
+  domains: list(domain, { min: 1 }),
+  routes: list(route),
+  ...headerChanges,
+  retry_policy: optional(retryPolicy),
+  include_request_attempt_count: flag(),
+  include_attempt_count_in_response: flag(),
+  per_request_buffer_limit_bytes: optional(number()),
+  metadata: optional(metadata),
+  require_tls: choice(['NONE']),
+});
+
+const DEFAULT_MAX_DIRECT_RESPONSE_BYTES = 4096;
+
+function checkUniqueDomains(virtualHosts: readonly Parsed<typeof virtualHost>[], place: Place): void {
+  const owners = new Map<string, string>();
+  for (const host of virtualHosts) {
+    for (const name of host.domains) {
+      const owner = owners.get(name);
+      if (owner !== undefined) place.refuse(`the domain ${name} is in the virtual hosts ${owner} and ${host.name}`);
+      owners.set(name, host.name);
+    }
+  }
+}
+
+export const routeConfiguration = message(
+  'envoy.config.route.v3.RouteConfiguration',
+  {
+    name: text(),
+    virtual_hosts: list(virtualHost),
+    ...headerChanges,
+    most_specific_header_mutations_wins: flag(),
+    ignore_port_in_host_matching: flag(),
+    validate_clusters: optional(flag()),
+    max_direct_response_body_size_bytes: number(DEFAULT_MAX_DIRECT_RESPONSE_BYTES),
+    metadata: optional(metadata),
+  },
+  (config, place) => {
+    checkUniqueDomains(config.virtual_hosts, place);
+    for (const host of config.virtual_hosts) {
+      for (const { direct_response: answer, name } of host.routes) {
+        if ((answer?.body?.length ?? 0) > config.max_direct_response_body_size_bytes) {
+          place.refuse(
+            `the body of the route ${name} is longer than ${config.max_direct_response_body_size_bytes} bytes`,
+          );
+        }
+      }
+    }
+  },
+);
+
+export type RouteConfigurationConfig = Parsed<typeof routeConfiguration>;
+export type VirtualHostConfig = Parsed<typeof virtualHost>;
+export type RouteConfig = Parsed<typeof route>;
+export type RouteMatchConfig = Parsed<typeof routeMatch>;
+export type RouteActionConfig = Parsed<typeof routeAction>;
+export type RedirectConfig = Parsed<typeof redirect>;
+export type DirectResponseConfig = Parsed<typeof directResponse>;
+export type ClusterWeightConfig = Parsed<typeof clusterWeight>;
+export type HeaderChangesConfig = Pick<RouteConfig, keyof typeof headerChanges>;

@@ -1,0 +1,31 @@
+/** Schema of the TCP proxy. */
+import { tcpAccessLog } from './access-log.ts';
+import { durationMs, list, message, name, number, optional, type Parsed } from './schema.ts';
+
+const clusterWeight = message('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight', {
+  name: name(),
+  weight: number(0),
+});
+
+const weightedClusters = message('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster', {
+  clusters: list(clusterWeight, { min: 1 }),
+});
+
+export const tcpProxy = message(
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+  {
+    stat_prefix: name(),
+    cluster: optional(name()),
+    weighted_clusters: optional(weightedClusters),
+    idle_timeout: durationMs(3_600_000),
+    max_connect_attempts: number(1, { min: 1 }),
+    access_log: list(tcpAccessLog),
+  },
+  (value, place) => {
+    if (value.cluster === undefined && !value.weighted_clusters) place.refuse('needs cluster or weighted_clusters');
+    const weights = value.weighted_clusters?.clusters.reduce((total, { weight }) => total + weight, 0);
+    if (weights === 0) place.within('weighted_clusters', () => place.refuse('needs a weight that is more than 0'));
+  },
+);
+
+export type TcpProxyConfig = Parsed<typeof tcpProxy>;
