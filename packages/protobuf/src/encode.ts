@@ -239,7 +239,9 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
 
 function isDefault(field: Field, value: unknown): boolean {
   if (field.presence !== '=') return false;
-  return value === 0 || value === '' || value === false || value === 0n || value === '0';
+  // A 64-bit zero is written as '0' in ProtoJSON; of a string field '0' is a value like any other.
+  if (value === '0') return field.type !== 's';
+  return value === 0 || value === '' || value === false || value === 0n;
 }
 
 function violate(context: EncodeContext, name: string, message: string): void {
