@@ -87,6 +87,10 @@ export interface ListenOptions {
   readonly anonymousMethods?: readonly string[];
   /** Lets every call through, or throws `WeftError`; for bearer tokens on servers without mutual TLS. */
   readonly authorize?: (call: CallContext, path: string) => void;
+  /** Told of what handlers throw that is no `WeftError`; callers get INTERNAL without its text. Default: stderr. */
+  readonly onFault?: (thrown: unknown, path: string) => void;
+  /** Milliseconds since 1970, for the validity of certificates; default `Date.now`. */
+  readonly now?: () => number;
 }
 
 export interface GrpcServer {
@@ -108,6 +112,14 @@ export interface ConnectOptions {
   };
   /** Sent with each call as `authorization: Bearer …`. */
   readonly bearerToken?: string;
+  /**
+   * How often a connection with running calls is checked by an HTTP/2 PING; default 10,000: a dead server is noticed
+   * within 18 s. 0: by TCP alone, for servers that are not Weft's and end connections that ping more often than every
+   * five minutes, as those of gRPC for Go do unless told otherwise.
+   */
+  readonly keepaliveMs?: number;
+  /** Milliseconds since 1970, for the validity of certificates; default `Date.now`. */
+  readonly now?: () => number;
 }
 
 export interface CallOptions {
