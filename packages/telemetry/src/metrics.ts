@@ -15,44 +15,47 @@ function labelsOf({ source, destination, protocol, reporter }: Edge): Record<Edg
   return { source, destination, protocol, reporter: reporter.toLowerCase() };
 }
 
+const DURATIONS = {
+  name: 'weft_request_duration_milliseconds',
+  help: 'Duration of HTTP requests to the last byte of the answer, by edge.',
+};
+
+/** One line of the page, in the form in which prom-client prints histograms. */
+interface HistogramValue {
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly sharedLabels: Readonly<Record<string, string>>;
+  readonly value: number;
+  readonly metricName: string;
+}
+
+function durationsOf(edge: Edge): readonly HistogramValue[] {
+  const sharedLabels = labelsOf(edge);
+  const { name } = DURATIONS;
+  let count = 0;
+  const buckets = [...DURATION_BOUNDS_MS, '+Inf'].map((le, index) => {
+    count += edge.durationBuckets[index] ?? 0;
+    return { labels: { le }, sharedLabels, value: count, metricName: `${name}_bucket` };
+  });
+  return [
+    ...buckets,
+    { labels: {}, sharedLabels, value: edge.durationMsSum, metricName: `${name}_sum` },
+    { labels: {}, sharedLabels, value: count, metricName: `${name}_count` },
+  ];
+}
+
 /** A histogram whose counts are those of the edges rather than its own. */
-class DurationHistogram extends Histogram<EdgeLabel | 'le'> {
+class DurationHistogram extends Histogram<EdgeLabel> {
   readonly #edges: Edges;
 
   constructor(registry: Registry, edges: Edges) {
-    super({
-      name: 'weft_request_duration_milliseconds',
-      help: 'Duration of HTTP requests to the last byte of the answer, by edge.',
-      labelNames: [...EDGE_LABELS],
-      buckets: [...DURATION_BOUNDS_MS],
-      registers: [registry],
-    });
+    super({ ...DURATIONS, labelNames: [...EDGE_LABELS], buckets: [...DURATION_BOUNDS_MS], registers: [registry] });
     this.#edges = edges;
   }
 
-  override async get(): ReturnType<Histogram<EdgeLabel | 'le'>['get']> {
-    const name = 'weft_request_duration_milliseconds';
-    const values = [...this.#edges.all()]
-      .filter(({ protocol }) => protocol === 'http')
-      .flatMap((edge) => {
-        const labels = labelsOf(edge);
-        let count = 0;
-        const buckets = [...DURATION_BOUNDS_MS, '+Inf' as const].map((le, index) => {
-          count += edge.durationBuckets[index] ?? 0;
-          return { labels: { ...labels, le }, value: count, metricName: `${name}_bucket` };
-        });
-        return [
-          ...buckets,
-          { labels, value: edge.durationMsSum, metricName: `${name}_sum` },
-          { labels, value: count, metricName: `${name}_count` },
-        ];
-      });
-    return { ...(await super.get()), values };
-  }
-
-  /** The registry prints histograms by this method where there is one. */
-  getForPromString(): ReturnType<Histogram<EdgeLabel | 'le'>['get']> {
-    return this.get();
+  /** What prom-client prints, here and in `get`: the base class gives its own counts. */
+  async getForPromString(): Promise<object> {
+    const values = [...this.#edges.all()].filter(({ protocol }) => protocol === 'http').flatMap(durationsOf);
+    return { ...DURATIONS, type: 'histogram', aggregator: 'sum', values };
   }
 }
 
