@@ -1,6 +1,7 @@
 /** Command-line flags: declared once per command, parsed, checked and printed as help from the same table. */
 import { parseArgs } from 'node:util';
 import { WeftError } from '@weft/contracts/error';
+import { LOG_LEVELS, type LogLevel } from '@weft/service/levels';
 
 export interface Flag {
   readonly type: 'string' | 'boolean' | 'list';
@@ -100,4 +101,11 @@ export function parseAddress(name: string, text: string): string {
   const match = /^(.+):(\d{1,5})$/.exec(text);
   if (!match || Number(match[2]) > 65_535) throw usageError(`--${name} ${text}: expected <host>:<port>`);
   return text;
+}
+
+/** A level of the log; `info` when none is given. */
+export function parseLogLevel(text: string | undefined): LogLevel {
+  const level = LOG_LEVELS.find((candidate) => candidate === (text ?? 'info'));
+  if (!level) throw usageError(`--log-level ${text}: expected one of ${LOG_LEVELS.join(', ')}`);
+  return level;
 }

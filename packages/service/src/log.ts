@@ -1,8 +1,8 @@
 /** The log of a service: JSON lines on stderr, or lines for a person where stderr is a terminal. */
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
+import type { LogLevel } from './levels.ts';
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export { LOG_LEVELS, type LogLevel } from './levels.ts';
 
 export interface LogOptions {
   /** Stands in every line as `name`. */
