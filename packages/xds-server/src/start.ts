@@ -1,4 +1,5 @@
 /** The service: reads the world from the bus, serves ADS, and tells how far the proxies are. */
+import { setTimeout } from 'node:timers/promises';
 import { deriveMesh, type Mesh } from '@weft/model';
 import {
   type InstanceDirectory,
@@ -34,6 +35,7 @@ export interface XdsOptions {
 
 const SWEEP_EVERY_MS = 15_000;
 const STATUS_PAUSE_MS = 1000;
+const STOP_MS = 2000;
 
 interface Parts {
   readonly context: ServiceContext;
@@ -48,7 +50,7 @@ interface Parts {
 
 /** How far the proxies of this instance are; one without proxies is as far as the world that it has. */
 function reachOf(ads: AdsServer, mesh: Mesh | undefined): Reach {
-  const proxies = [...ads.proxies().values()].map(({ stream }) => stream.progress().accepted);
+  const proxies = [...ads.connections()].map(({ stream }) => stream.progress().accepted);
   const all = proxies.length > 0 ? proxies : [mesh?.world ?? { revision: 0, registryRevision: 0 }];
   return {
     revision: Math.min(...all.map(({ revision }) => revision)),
@@ -86,7 +88,7 @@ function createParts(context: ServiceContext, options: XdsOptions): Parts {
     instanceId,
     now,
     onTrouble,
-    connectionOf: (proxyId) => ads.proxies().get(proxyId),
+    connectionOf: (proxyId) => ads.connectionOf(proxyId),
     pauseMs: STATUS_PAUSE_MS,
     reconnectGraceMs: options.reconnectGraceMs ?? 10_000,
   });
@@ -157,7 +159,10 @@ export const startXdsServer: StartService<XdsOptions> = async (context, options)
       clearInterval(sweeping);
       gathering.end();
       ads.close();
-      await Promise.all([statuses.end(), problems.end(), ...loops]);
+      // What could not be written in this time another instance takes away later.
+      const written = Promise.all([statuses.end(), problems.end()]);
+      await Promise.race([written, setTimeout(STOP_MS, undefined, { ref: false })]);
+      await Promise.all(loops);
     },
   };
   return service;

@@ -1,5 +1,6 @@
 /** Serves ADS: brings each connected proxy to the snapshot of its view of the mesh. */
 import type { Problem } from '@weft/contracts/bus';
+import { WeftError } from '@weft/contracts/error';
 import { type Mesh, project } from '@weft/model';
 import { type CallContext, type MountedService, type RawStream, rawService } from '@weft/rpc';
 import type { ServiceContext } from '@weft/service';
@@ -25,7 +26,10 @@ export class AdsServer {
   readonly #compiler = new Compiler();
   readonly #differences = new Differences();
   readonly #connections = new Set<Connection>();
+  /** Those that said which proxy they are, oldest first. */
+  readonly #byProxy = new Map<string, Connection[]>();
   #mesh: Mesh | undefined;
+  #closed = false;
 
   constructor(options: AdsServerOptions) {
     this.#options = options;
@@ -39,14 +43,17 @@ export class AdsServer {
     });
   }
 
-  /** The newest connection of each proxy that is served, by proxy. */
-  proxies(): ReadonlyMap<string, Connection> {
-    const proxies = new Map<string, Connection>();
-    for (const connection of this.#connections) {
-      const { proxyId, stream } = connection;
-      if (proxyId !== undefined && stream.snapshot) proxies.set(proxyId, connection);
+  /** The newest connection of a proxy that is served. */
+  connectionOf(proxyId: string): Connection | undefined {
+    return this.#byProxy.get(proxyId)?.findLast(({ stream }) => stream.snapshot !== undefined);
+  }
+
+  /** The newest connection of each proxy that is served. */
+  *connections(): Generator<Connection> {
+    for (const proxyId of this.#byProxy.keys()) {
+      const connection = this.connectionOf(proxyId);
+      if (connection) yield connection;
     }
-    return proxies;
   }
 
   /** How many clients are connected, served or not. */
@@ -66,16 +73,22 @@ export class AdsServer {
     this.#compiler.sweep();
   }
 
-  /** Ends all streams. */
+  /** Ends all streams, and every one that is opened after it. */
   close(): void {
+    this.#closed = true;
     for (const connection of this.#connections) connection.close();
   }
 
   async #serve(variant: Variant, raw: RawStream, call: CallContext): Promise<void> {
+    if (this.#closed) {
+      raw.end(new WeftError('UNAVAILABLE', 'this xds-server is stopping: ask another'));
+      return;
+    }
     const connection = this.#connect(variant, raw, call);
     this.#connections.add(connection);
     try {
       for await (const message of connection.messages()) {
+        this.#register(connection);
         if (message.refusal !== undefined) this.#tellRefusal(connection, message.typeUrl, message.refusal);
         connection.stream.hear(message);
         if (!connection.stream.snapshot) this.#offer(connection);
@@ -87,8 +100,23 @@ export class AdsServer {
       this.#options.context.log.debug({ proxy: connection.proxyId, err: thrown }, 'the stream of a proxy ended');
     } finally {
       this.#connections.delete(connection);
+      this.#unregister(connection);
       this.#tell(connection);
     }
+  }
+
+  #register(connection: Connection): void {
+    const { proxyId = '' } = connection;
+    const all = this.#byProxy.get(proxyId);
+    if (!all) this.#byProxy.set(proxyId, [connection]);
+    else if (!all.includes(connection)) all.push(connection);
+  }
+
+  #unregister(connection: Connection): void {
+    const { proxyId = '' } = connection;
+    const rest = (this.#byProxy.get(proxyId) ?? []).filter((one) => one !== connection);
+    if (rest.length > 0) this.#byProxy.set(proxyId, rest);
+    else this.#byProxy.delete(proxyId);
   }
 
   #connect(variant: Variant, raw: RawStream, call: CallContext): Connection {

@@ -5,7 +5,7 @@ import { applyWorkloads, deriveMesh, type Mesh, project, type World } from '@wef
 import { sketchWorkload } from '@weft/model/testing';
 import { sketchRoute, sketchService, sketchWorld, type WorldSketch } from '@weft/policies/testing';
 import { allResources, danglingReferences, lookUp, type Snapshot } from '../snapshot/snapshot.ts';
-import { compileFor, readSnapshot } from '../testing.ts';
+import { compileFor, readSnapshot } from '../testing/snapshots.ts';
 import { Compiler } from './compiler.ts';
 
 const golden = (name: string) => fileURLToPath(new URL(`../testdata/${name}.json`, import.meta.url));

@@ -28,6 +28,7 @@ interface Tracked {
 export class ProxyStatuses {
   readonly #options: ProxyStatusesOptions;
   readonly #tracked = new Map<string, Tracked>();
+  #ended = false;
 
   constructor(options: ProxyStatusesOptions) {
     this.#options = options;
@@ -35,6 +36,7 @@ export class ProxyStatuses {
 
   /** Something about the proxy may have changed. */
   changed(proxyId: string): void {
+    if (this.#ended) return;
     const connection = this.#options.connectionOf(proxyId);
     if (connection) this.#connected(proxyId, connection);
     else this.#left(proxyId);
@@ -42,6 +44,7 @@ export class ProxyStatuses {
 
   /** Tells that the proxies of this instance are no longer connected to it, and stops. */
   async end(): Promise<void> {
+    this.#ended = true;
     const all = [...this.#tracked.values()];
     for (const { entry, status, goneTimer } of all) {
       clearTimeout(goneTimer);

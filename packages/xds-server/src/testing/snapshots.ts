@@ -2,9 +2,9 @@
 import { decode, RESOURCE_TYPES } from '@weft/envoy-api';
 import { deriveMesh, type Mesh, project } from '@weft/model';
 import { sketchWorld, type WorldSketch } from '@weft/policies/testing';
-import { Compiler } from './compile/compiler.ts';
-import { SERVED_TYPES, type ServedType } from './snapshot/resource.ts';
-import { eachResource, type Snapshot } from './snapshot/snapshot.ts';
+import { Compiler } from '../compile/compiler.ts';
+import { SERVED_TYPES, type ServedType } from '../snapshot/resource.ts';
+import { eachResource, type Snapshot } from '../snapshot/snapshot.ts';
 
 /** A snapshot as ProtoJSON: what went over the wire, read again. */
 export function readSnapshot(snapshot: Snapshot): { readonly [T in ServedType]: readonly unknown[] } {
