@@ -40,6 +40,7 @@ function fixture(change: Partial<AdsRelayOptions> = {}): Fixture {
     acknowledged,
     lastGood: () => undefined,
     graceMs: 50,
+    unreachableGraceMs: 20,
     log: SILENT,
     ...change,
   });
@@ -116,7 +117,7 @@ test('when the xds-server goes, the stream ends, and the next one waits for anot
 });
 
 test('a data plane that has something is never given what was known last', async () => {
-  const { connect, setAway } = fixture({ lastGood: () => lastGood('v1'), graceMs: 1 });
+  const { connect, setAway } = fixture({ lastGood: () => lastGood('v1'), graceMs: 1, unreachableGraceMs: 1 });
   setAway(true);
   const { stream, reader } = connect();
   stream.send(requestBytes({ type_url: CLUSTER_TYPE, initial_resource_versions: { a: 'v1' } }));

@@ -24,6 +24,8 @@ export interface AdsRelayOptions {
   /** What a data plane that starts can be given when no xds-server answers for `graceMs`. */
   readonly lastGood: () => Resources | undefined;
   readonly graceMs: number;
+  /** The same once an attempt to reach one has failed. */
+  readonly unreachableGraceMs: number;
   readonly log: Log;
 }
 
@@ -42,6 +44,7 @@ class RelayedStream {
   #state: 'waiting' | 'relaying' | 'standing in' = 'waiting';
   #standIn: LastGoodServer | undefined;
   #graceTimer: NodeJS.Timeout | undefined;
+  #hasFailed = false;
 
   constructor(downstream: RawStream, options: AdsRelayOptions) {
     this.#downstream = downstream;
@@ -90,16 +93,28 @@ class RelayedStream {
 
   /** A data plane that has something goes on with it; one that has nothing is helped out after a while. */
   #watchForGrace(first: Buffer): void {
-    const { graceMs, log } = this.#options;
+    const { graceMs, unreachableGraceMs } = this.#options;
     if (Object.keys(DeltaRequest.decode(first).initialResourceVersions).length > 0) return;
-    this.#graceTimer = setTimeout(() => {
-      const lastGood = this.#options.lastGood();
-      if (this.#state !== 'waiting' || !lastGood) return;
-      log.warn({}, 'no xds-server answers; the data plane starts from its last known good configuration');
-      this.#state = 'standing in';
-      this.#standIn = new LastGoodServer(lastGood);
-      for (const bytes of [...this.#held]) this.#answer(bytes);
-    }, graceMs);
+    this.#graceTimer = setTimeout(() => this.#standForXds(), this.#hasFailed ? unreachableGraceMs : graceMs);
+  }
+
+  /** Nobody listens there, or nobody lets us in: less patience will do. */
+  #failed(error: unknown): void {
+    this.#options.onUnreachable(error);
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    if (!this.#graceTimer) return;
+    clearTimeout(this.#graceTimer);
+    this.#graceTimer = setTimeout(() => this.#standForXds(), this.#options.unreachableGraceMs);
+  }
+
+  #standForXds(): void {
+    const lastGood = this.#options.lastGood();
+    if (this.#state !== 'waiting' || !lastGood) return;
+    this.#options.log.warn({}, 'no xds-server answers; the data plane starts from its last known good configuration');
+    this.#state = 'standing in';
+    this.#standIn = new LastGoodServer(lastGood);
+    for (const bytes of [...this.#held]) this.#answer(bytes);
   }
 
   #answer(bytes: Buffer): void {
@@ -122,7 +137,7 @@ class RelayedStream {
           this.#downstream.end(thrown);
           return;
         }
-        this.#options.onUnreachable(thrown);
+        this.#failed(thrown);
       }
       await backoff.wait(signal);
     }

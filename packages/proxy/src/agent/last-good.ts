@@ -40,9 +40,10 @@ export class Acknowledged {
     return [...this.#refusals.values()];
   }
 
-  /** Whether clusters and listeners have been acknowledged, which is when a data plane can start from it. */
+  /** Whether clusters and some listener have been acknowledged, which is when a data plane can start from it. */
   get isWhole(): boolean {
-    return this.#acknowledgedTypes.has(CLUSTER_TYPE) && this.#acknowledgedTypes.has(LISTENER_TYPE);
+    const listeners = this.#byType.get(LISTENER_TYPE)?.size ?? 0;
+    return this.#acknowledgedTypes.has(CLUSTER_TYPE) && listeners > 0;
   }
 
   hasListener(name: string): boolean {

@@ -10,6 +10,10 @@ import type { Link } from './link.ts';
 import type { Log } from './log.ts';
 import { SecretStore, secretHandlers } from './sds.ts';
 
+/** How long an xds-server may be silent, or away, before a data plane that starts is given what was known last. */
+const SILENCE_GRACE_MS = 1500;
+const UNREACHABLE_GRACE_MS = 250;
+
 export interface NodeApiOptions {
   readonly tls: TlsSource;
   readonly trustDomain: string;
@@ -18,8 +22,6 @@ export interface NodeApiOptions {
   readonly folder: AgentFolder;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** How long an xds-server may be silent before a data plane starts from what was known last; default 1,500. */
-  readonly graceMs?: number;
 }
 
 export interface NodeApi {
@@ -56,7 +58,8 @@ export function createNodeApi(options: NodeApiOptions): NodeApi {
       },
       acknowledged: keeper.acknowledged,
       lastGood: () => (keeper.acknowledged.isWhole ? keeper.acknowledged.resources : kept),
-      graceMs: options.graceMs ?? 1500,
+      graceMs: SILENCE_GRACE_MS,
+      unreachableGraceMs: UNREACHABLE_GRACE_MS,
       log,
     }),
     [ACCESS_LOGS]: alsRelay({
