@@ -1,6 +1,7 @@
 /** Schema of the bootstrap: what the proxy starts from. */
 import { address, adsSource, configSource } from './core.ts';
 import {
+  anyOf,
   built,
   durationMs,
   flag,
@@ -10,7 +11,6 @@ import {
   only,
   optional,
   type Parsed,
-  required,
   type Schema,
   struct,
   text,
@@ -69,7 +69,7 @@ const overloadManager = message('envoy.config.overload.v3.OverloadManager', {
   resource_monitors: list(
     message('envoy.config.overload.v3.ResourceMonitor', {
       name: text(),
-      typed_config: required(downstreamConnections),
+      typed_config: anyOf({ connections: downstreamConnections }),
     }),
   ),
 });

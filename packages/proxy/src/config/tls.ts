@@ -31,6 +31,8 @@ export type SanType = 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS';
 export interface SanMatcher {
   readonly type: SanType;
   readonly matches: TextPredicate;
+  /** The one name that it accepts; undefined where it is a pattern. */
+  readonly exact: string | undefined;
   /** Whether it can match SPIFFE IDs alone, so that the peer must hold to their rules. */
   readonly isSpiffe: boolean;
 }
@@ -45,7 +47,7 @@ const sanMatcher: Schema<SanMatcher> = built(
     if (!matches) place.within('matcher', () => place.refuse('needs a pattern'));
     const literal = matcher.exact ?? matcher.prefix ?? '';
     const isSpiffe = san_type === 'URI' && literal.startsWith('spiffe://');
-    return { type: san_type, matches: matches ?? (() => false), isSpiffe };
+    return { type: san_type, matches: matches ?? (() => false), exact: matcher.exact, isSpiffe };
   },
 );
 
@@ -164,15 +166,24 @@ const combinedValidation = message(
   },
 );
 
-const commonTlsContext = message('envoy.extensions.transport_sockets.tls.v3.CommonTlsContext', {
-  tls_params: optional(tlsParameters),
-  tls_certificates: list(tlsCertificate, { max: 1 }),
-  tls_certificate_sds_secret_configs: list(secretReference, { max: 1 }),
-  validation_context: optional(validationContext),
-  validation_context_sds_secret_config: optional(secretReference),
-  combined_validation_context: optional(combinedValidation),
-  alpn_protocols: list(text()),
-});
+const commonTlsContext = message(
+  'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext',
+  {
+    tls_params: optional(tlsParameters),
+    tls_certificates: list(tlsCertificate, { max: 1 }),
+    tls_certificate_sds_secret_configs: list(secretReference, { max: 1 }),
+    validation_context: optional(validationContext),
+    validation_context_sds_secret_config: optional(secretReference),
+    combined_validation_context: optional(combinedValidation),
+    alpn_protocols: list(text()),
+  },
+  (context, place) => {
+    const own = context.validation_context;
+    if (own && own.sanMatchers.length > 0 && own.trustedCa === undefined && !own.spiffeBundles) {
+      place.within('validation_context', () => place.refuse('matches names without a trusted_ca to vouch for them'));
+    }
+  },
+);
 
 /** What TLS contexts of both directions say. */
 export interface TlsConfig {

@@ -113,22 +113,28 @@ export interface StatsFilter {
 }
 
 export class StatsRegistry {
-  readonly #groups = new Set<StatGroup>();
+  readonly #groups = new Map<string, StatGroup>();
   /** Called before values are read, for gauges that are worked out when asked. */
   readonly #refreshers = new Set<() => void>();
 
   /** Adds a group, and gives what takes it away again. */
   add(group: StatGroup): () => void {
-    this.#groups.add(group);
-    return () => this.#groups.delete(group);
+    this.#groups.set(group.prefix, group);
+    return () => this.#groups.delete(group.prefix);
   }
 
   /** The values of the group with that prefix, which several users may share; made by the first. */
   share<T extends object>(prefix: string, metricPrefix: string, labels: Labels, make: () => T): T {
-    for (const group of this.#groups) if (group.prefix === prefix) return group.values as T;
+    const known = this.#groups.get(prefix);
+    if (known) return known.values as T;
     const values = make();
-    this.#groups.add({ prefix, metricPrefix, labels, values });
+    this.#groups.set(prefix, { prefix, metricPrefix, labels, values });
     return values;
+  }
+
+  /** Takes the group with that prefix away. */
+  remove(prefix: string): void {
+    this.#groups.delete(prefix);
   }
 
   onRead(refresh: () => void): () => void {
@@ -138,7 +144,7 @@ export class StatsRegistry {
 
   *#samples(filter: StatsFilter): Generator<{ readonly group: StatGroup; readonly sample: Sample }> {
     for (const refresh of this.#refreshers) refresh();
-    for (const group of this.#groups) {
+    for (const group of this.#groups.values()) {
       for (const sample of samplesOf(group.values)) {
         const isUsed = (typeof sample.value === 'number' ? sample.value : sample.value.count) !== 0;
         if (filter.usedOnly && !isUsed) continue;

@@ -1,0 +1,107 @@
+/** Formats: texts and JSON objects with command operators in them. */
+import type { SubstitutionFormat } from '../config/core.ts';
+import type { StreamInfo } from '../stack/stream-info.ts';
+import { compileOperator, OPERATOR, type Operator } from './operators.ts';
+
+export type Format = (info: StreamInfo) => string;
+
+type Part = string | Operator;
+
+/** The parts of a text with operators; what is wrong is told to `refuse`. */
+function partsOf(text: string, refuse: (problem: string) => void): readonly Part[] {
+  const parts: Part[] = [];
+  let at = 0;
+  for (const match of text.matchAll(OPERATOR)) {
+    const literal = text.slice(at, match.index);
+    if (literal.includes('%')) refuse(`${JSON.stringify(literal)} has a % that begins no operator; write %% for it`);
+    if (literal !== '') parts.push(literal);
+    at = match.index + match[0].length;
+    if (match[0] === '%%') parts.push('%');
+    else {
+      const operator = compileOperator(match[1] as string, match[2], match[3]);
+      if (typeof operator === 'string') refuse(operator);
+      else parts.push(operator);
+    }
+  }
+  const rest = text.slice(at);
+  if (rest.includes('%')) refuse(`${JSON.stringify(rest)} has a % that begins no operator; write %% for it`);
+  if (rest !== '') parts.push(rest);
+  return parts;
+}
+
+/** A text with operators; `absent` stands for what there is nothing to say of. */
+export function compileText(text: string, absent: string, refuse: (problem: string) => void): Format {
+  const parts = partsOf(text, refuse);
+  if (parts.every((part) => typeof part === 'string')) {
+    const fixed = parts.join('');
+    return () => fixed;
+  }
+  return (info) => {
+    let result = '';
+    for (const part of parts) result += typeof part === 'string' ? part : (part(info) ?? absent);
+    return result;
+  };
+}
+
+type JsonPart = (info: StreamInfo) => unknown;
+
+function compileJson(value: unknown, omitsEmpty: boolean, refuse: (problem: string) => void): JsonPart {
+  if (typeof value === 'string') {
+    const parts = partsOf(value, refuse);
+    const [only] = parts;
+    // A value that is one operator keeps its type, and is null where there is nothing to say.
+    if (parts.length === 1 && typeof only === 'function') return (info) => only(info) ?? null;
+    const text = compileText(value, omitsEmpty ? '' : '-', refuse);
+    return text;
+  }
+  if (Array.isArray(value)) {
+    const items = value.map((item) => compileJson(item, omitsEmpty, refuse));
+    return (info) => items.map((item) => item(info));
+  }
+  if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value).map(([key, item]) => [key, compileJson(item, omitsEmpty, refuse)] as const);
+    return (info) => {
+      const made = entries.map(([key, item]) => [key, item(info)] as const);
+      return Object.fromEntries(omitsEmpty ? made.filter(([, item]) => item !== null && item !== '') : made);
+    };
+  }
+  return () => value;
+}
+
+/** One JSON object a line. */
+export function compileJsonLine(
+  object: Readonly<Record<string, unknown>>,
+  { omitsEmpty, sorts }: { readonly omitsEmpty: boolean; readonly sorts: boolean },
+  refuse: (problem: string) => void,
+): Format {
+  const entries = Object.entries(object);
+  if (sorts) entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  const make = compileJson(Object.fromEntries(entries), omitsEmpty, refuse);
+  return (info) => `${JSON.stringify(make(info))}\n`;
+}
+
+/** The format of a `SubstitutionFormatString`, with the content type that it asks for. */
+export interface BodyFormat {
+  readonly write: Format;
+  readonly contentType: string;
+}
+
+export function compileSubstitutionFormat(
+  format: SubstitutionFormat,
+  refuse: (problem: string) => void,
+): BodyFormat | undefined {
+  const text = format.text_format ?? format.text_format_source?.toString();
+  const absent = format.omit_empty_values ? '' : '-';
+  if (text !== undefined) {
+    return { write: compileText(text, absent, refuse), contentType: format.content_type || 'text/plain' };
+  }
+  if (!format.json_format) return undefined;
+  const options = {
+    omitsEmpty: format.omit_empty_values,
+    sorts: format.json_format_options?.sort_properties ?? false,
+  };
+  return {
+    write: compileJsonLine(format.json_format, options, refuse),
+    contentType: format.content_type || 'application/json',
+  };
+}

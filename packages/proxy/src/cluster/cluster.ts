@@ -1,0 +1,138 @@
+/** A cluster: its hosts, who of them is next, and the connections to them. */
+import type { Clock } from '../clock.ts';
+import type { ClusterConfig } from '../config/cluster.ts';
+import type { ConnectOptions, TlsClient } from '../net/connect.ts';
+import type { FlushQueue } from '../net/flush-queue.ts';
+import { Http1Pool, type PoolContext } from '../pool/http1-pool.ts';
+import type { ClusterStats } from '../stats/groups.ts';
+import { type Balancer, LeastRequest, type Random, RoundRobin } from './balancer.ts';
+import { type Endpoint, Host } from './host.ts';
+import { ClusterLimits } from './limits.ts';
+
+export interface ClusterOptions {
+  readonly config: ClusterConfig;
+  readonly stats: ClusterStats;
+  readonly tls: TlsClient | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly queue: FlushQueue;
+}
+
+/**
+ * How long an unused connection is kept where the configuration says nothing. Envoy keeps it for an hour, and its first
+ * request then meets a server that has closed it long ago; usual servers close after 5 s (Node), 60 s or 75 s.
+ */
+const DEFAULT_IDLE_MS = 4000;
+const DEFAULT_PANIC_PERCENT = 50;
+const MAX_HEADERS_COUNT = 100;
+const MAX_RESPONSE_HEADERS_KB = 60;
+
+function http1Options(config: ClusterConfig): PoolContext['http1'] {
+  const http = config.typed_extension_protocol_options.get('envoy.extensions.upstreams.http.v3.HttpProtocolOptions');
+  const common = http?.value.common_http_protocol_options;
+  return {
+    maxHeadBytes: (common?.max_response_headers_kb ?? MAX_RESPONSE_HEADERS_KB) * 1024,
+    maxFields: common?.max_headers_count ?? MAX_HEADERS_COUNT,
+    enableTrailers: http?.value.explicit_http_config?.http_protocol_options?.enable_trailers ?? false,
+    idleTimeoutMs: common?.idle_timeout ?? DEFAULT_IDLE_MS,
+    maxRequests: config.max_requests_per_connection ?? common?.max_requests_per_connection ?? 0,
+  };
+}
+
+function makeBalancer(config: ClusterConfig, random: Random): Balancer {
+  switch (config.lb_policy) {
+    case 'ROUND_ROBIN':
+      return new RoundRobin(random);
+    case 'LEAST_REQUEST':
+      return new LeastRequest(random, config.least_request_lb_config?.choice_count ?? 2);
+  }
+}
+
+export class Cluster {
+  readonly name: string;
+  readonly config: ClusterConfig;
+  readonly stats: ClusterStats;
+  readonly limits: ClusterLimits;
+  /** How its hosts are connected to, for those who speak no HTTP. */
+  readonly connect: ConnectOptions;
+  readonly #pools = new Map<Host, Http1Pool>();
+  readonly #context: PoolContext;
+  readonly #balancer: Balancer;
+  #hosts: ReadonlyMap<string, Host> = new Map();
+
+  constructor({ config, stats, tls, clock, random, queue }: ClusterOptions) {
+    this.name = config.name;
+    this.config = config;
+    this.stats = stats;
+    const thresholds = config.circuit_breakers?.thresholds.find(({ priority }) => priority === 'DEFAULT');
+    this.limits = new ClusterLimits(thresholds);
+    const keepalive = config.upstream_connection_options?.tcp_keepalive;
+    this.connect = { timeoutMs: config.connect_timeout, tls, keepalive, clock };
+    this.#context = { stats, limits: this.limits, connect: this.connect, http1: http1Options(config), queue, clock };
+    this.#balancer = makeBalancer(config, random);
+  }
+
+  get hosts(): readonly Host[] {
+    return [...this.#hosts.values()];
+  }
+
+  /** The host for the next request; undefined where there is none that could take it. */
+  pick(): Host | undefined {
+    return this.#balancer.pick();
+  }
+
+  pool(host: Host): Http1Pool {
+    const known = this.#pools.get(host);
+    if (known) return known;
+    const pool = new Http1Pool(host, this.#context);
+    this.#pools.set(host, pool);
+    return pool;
+  }
+
+  /** Takes these endpoints from now on; hosts that stay keep their connections, those that go finish what they do. */
+  update(endpoints: readonly Endpoint[]): void {
+    const next = new Map<string, Host>();
+    let isSame = endpoints.length === this.#hosts.size;
+    for (const endpoint of endpoints) {
+      const made = new Host(endpoint);
+      const kept = this.#hosts.get(made.key);
+      if (kept) kept.endpoint = endpoint;
+      else isSame = false;
+      next.set(made.key, kept ?? made);
+    }
+    for (const [key, host] of this.#hosts) if (!next.has(key)) this.#retire(host);
+    this.#hosts = next;
+    if (!isSame) this.stats.membership_change++;
+    this.#balancer.update(this.#usable());
+  }
+
+  /** Healthy hosts; where so few are that they would be overrun, all of them (panic). */
+  #usable(): readonly Host[] {
+    const hosts = this.hosts;
+    const healthy = hosts.filter(({ endpoint }) => endpoint.health === 'healthy');
+    const degraded = hosts.filter(({ endpoint }) => endpoint.health === 'degraded');
+    this.stats.membership_total = hosts.length;
+    this.stats.membership_healthy = healthy.length;
+    this.stats.membership_degraded = degraded.length;
+    this.stats.max_host_weight = hosts.reduce((max, { endpoint }) => Math.max(max, endpoint.weight), 0);
+    const threshold = this.config.common_lb_config?.healthy_panic_threshold?.value ?? DEFAULT_PANIC_PERCENT;
+    const available = healthy.length + degraded.length;
+    if (available < hosts.length && available * 100 < threshold * hosts.length) return hosts;
+    return healthy.length > 0 ? healthy : degraded;
+  }
+
+  #retire(host: Host): void {
+    this.#pools.get(host)?.drain();
+    this.#pools.delete(host);
+  }
+
+  /** Lets what runs end; nothing new is begun. */
+  drain(): void {
+    for (const pool of this.#pools.values()) pool.drain();
+  }
+
+  destroy(): void {
+    for (const pool of this.#pools.values()) pool.destroy();
+    this.#pools.clear();
+  }
+}

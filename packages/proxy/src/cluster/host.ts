@@ -1,0 +1,36 @@
+/** One endpoint of a cluster, as its balancer and its pool see it. */
+import { addressText, type NetworkAddress } from '../config/core.ts';
+
+/** What an endpoint is, from configuration or from a resolver. */
+export interface Endpoint {
+  readonly address: NetworkAddress;
+  /** The name that it was given, for host rewriting; '' where it has none. */
+  readonly hostname: string;
+  readonly weight: number;
+  readonly health: 'healthy' | 'degraded' | 'unhealthy';
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+}
+
+export class Host {
+  readonly address: NetworkAddress;
+  /** `127.0.0.1:80`; what tells hosts apart. */
+  readonly key: string;
+  /** What the last configuration said of it. */
+  endpoint: Endpoint;
+  connectionsActive = 0;
+  connectionsTotal = 0;
+  connectFailures = 0;
+  requestsActive = 0;
+  requestsTotal = 0;
+  requestsSucceeded = 0;
+  requestsFailed = 0;
+  requestsTimedOut = 0;
+
+  constructor(endpoint: Endpoint) {
+    this.address = endpoint.address;
+    this.key = addressText(endpoint.address);
+    this.endpoint = endpoint;
+  }
+}

@@ -1,0 +1,171 @@
+/** All clusters, by name: made, warmed, used, replaced and removed without touching what runs on others. */
+import type { Clock } from '../clock.ts';
+import { type ClusterConfig, cluster as clusterSchema } from '../config/cluster.ts';
+import { type ConfigIssue, Place } from '../config/schema.ts';
+import { upstreamTlsConfig } from '../config/tls.ts';
+import type { FlushQueue } from '../net/flush-queue.ts';
+import { ClusterManagerStats, ClusterStats, TlsStats } from '../stats/groups.ts';
+import { type StatsRegistry, statName } from '../stats/registry.ts';
+import type { SecretStore } from '../tls/secrets.ts';
+import { UpstreamTls } from '../tls/upstream.ts';
+import { Warming } from '../warming.ts';
+import type { Random } from './balancer.ts';
+import { Cluster } from './cluster.ts';
+import { keepEndpoints, type SourceContext } from './source.ts';
+
+export interface ClusterManagerOptions extends SourceContext {
+  readonly secrets: SecretStore;
+  readonly stats: StatsRegistry;
+  readonly random: Random;
+  readonly queue: FlushQueue;
+  readonly clock: Clock;
+}
+
+/** A cluster with what it came from. */
+export interface ManagedCluster {
+  readonly cluster: Cluster;
+  readonly resource: unknown;
+  readonly version: string;
+  readonly isStatic: boolean;
+  readonly updatedMs: number;
+  readonly warming: Warming;
+  readonly close: () => void;
+}
+
+export class ClusterManager {
+  readonly #options: ClusterManagerOptions;
+  readonly #active = new Map<string, ManagedCluster>();
+  readonly #warming = new Map<string, ManagedCluster>();
+  readonly #removeStats = new Map<string, () => void>();
+  readonly stats: ClusterManagerStats;
+  #onSettled: () => void = () => undefined;
+
+  constructor(options: ClusterManagerOptions) {
+    this.#options = options;
+    this.stats = options.stats.share('cluster_manager.', 'cluster_manager_', {}, () => new ClusterManagerStats());
+    options.stats.onRead(() => {
+      this.stats.active_clusters = this.#active.size;
+      this.stats.warming_clusters = this.#warming.size;
+    });
+  }
+
+  /** The cluster of that name, if it is in use. */
+  get(name: string): Cluster | undefined {
+    return this.#active.get(name)?.cluster;
+  }
+
+  get active(): Iterable<ManagedCluster> {
+    return this.#active.values();
+  }
+
+  get warming(): Iterable<ManagedCluster> {
+    return this.#warming.values();
+  }
+
+  /** Calls `onSettled` as soon as no cluster is warming: at once, or later. */
+  whenSettled(onSettled: () => void): void {
+    if (this.#warming.size === 0) onSettled();
+    else this.#onSettled = onSettled;
+  }
+
+  /** Takes a cluster, in place of one of the same name once it is warm. Gives what is wrong with it. */
+  apply(resource: unknown, version: string, isStatic: boolean): readonly ConfigIssue[] {
+    const place = new Place();
+    const config = clusterSchema.parse(resource, place);
+    const known = this.#warming.get(config.name) ?? this.#active.get(config.name);
+    if (known?.isStatic && !isStatic) place.refuse(`the cluster ${config.name} is one of the bootstrap's own`);
+    if (place.issues.length > 0) return place.issues;
+    if (known && JSON.stringify(known.resource) === JSON.stringify(resource)) return [];
+    if (known) this.stats.cluster_modified++;
+    else this.stats.cluster_added++;
+    this.#warming.get(config.name)?.close();
+    this.#begin(config, resource, version, isStatic);
+    return [];
+  }
+
+  #begin(config: ClusterConfig, resource: unknown, version: string, isStatic: boolean): void {
+    const { clock } = this.#options;
+    const { name } = config;
+    const warming = new Warming(clock, () => this.#warmed(name));
+    const tls = this.#makeTls(config, warming);
+    const stats = this.#statsOf(config);
+    const cluster = new Cluster({ ...this.#options, config, stats, tls });
+    const stopEndpoints = keepEndpoints(cluster, warming, this.#options);
+    const close = () => {
+      warming.cancel();
+      stopEndpoints();
+      tls?.close();
+      cluster.drain();
+    };
+    const updatedMs = clock.wallMs();
+    this.#warming.set(name, { cluster, resource, version, isStatic, updatedMs, warming, close });
+    warming.start();
+  }
+
+  #makeTls(config: ClusterConfig, warming: Warming): UpstreamTls | undefined {
+    const socket = config.transport_socket?.typed_config;
+    if (socket?.type !== 'tls') return undefined;
+    const { secrets, clock } = this.#options;
+    const stats = this.#options.stats.share(
+      `cluster.${this.#statName(config)}.ssl.`,
+      'cluster_ssl_',
+      { envoy_cluster_name: this.#statName(config) },
+      () => new TlsStats(),
+    );
+    return new UpstreamTls(upstreamTlsConfig(socket.value), secrets, warming, stats, clock);
+  }
+
+  #statName(config: ClusterConfig): string {
+    return statName(config.alt_stat_name === '' ? config.name : config.alt_stat_name);
+  }
+
+  #statsOf(config: ClusterConfig): ClusterStats {
+    const name = this.#statName(config);
+    const prefix = `cluster.${name}.`;
+    this.#removeStats.set(config.name, () => {
+      this.#options.stats.remove(prefix);
+      this.#options.stats.remove(`${prefix}ssl.`);
+    });
+    return this.#options.stats.share(prefix, 'cluster_', { envoy_cluster_name: name }, () => new ClusterStats());
+  }
+
+  #warmed(name: string): void {
+    const warm = this.#warming.get(name);
+    if (!warm) return;
+    this.#warming.delete(name);
+    this.#active.get(name)?.close();
+    this.#active.set(name, warm);
+    this.stats.cluster_updated++;
+    this.#checkSettled();
+  }
+
+  #checkSettled(): void {
+    if (this.#warming.size > 0) return;
+    const onSettled = this.#onSettled;
+    this.#onSettled = () => undefined;
+    onSettled();
+  }
+
+  /** Lets go of a cluster; what runs on it ends by itself. Those of the bootstrap stay. */
+  remove(name: string): void {
+    const known = this.#active.get(name) ?? this.#warming.get(name);
+    if (!known || known.isStatic) return;
+    this.stats.cluster_removed++;
+    for (const clusters of [this.#active, this.#warming]) {
+      clusters.get(name)?.close();
+      clusters.delete(name);
+    }
+    this.#removeStats.get(name)?.();
+    this.#removeStats.delete(name);
+    this.#checkSettled();
+  }
+
+  close(): void {
+    for (const { close, cluster } of [...this.#active.values(), ...this.#warming.values()]) {
+      close();
+      cluster.destroy();
+    }
+    this.#active.clear();
+    this.#warming.clear();
+  }
+}

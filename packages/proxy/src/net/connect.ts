@@ -1,0 +1,125 @@
+/** Connections to upstreams, in the clear or with TLS, with a limit on how long they may take to be made. */
+import { connect as connectTcp, type Socket } from 'node:net';
+import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import type { Clock } from '../clock.ts';
+import type { NetworkAddress, TcpKeepalive } from '../config/core.ts';
+
+/** Why no connection was made. */
+export interface ConnectFailure {
+  readonly type: 'connect-failure' | 'connect-timeout';
+  /** What TLS said; '' where it never came to TLS. */
+  readonly text: string;
+}
+
+export interface ConnectListener {
+  onConnected(socket: Socket): void;
+  onConnectFailed(failure: ConnectFailure): void;
+}
+
+/** The client side of TLS: what to present, and whom to accept. */
+export interface TlsClient {
+  /** Options of a handshake with what is current; a sentence where there is nothing to present or to trust yet. */
+  options(): ConnectionOptions | string;
+  /** Why the peer is refused; undefined where it is accepted. */
+  verify(socket: TLSSocket): string | undefined;
+  onHandshake(isResumed: boolean): void;
+  onError(): void;
+}
+
+export interface ConnectOptions {
+  readonly timeoutMs: number;
+  readonly tls: TlsClient | undefined;
+  readonly keepalive: TcpKeepalive | undefined;
+  readonly clock: Clock;
+}
+
+/** Seconds of silence after which the system asks whether the far side is there, where the options do not say. */
+const DEFAULT_KEEPALIVE_SECONDS = 7200;
+
+/** Turns TCP keep-alive on. Node sets the time; the number and distance of the probes are the system's. */
+export function setKeepalive(socket: Socket, keepalive: TcpKeepalive | undefined): void {
+  if (!keepalive) return;
+  socket.setKeepAlive(true, (keepalive.keepalive_time ?? DEFAULT_KEEPALIVE_SECONDS) * 1000);
+}
+
+/** One attempt to connect; calls one of the listener's methods exactly once, unless it is cancelled before. */
+export class Connecting {
+  readonly #listener: ConnectListener;
+  readonly #options: ConnectOptions;
+  readonly #cancelTimeout: () => void;
+  #socket: Socket;
+  #isDone = false;
+
+  constructor(address: NetworkAddress, listener: ConnectListener, options: ConnectOptions) {
+    this.#listener = listener;
+    this.#options = options;
+    const target =
+      address.type === 'unix'
+        ? { path: address.path, allowHalfOpen: true }
+        : { host: address.host, port: address.port, allowHalfOpen: true, noDelay: true };
+    this.#socket = connectTcp(target);
+    this.#socket.on('error', this.#onError);
+    this.#socket.once('connect', this.#onConnect);
+    this.#cancelTimeout = options.clock.after(options.timeoutMs, () =>
+      this.#fail({ type: 'connect-timeout', text: '' }),
+    );
+  }
+
+  /** Gives up; nobody is told. */
+  cancel(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#cancelTimeout();
+    this.#socket.destroy();
+  }
+
+  readonly #onError = (error: Error): void => {
+    const isTls = 'encrypted' in this.#socket;
+    if (isTls && !this.#isDone) this.#options.tls?.onError();
+    this.#fail({ type: 'connect-failure', text: isTls ? `TLS_error: ${error.message}` : '' });
+  };
+
+  #fail(failure: ConnectFailure): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#cancelTimeout();
+    this.#socket.destroy();
+    this.#listener.onConnectFailed(failure);
+  }
+
+  readonly #onConnect = (): void => {
+    setKeepalive(this.#socket, this.#options.keepalive);
+    const { tls } = this.#options;
+    if (!tls) {
+      this.#succeed();
+      return;
+    }
+    const options = tls.options();
+    if (typeof options === 'string') this.#fail({ type: 'connect-failure', text: options });
+    else this.#handshake(tls, options);
+  };
+
+  #handshake(tls: TlsClient, options: ConnectionOptions): void {
+    const plain = this.#socket;
+    const secure = tlsConnect({ ...options, socket: plain, rejectUnauthorized: false });
+    this.#socket = secure;
+    secure.on('error', this.#onError);
+    secure.once('close', () => this.#onError(new Error('the connection ended during the handshake')));
+    secure.once('secureConnect', () => {
+      if (this.#isDone) return;
+      tls.onHandshake(secure.isSessionReused());
+      const refusal = tls.verify(secure);
+      if (refusal === undefined) this.#succeed();
+      else this.#fail({ type: 'connect-failure', text: `TLS_error: ${refusal}` });
+    });
+  }
+
+  #succeed(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#cancelTimeout();
+    const socket = this.#socket;
+    socket.off('error', this.#onError);
+    this.#listener.onConnected(socket);
+  }
+}

@@ -1,0 +1,69 @@
+/** What the proxy itself had to do with a response, in Envoy's letters. Several may hold: they are bits of a number. */
+
+interface FlagText {
+  /** As logs show it. */
+  readonly short: string;
+  readonly long: string;
+  /** The field of `envoy.data.accesslog.v3.ResponseFlags`. */
+  readonly field: string;
+}
+
+const FLAGS = [
+  { short: 'UH', long: 'NoHealthyUpstream', field: 'no_healthy_upstream' },
+  { short: 'UF', long: 'UpstreamConnectionFailure', field: 'upstream_connection_failure' },
+  { short: 'UC', long: 'UpstreamConnectionTermination', field: 'upstream_connection_termination' },
+  { short: 'UO', long: 'UpstreamOverflow', field: 'upstream_overflow' },
+  { short: 'NR', long: 'NoRouteFound', field: 'no_route_found' },
+  { short: 'URX', long: 'UpstreamRetryLimitExceeded', field: 'upstream_retry_limit_exceeded' },
+  { short: 'NC', long: 'NoClusterFound', field: 'no_cluster_found' },
+  { short: 'DT', long: 'DurationTimeout', field: 'duration_timeout' },
+  { short: 'DC', long: 'DownstreamConnectionTermination', field: 'downstream_connection_termination' },
+  { short: 'LR', long: 'LocalReset', field: 'local_reset' },
+  { short: 'UR', long: 'UpstreamRemoteReset', field: 'upstream_remote_reset' },
+  { short: 'UT', long: 'UpstreamRequestTimeout', field: 'upstream_request_timeout' },
+  { short: 'SI', long: 'StreamIdleTimeout', field: 'stream_idle_timeout' },
+  { short: 'DPE', long: 'DownstreamProtocolError', field: 'downstream_protocol_error' },
+  { short: 'UPE', long: 'UpstreamProtocolError', field: 'upstream_protocol_error' },
+  { short: 'DF', long: 'DnsResolutionFailed', field: 'dns_resolution_failure' },
+  { short: 'OM', long: 'OverloadManagerTerminated', field: 'overload_manager' },
+] as const satisfies readonly FlagText[];
+
+export type FlagName = (typeof FLAGS)[number]['short'];
+
+/** By its letters, the bit of each flag. */
+export const FLAG = Object.fromEntries(FLAGS.map(({ short }, bit) => [short, 1 << bit])) as Readonly<
+  Record<FlagName, number>
+>;
+
+/** Whether those letters name a flag. */
+export function isFlag(text: string): text is FlagName {
+  return Object.hasOwn(FLAG, text);
+}
+
+function set(flags: number): readonly FlagText[] {
+  return FLAGS.filter((_, bit) => (flags & (1 << bit)) !== 0);
+}
+
+/** `UF,URX`; `-` where there is none. */
+export function flagsText(flags: number): string {
+  return flags === 0
+    ? '-'
+    : set(flags)
+        .map(({ short }) => short)
+        .join(',');
+}
+
+/** `UpstreamConnectionFailure`; `-` where there is none. */
+export function flagsLongText(flags: number): string {
+  return flags === 0
+    ? '-'
+    : set(flags)
+        .map(({ long }) => long)
+        .join(',');
+}
+
+/** The message of the access log service; undefined where there is no flag. */
+export function flagsMessage(flags: number): Readonly<Record<string, true>> | undefined {
+  if (flags === 0) return undefined;
+  return Object.fromEntries(set(flags).map(({ field }) => [field, true]));
+}

@@ -1,0 +1,89 @@
+/** What is known of a request, or of a TCP connection, for logs, headers and statistics. Filled as it goes. */
+import type { HeaderList } from '../http/header-list.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+
+/** What a certificate says. */
+export interface CertificateNames {
+  readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+  /** RFC 2253. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** SHA-256 of the certificate, hexadecimal. */
+  readonly sha256: string;
+  readonly pem: string;
+}
+
+export interface TlsInfo {
+  /** `TLSv1.3` */
+  readonly version: string;
+  readonly cipher: string;
+  /** The server name that the client asked for; '' where it did not. */
+  readonly serverName: string;
+  /** Undefined where the peer showed none. */
+  readonly peer: CertificateNames | undefined;
+  readonly local: CertificateNames | undefined;
+  /** Every certificate that the peer presented, the leaf first. */
+  readonly peerChainPem: string;
+}
+
+/** A connection that was accepted. */
+export interface DownstreamInfo {
+  readonly id: number;
+  /** The peer's: an IP address, or '' of a unix socket. */
+  readonly remoteHost: string;
+  readonly remotePort: number;
+  readonly localHost: string;
+  readonly localPort: number;
+  /** Read when first asked for: taking certificates apart costs more than a request. */
+  readonly tls: TlsInfo | undefined;
+}
+
+export class StreamInfo {
+  readonly downstream: DownstreamInfo;
+  /** Milliseconds since 1970. */
+  readonly startWallMs: number;
+  /** On the monotonic clock, as every other time here; 0: not yet. */
+  readonly startMs: number;
+  lastRequestByteMs = 0;
+  firstUpstreamSentMs = 0;
+  lastUpstreamSentMs = 0;
+  firstUpstreamReceivedMs = 0;
+  lastUpstreamReceivedMs = 0;
+  firstResponseSentMs = 0;
+  endMs = 0;
+
+  request: RequestHead | undefined;
+  response: ResponseHead | undefined;
+  responseTrailers: HeaderList | undefined;
+  /** The client's address as forwarded headers have it, where they are believed; else that of the connection. */
+  remoteHost: string;
+  remotePort: number;
+  flags = 0;
+  responseDetails = '';
+  /** Of the body. */
+  bytesReceived = 0;
+  bytesSent = 0;
+  routeName = '';
+  virtualHostName = '';
+  cluster = '';
+  upstreamHost = '';
+  upstreamLocalAddress = '';
+  upstreamFailure = '';
+  attempts = 0;
+  localReplyBody = '';
+  terminationDetails = '';
+
+  constructor(downstream: DownstreamInfo, startWallMs: number, startMs: number) {
+    this.downstream = downstream;
+    this.startWallMs = startWallMs;
+    this.startMs = startMs;
+    this.remoteHost = downstream.remoteHost;
+    this.remotePort = downstream.remotePort;
+  }
+
+  /** Milliseconds from the start to some time; undefined where that has not come. */
+  since(timeMs: number): number | undefined {
+    return timeMs === 0 ? undefined : timeMs - this.startMs;
+  }
+}

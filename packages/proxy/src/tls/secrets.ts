@@ -1,0 +1,81 @@
+/** Secrets by name, as they arrive and change. */
+import { type ConfigIssue, Place } from '../config/schema.ts';
+import { type SecretConfig, type SecretReference, secret } from '../config/tls.ts';
+import type { Subscriptions, Unwatch } from '../xds/subscriptions.ts';
+import { checkCertificate, checkValidation } from './validation.ts';
+
+export interface SecretListener {
+  onSecret(secret: SecretConfig): void;
+}
+
+/** A secret that somebody waits for, with what is known of it. */
+interface Watched {
+  readonly listeners: Set<SecretListener>;
+  current: SecretConfig | undefined;
+  unwatch: Unwatch;
+}
+
+export class SecretStore {
+  readonly #subscriptions: Subscriptions;
+  readonly #watched = new Map<string, Watched>();
+  readonly #static: ReadonlyMap<string, SecretConfig>;
+
+  constructor(subscriptions: Subscriptions, secrets: readonly SecretConfig[]) {
+    this.#subscriptions = subscriptions;
+    this.#static = new Map(secrets.map((entry) => [entry.name, entry]));
+  }
+
+  /** Tells of a secret now, if it is known, and whenever it changes, until the result is called. */
+  watch(reference: SecretReference, listener: SecretListener): Unwatch {
+    const { source, name } = reference;
+    if (!source) {
+      const found = this.#static.get(name);
+      if (found) listener.onSecret(found);
+      return () => undefined;
+    }
+    const key = `${JSON.stringify(source)}/${name}`;
+    const watched = this.#watched.get(key) ?? this.#begin(key, reference);
+    watched.listeners.add(listener);
+    if (watched.current) listener.onSecret(watched.current);
+    return () => {
+      watched.listeners.delete(listener);
+      if (watched.listeners.size > 0) return;
+      watched.unwatch();
+      this.#watched.delete(key);
+    };
+  }
+
+  /** Every secret that is known, for `/config_dump` and `/certs`. */
+  known(): readonly SecretConfig[] {
+    const dynamic = [...this.#watched.values()].flatMap(({ current }) => (current ? [current] : []));
+    return [...this.#static.values(), ...dynamic];
+  }
+
+  #begin(key: string, { name, source }: SecretReference): Watched {
+    const watched: Watched = { listeners: new Set(), current: undefined, unwatch: () => undefined };
+    this.#watched.set(key, watched);
+    if (source) {
+      watched.unwatch = this.#subscriptions.watch(source, 'secret', name, {
+        onResource: (resource) => this.#onResource(watched, resource),
+        onRemoved: () => undefined,
+      });
+    }
+    return watched;
+  }
+
+  #onResource(watched: Watched, resource: unknown): readonly ConfigIssue[] {
+    const place = new Place();
+    const parsed = secret.parse(resource, place);
+    if (place.issues.length > 0) return place.issues;
+    const problem = checkSecret(parsed);
+    if (problem) return [{ path: '', message: problem }];
+    watched.current = parsed;
+    for (const listener of watched.listeners) listener.onSecret(parsed);
+    return [];
+  }
+}
+
+function checkSecret(parsed: SecretConfig): string | undefined {
+  if (parsed.type === 'certificate') return checkCertificate(parsed.certificate);
+  return parsed.type === 'validation' ? checkValidation(parsed.validation) : undefined;
+}

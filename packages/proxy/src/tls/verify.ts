@@ -1,0 +1,132 @@
+/** Whether the peer of a handshake is one to talk to. Called before a byte of it is used. */
+import { createHash, X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { toWeftError } from '@weft/contracts/error';
+import { type Certificate, parseCertificate, parseSpiffeId, peerChain, verifySvid } from '@weft/identity';
+import type { SanMatcher } from '../config/tls.ts';
+import type { Validation } from './validation.ts';
+
+export interface Refusal {
+  readonly type: 'no-certificate' | 'chain' | 'name' | 'hash';
+  /** A sentence. */
+  readonly reason: string;
+}
+
+const SPIFFE_ID = /^spiffe:\/\/([a-z0-9._-]{1,255})((?:\/[a-zA-Z0-9._-]+)*)$/;
+const MAX_SPIFFE_ID_LENGTH = 2048;
+
+function spiffeDomain(id: string): string | undefined {
+  const match = id.length <= MAX_SPIFFE_ID_LENGTH ? SPIFFE_ID.exec(id) : null;
+  if (!match || (match[2] ?? '').split('/').some((segment) => segment === '.' || segment === '..')) return undefined;
+  return match[1];
+}
+
+function isWeftId(id: string): boolean {
+  try {
+    parseSpiffeId(id);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The rules of X.509-SVID for the leaf; gives its ID, or a sentence about what is wrong. */
+function readSvid(leaf: Certificate): { readonly id: string; readonly domain: string } | string {
+  const { names = [], basicConstraints, keyUsage } = leaf.extensions;
+  const uris = names.flatMap((name) => (name.type === 'uri' ? [name.text] : []));
+  const [id] = uris;
+  if (id === undefined || uris.length !== 1) return `it names ${uris.length} URIs, and an identity is exactly one`;
+  const domain = spiffeDomain(id);
+  if (domain === undefined) return `${JSON.stringify(id)} is not a SPIFFE ID`;
+  if (basicConstraints?.ca) return 'it is of a CA, and a workload is none';
+  if (keyUsage?.has('keyCertSign') || keyUsage?.has('cRLSign')) return 'its key usage is that of a CA';
+  return { id, domain };
+}
+
+function checkSpiffe(chain: readonly Uint8Array[], validation: Validation, nowMs: number): Refusal | undefined {
+  const refuse = (reason: string): Refusal => ({ type: 'name', reason: `the certificate is refused: ${reason}` });
+  const [leaf] = chain;
+  if (!leaf || !validation.spiffeRoots) return undefined;
+  let svid: ReturnType<typeof readSvid>;
+  try {
+    svid = readSvid(parseCertificate(leaf));
+  } catch (error) {
+    return refuse(toWeftError(error).message);
+  }
+  if (typeof svid === 'string') return refuse(svid);
+  const roots = validation.spiffeRoots(svid.domain);
+  if (!roots) return refuse(`nothing is known of the trust domain ${svid.domain}`);
+  if (!isWeftId(svid.id)) {
+    const last = Buffer.from(chain.at(-1) ?? []);
+    return roots.some((root) => root.der.equals(last)) ? undefined : refuse(`no root of ${svid.domain} signed it`);
+  }
+  try {
+    verifySvid(chain, { roots, trustDomain: svid.domain, nowMs });
+    return undefined;
+  } catch (error) {
+    return { type: 'name', reason: toWeftError(error).message };
+  }
+}
+
+function ipText(octets: Buffer): string {
+  if (octets.length === 4) return octets.join('.');
+  return (octets.toString('hex').match(/.{4}/g) ?? []).join(':');
+}
+
+function matchesName(certificate: Certificate, matchers: readonly SanMatcher[]): boolean {
+  const names = (certificate.extensions.names ?? []).flatMap((name) => {
+    if (name.type === 'other') return [];
+    return name.type === 'ip'
+      ? [{ type: 'IP_ADDRESS', text: ipText(name.octets) }]
+      : [{ type: name.type.toUpperCase(), text: name.text }];
+  });
+  return matchers.some((matcher) =>
+    names.some(({ type, text }) => type === matcher.type && (matcher.matches(text) || matchesWildcard(matcher, text))),
+  );
+}
+
+/** A DNS name of a certificate may have a star for its first label (RFC 6125, 6.4.3); only exact matchers see that. */
+function matchesWildcard(matcher: SanMatcher, text: string): boolean {
+  if (matcher.type !== 'DNS' || !text.startsWith('*.') || matcher.exact === undefined) return false;
+  const dot = matcher.exact.indexOf('.');
+  return dot > 0 && matcher.exact.slice(dot).toLowerCase() === text.slice(1).toLowerCase();
+}
+
+function checkNames(leaf: Uint8Array, { sanMatchers }: Validation): Refusal | undefined {
+  if (sanMatchers.length === 0) return undefined;
+  try {
+    if (matchesName(parseCertificate(leaf), sanMatchers)) return undefined;
+  } catch (error) {
+    return { type: 'name', reason: toWeftError(error).message };
+  }
+  return { type: 'name', reason: 'no name of the certificate is one that is accepted here' };
+}
+
+function checkHashes(leaf: Uint8Array, { certificateHashes, keyHashes }: Validation): Refusal | undefined {
+  if (certificateHashes.length + keyHashes.length === 0) return undefined;
+  const certificate = createHash('sha256').update(leaf).digest('hex');
+  const spki = new X509Certificate(leaf).publicKey.export({ type: 'spki', format: 'der' });
+  const key = createHash('sha256').update(spki).digest('base64');
+  if (certificateHashes.includes(certificate) || keyHashes.includes(key)) return undefined;
+  return { type: 'hash', reason: 'the certificate is none of those that are pinned' };
+}
+
+/** `chainError`: why OpenSSL does not hold the chain for good; undefined where it does. */
+export function verifyPeer(
+  socket: TLSSocket,
+  validation: Validation,
+  chainError: string | undefined,
+  nowMs: number,
+): Refusal | undefined {
+  const chain = peerChain(socket.getPeerCertificate(true));
+  const [leaf] = chain;
+  if (!leaf) return { type: 'no-certificate', reason: 'the peer presented no certificate' };
+  const trustsNobody = validation.rootsPem.length === 0;
+  if (trustsNobody && validation.sanMatchers.length > 0) {
+    return { type: 'chain', reason: 'names are to be checked, and there is nobody to trust that they are true' };
+  }
+  if (!trustsNobody && chainError !== undefined) {
+    return { type: 'chain', reason: `CERTIFICATE_VERIFY_FAILED: ${chainError}` };
+  }
+  return checkSpiffe(chain, validation, nowMs) ?? checkNames(leaf, validation) ?? checkHashes(leaf, validation);
+}

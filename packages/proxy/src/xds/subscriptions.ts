@@ -1,0 +1,32 @@
+/** Resources that arrive while the proxy runs, as those who use them see them. */
+import type { ResourceType } from '@weft/envoy-api';
+import type { ResourceSource } from '../config/core.ts';
+import type { ConfigIssue } from '../config/schema.ts';
+
+/** Told of one resource. */
+export interface ResourceListener {
+  /** The resource as ProtoJSON, new or changed. Gives what is wrong with it; it is refused then, and the last one holds. */
+  onResource(resource: unknown, version: string): readonly ConfigIssue[];
+  /** The source says that there is none of that name. */
+  onRemoved(): void;
+}
+
+/** Told of all resources of a type. */
+export interface CollectionListener {
+  /** What came and went in one update, by name. Gives what is wrong with each; the others are taken all the same. */
+  onUpdate(update: CollectionUpdate): readonly ConfigIssue[];
+}
+
+export interface CollectionUpdate {
+  readonly changed: readonly { readonly name: string; readonly version: string; readonly resource: unknown }[];
+  readonly removed: readonly string[];
+}
+
+export type Unwatch = () => void;
+
+export interface Subscriptions {
+  /** Watches one resource. What is known of it already is told at once. */
+  watch(source: ResourceSource, type: ResourceType, name: string, listener: ResourceListener): Unwatch;
+  /** Watches every resource of a type that the source has for this proxy. */
+  watchAll(source: ResourceSource, type: ResourceType, listener: CollectionListener): Unwatch;
+}
