@@ -124,6 +124,10 @@ export function startCall(session: Session, { path, headers }: CallRequest, even
       cancel(toWeftError(thrown));
     }
   });
+  // A server may end a call that its client still writes to; nobody will read the rest.
+  stream.once('end', () => {
+    if (!stream.writableEnded) stream.close(constants.NGHTTP2_CANCEL);
+  });
   // Its story is told by the reset code and the state of the connection.
   stream.on('error', () => undefined);
   stream.once('close', () => {
