@@ -26,3 +26,34 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   else signal.addEventListener('abort', listener, { once: true });
   return () => signal.removeEventListener('abort', listener);
 }
+
+/** Calls `listener` once, when the first of the signals aborts; gives what takes the listener off all of them. */
+export function onAnyAbort(signals: readonly (AbortSignal | undefined)[], listener: () => void): () => void {
+  let isOver = false;
+  const forgets: (() => void)[] = [];
+  const forget = (): void => {
+    isOver = true;
+    for (const one of forgets) one();
+  };
+  const once = (): void => {
+    if (isOver) return;
+    forget();
+    listener();
+  };
+  for (const signal of signals) if (signal && !isOver) forgets.push(onAbort(signal, once));
+  return forget;
+}
+
+/** A signal that aborts with `over`, or after a time; `end` lets go of both. */
+export function timeLimit(timeoutMs: number, over: AbortSignal): { readonly signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), timeoutMs);
+  const forget = onAbort(over, () => controller.abort());
+  return {
+    signal: controller.signal,
+    end() {
+      clearTimeout(timer);
+      forget();
+    },
+  };
+}

@@ -7,6 +7,10 @@
  * | a state | JetStream KV bucket `weft_<name>`, history 1 |
  * | a call | request and reply on `weft.call.<name>`, queue group `weft` |
  * | an event | publish on `weft.event.<name>`, to whoever listens |
+ *
+ * Messages are the protobuf bytes. A call's request carries the header `Weft-Timeout-Ms`; an answer that is an error
+ * carries `Weft-Error-Code` (gRPC's code by name), `Weft-Error-Message` (percent-encoded) and `Weft-Error-Retryable`
+ * (`true`, `false`). A key that begins or ends with a dot stands between slashes in its bucket: `/.key/`.
  */
 import type { MessageType } from '@weft/protobuf';
 import {

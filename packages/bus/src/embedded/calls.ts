@@ -11,7 +11,7 @@ import {
   stopping,
 } from '../call-errors.ts';
 import { checkSize, closedError } from '../checks.ts';
-import { onAbort } from '../wakeup.ts';
+import { onAbort, timeLimit } from '../wakeup.ts';
 import { LIMIT_BYTES } from './limit.ts';
 
 /** Takes and gives encoded messages. */
@@ -81,12 +81,13 @@ export class Calls {
 
   async #run(handler: RawHandler, request: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     // The handler's time is the caller's, as it is when the two are apart; it does not end when the caller loses interest.
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timeoutMs)]);
-    const running = handler(request, signal);
+    const limit = timeLimit(timeoutMs, this.#closing.signal);
+    const running = handler(request, limit.signal);
     this.#running.add(running);
     try {
       return await running;
     } finally {
+      limit.end();
       this.#running.delete(running);
     }
   }

@@ -109,7 +109,10 @@ export class EmbeddedLog<T> implements Log<T> {
   async *watch(signal: AbortSignal, options: { readonly from?: number } = {}): AsyncIterable<LogEvent<T>> {
     if (signal.aborted) return;
     const { wakeup, end } = this.#store.listen();
-    const forget = onAbort(signal, () => wakeup.ring());
+    const forget = onAbort(signal, () => {
+      end();
+      wakeup.ring();
+    });
     const isOver = (): boolean => signal.aborted || this.#store.isClosed;
     const stood = this.#store.last();
     let next = Math.max(1, options.from ?? 1);

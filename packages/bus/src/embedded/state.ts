@@ -176,7 +176,11 @@ export class EmbeddedState<T> implements State<T> {
   async *watch(signal: AbortSignal): AsyncIterable<StateEvent<T>> {
     if (signal.aborted) return;
     const { rows, revision, backlog, end } = this.#store.open();
-    const forget = onAbort(signal, () => backlog.wakeup.ring());
+    const forget = onAbort(signal, () => {
+      // Whoever takes from the watch may never ask again after that.
+      end();
+      backlog.wakeup.ring();
+    });
     const isOver = (): boolean => signal.aborted || this.#store.isClosed;
     try {
       for (const row of rows) {
