@@ -1,5 +1,4 @@
 /** Formats: texts and JSON objects with command operators in them. */
-import type { SubstitutionFormat } from '../config/core.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import { compileOperator, OPERATOR, type Operator } from './operators.ts';
 
@@ -78,6 +77,16 @@ export function compileJsonLine(
   if (sorts) entries.sort(([a], [b]) => (a < b ? -1 : 1));
   const make = compileJson(Object.fromEntries(entries), omitsEmpty, refuse);
   return (info) => `${JSON.stringify(make(info))}\n`;
+}
+
+/** A `SubstitutionFormatString` as it is configured. */
+export interface SubstitutionFormat {
+  readonly text_format: string | undefined;
+  readonly text_format_source: Buffer | undefined;
+  readonly json_format: Readonly<Record<string, unknown>> | undefined;
+  readonly omit_empty_values: boolean;
+  readonly content_type: string;
+  readonly json_format_options: { readonly sort_properties: boolean } | undefined;
 }
 
 /** The format of a `SubstitutionFormatString`, with the content type that it asks for. */

@@ -1,5 +1,6 @@
 /** Schemas of what many messages of the Envoy API are made of. */
 import { readFileSync } from 'node:fs';
+import { type BodyFormat, compileSubstitutionFormat, compileText, type Format } from '../access-log/format.ts';
 import { compileRegex, compileSubstitution } from './regex.ts';
 import {
   built,
@@ -224,8 +225,7 @@ export type HeaderAppendAction =
 export interface HeaderAddition {
   /** In lower case. */
   readonly name: string;
-  /** With command operators. */
-  readonly value: string;
+  readonly value: Format;
   readonly action: HeaderAppendAction;
   readonly keepsEmpty: boolean;
 }
@@ -249,7 +249,10 @@ export const headerAddition: Schema<HeaderAddition> = built(
     if (!/^:?[!#$%&'*+.^_`|~0-9a-z-]+$/.test(key)) place.refuse(`${JSON.stringify(header.key)} is not a field name`);
     if (/[\0\r\n]/.test(header.value)) place.refuse('the value holds a line break or a NUL');
     const action = append === false ? 'OVERWRITE_IF_EXISTS_OR_ADD' : append_action;
-    return { name: key, value: header.value, action, keepsEmpty: keep_empty_value };
+    const value = place.within('header', () =>
+      place.within('value', () => compileText(header.value, '', (problem) => place.refuse(problem))),
+    );
+    return { name: key, value, action, keepsEmpty: keep_empty_value };
   },
 );
 
@@ -260,8 +263,7 @@ export const headerNames: Schema<readonly string[]> = built(list(name()), (names
 
 const jsonFormatOptions = message('envoy.config.core.v3.JsonFormatOptions', { sort_properties: flag() });
 
-/** Text with command operators, or an object of such texts. */
-export const substitutionFormat = message('envoy.config.core.v3.SubstitutionFormatString', {
+const substitutionFormatMessage = message('envoy.config.core.v3.SubstitutionFormatString', {
   text_format: optional(text()),
   text_format_source: optional(dataSource),
   json_format: struct(),
@@ -270,7 +272,13 @@ export const substitutionFormat = message('envoy.config.core.v3.SubstitutionForm
   json_format_options: optional(jsonFormatOptions),
 });
 
-export type SubstitutionFormat = Parsed<typeof substitutionFormat>;
+/** Text with command operators, or an object of such texts. */
+export const substitutionFormat: Schema<BodyFormat> = built(substitutionFormatMessage, (format, place) => {
+  const compiled = compileSubstitutionFormat(format, (problem) => place.refuse(problem));
+  if (compiled) return compiled;
+  place.refuse('needs text_format, text_format_source or json_format');
+  return { write: () => '', contentType: '' };
+});
 
 export const tcpKeepalive = message('envoy.config.core.v3.TcpKeepalive', {
   keepalive_probes: optional(number()),

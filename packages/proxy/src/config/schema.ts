@@ -267,10 +267,12 @@ export function later<T>(name: string, schema: () => Schema<T>): Schema<T> {
   return { description: { type: 'message', name }, parse: (given, place) => schema().parse(given, place) };
 }
 
-/** What a schema gives, made into something else; `build` may tell `place` what is wrong. */
+/**
+ * What a schema gives, made into something else; `build` may tell `place` what is wrong. It is called even when the
+ * schema refused something.
+ */
+export function built<T, U>(schema: MessageSchema<T>, build: (value: T, place: Place) => U): MessageSchema<U>;
+export function built<T, U>(schema: Schema<T>, build: (value: T, place: Place) => U): Schema<U>;
 export function built<T, U>(schema: Schema<T>, build: (value: T, place: Place) => U): Schema<U> {
-  return {
-    description: schema.description,
-    parse: (given, place) => build(schema.parse(given, place), place),
-  };
+  return { ...schema, parse: (given, place) => build(schema.parse(given, place), place) };
 }

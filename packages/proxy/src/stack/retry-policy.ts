@@ -1,0 +1,82 @@
+/** When a request is sent again (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/router_filter#x-envoy-retry-on). */
+import type { HeaderMatch } from '../config/header-match.ts';
+import type { RetryCondition, RetryPolicyConfig } from '../config/route.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { UpstreamReset } from '../http/stream.ts';
+
+const DEFAULT_BASE_MS = 25;
+
+export interface RetryPolicy {
+  readonly conditions: ReadonlySet<RetryCondition>;
+  readonly maxRetries: number;
+  readonly perTryTimeoutMs: number;
+  readonly statusCodes: ReadonlySet<number>;
+  readonly responseHeaders: readonly HeaderMatch[];
+  readonly requestHeaders: readonly HeaderMatch[];
+  readonly baseBackOffMs: number;
+  readonly maxBackOffMs: number;
+  /** How often another host is looked for, where the one that was picked has been tried already; 0: any host will do. */
+  readonly hostAttempts: number;
+}
+
+export function compileRetryPolicy(config: RetryPolicyConfig): RetryPolicy {
+  const baseBackOffMs = config.retry_back_off?.base_interval ?? DEFAULT_BASE_MS;
+  return {
+    conditions: config.retry_on,
+    maxRetries: config.num_retries,
+    perTryTimeoutMs: config.per_try_timeout,
+    statusCodes: new Set(config.retriable_status_codes),
+    responseHeaders: config.retriable_headers,
+    requestHeaders: config.retriable_request_headers,
+    baseBackOffMs,
+    maxBackOffMs: config.retry_back_off?.max_interval ?? baseBackOffMs * 10,
+    hostAttempts: config.retry_host_predicate.length > 0 ? config.host_selection_retry_max_attempts : 0,
+  };
+}
+
+/** How long to wait before the attempt after `attempts`, at random up to a bound that doubles each time. */
+export function backOffMs(policy: RetryPolicy, attempts: number, random: () => number): number {
+  const bound = Math.min(policy.maxBackOffMs, policy.baseBackOffMs * (2 ** attempts - 1) || policy.baseBackOffMs);
+  return random() * bound;
+}
+
+const GATEWAY_ERRORS = new Set([502, 503, 504]);
+
+/** Whether an answer of the upstream is one to ask again after. */
+export function retriesResponse(policy: RetryPolicy, head: ResponseHead): boolean {
+  const { conditions } = policy;
+  const { status, headers } = head;
+  if (conditions.has('5xx') && status >= 500) return true;
+  if (conditions.has('gateway-error') && GATEWAY_ERRORS.has(status)) return true;
+  if (conditions.has('retriable-4xx') && status === 409) return true;
+  if (conditions.has('envoy-ratelimited') && headers.has('x-envoy-ratelimited')) return true;
+  if (conditions.has('retriable-status-codes') && policy.statusCodes.has(status)) return true;
+  if (!conditions.has('retriable-headers')) return false;
+  return policy.responseHeaders.some(({ name, matches }) =>
+    matches(name === ':status' ? String(status) : headers.joined(name)),
+  );
+}
+
+/** Whether a request that got no answer is one to send again. */
+export function retriesReset(policy: RetryPolicy, reset: UpstreamReset): boolean {
+  const { conditions } = policy;
+  if (reset.type === 'overflow') return false;
+  if (conditions.has('5xx') || conditions.has('gateway-error') || conditions.has('reset')) return true;
+  if (reset.isUnsent && conditions.has('reset-before-request')) return true;
+  const isConnectFailure = reset.type === 'connect-failure' || reset.type === 'connect-timeout';
+  return isConnectFailure && conditions.has('connect-failure');
+}
+
+/** Whether the policy is for this request at all. */
+export function appliesTo(policy: RetryPolicy, head: RequestHead): boolean {
+  const { requestHeaders } = policy;
+  if (requestHeaders.length === 0) return true;
+  return requestHeaders.some(({ name, matches }) =>
+    matches(name === ':method' ? head.method : head.headers.joined(name)),
+  );
+}
+
+/** Methods that change nothing (RFC 9110, 9.2.1), which may be sent again though they may have been processed. */
+export function isSafe(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'TRACE';
+}

@@ -1,0 +1,72 @@
+/** Whether a request is one that a route is for. */
+
+import { requestField } from '../access-log/operators.ts';
+import type { HeaderMatch, QueryMatch } from '../config/header-match.ts';
+import type { RouteMatchConfig } from '../config/route.ts';
+import type { RequestHead } from '../http/message.ts';
+
+/** A request's path without its query. */
+export function pathOnly(path: string): string {
+  const query = path.indexOf('?');
+  return query === -1 ? path : path.slice(0, query);
+}
+
+/** The first value of a parameter of the query, undecoded; undefined where it is not there. */
+export function queryParameter(path: string, name: string): string | undefined {
+  const start = path.indexOf('?');
+  if (start === -1) return undefined;
+  for (const pair of path.slice(start + 1).split('&')) {
+    const equals = pair.indexOf('=');
+    if (pair.slice(0, equals === -1 ? undefined : equals) === name) return equals === -1 ? '' : pair.slice(equals + 1);
+  }
+  return undefined;
+}
+
+export type PathTest = (path: string) => boolean;
+
+/** How the path is matched, and how much of it a `prefix_rewrite` replaces. */
+export interface PathMatch {
+  readonly test: PathTest;
+  /** How many characters of a path that matched the prefix takes. */
+  prefixLength(path: string): number;
+}
+
+const all = (path: string): number => path.length;
+
+function hasSeparatedPrefix(path: string, prefix: string): boolean {
+  return path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 47);
+}
+
+export function compilePath(match: RouteMatchConfig): PathMatch {
+  const fold = (text: string): string => (match.case_sensitive ? text : text.toLowerCase());
+  const { prefix, path: exact, path_separated_prefix: separated, safe_regex: regex } = match;
+  if (prefix !== undefined) {
+    const wanted = fold(prefix);
+    const test: PathTest =
+      wanted === '/' ? (path) => path.charCodeAt(0) === 47 : (path) => fold(path).startsWith(wanted);
+    return { test: wanted === '' ? () => true : test, prefixLength: () => wanted.length };
+  }
+  if (exact !== undefined) {
+    const wanted = fold(exact);
+    return { test: (path) => fold(path) === wanted, prefixLength: all };
+  }
+  if (separated !== undefined) {
+    const wanted = fold(separated);
+    return { test: (path) => hasSeparatedPrefix(fold(path), wanted), prefixLength: () => wanted.length };
+  }
+  return { test: (path) => regex?.test(path) ?? false, prefixLength: all };
+}
+
+/** What is asked of a request beside its path; undefined where nothing is. */
+export function compileConditions(match: RouteMatchConfig): ((head: RequestHead) => boolean) | undefined {
+  const headers: readonly HeaderMatch[] = match.headers;
+  const parameters: readonly QueryMatch[] = match.query_parameters;
+  if (headers.length + parameters.length === 0) return undefined;
+  return (head) => {
+    for (const header of headers) if (!header.matches(requestField(head, header.name))) return false;
+    for (const parameter of parameters) {
+      if (!parameter.matches(queryParameter(head.path, parameter.name))) return false;
+    }
+    return true;
+  };
+}

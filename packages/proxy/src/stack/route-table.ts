@@ -1,0 +1,200 @@
+/** Route tables: compiled once when configuration arrives, looked up for each request. */
+import type {
+  HeaderChangesConfig,
+  RouteActionConfig,
+  RouteConfig,
+  RouteConfigurationConfig,
+  VirtualHostConfig,
+} from '../config/route.ts';
+import type { RequestHead } from '../http/message.ts';
+import { changeLevels, type HeaderChanges } from './header-changes.ts';
+import { compileRetryPolicy, type RetryPolicy } from './retry-policy.ts';
+import { compileConditions, compilePath, type PathMatch, pathOnly } from './route-match.ts';
+
+/** A cluster that a route may choose, with its share. */
+export interface WeightedCluster {
+  readonly name: string;
+  readonly weight: number;
+  readonly hostRewrite: string | undefined;
+  readonly requestChanges: readonly HeaderChanges[];
+  readonly responseChanges: readonly HeaderChanges[];
+}
+
+export interface ForwardAction {
+  readonly type: 'forward';
+  readonly config: RouteActionConfig;
+  readonly clusters: readonly WeightedCluster[];
+  readonly totalWeight: number;
+  readonly retry: RetryPolicy | undefined;
+  /** By the lower-case name of a protocol, `connect` among them, whether it may be switched to. */
+  readonly upgrades: ReadonlyMap<string, boolean>;
+  readonly rewritesPath: boolean;
+  readonly rewritesHost: boolean;
+}
+
+export type RouteActionKind =
+  | ForwardAction
+  | { readonly type: 'redirect'; readonly config: NonNullable<RouteConfig['redirect']> }
+  | { readonly type: 'direct'; readonly config: NonNullable<RouteConfig['direct_response']> };
+
+export interface Route {
+  readonly name: string;
+  readonly virtualHost: VirtualHostConfig;
+  readonly path: PathMatch;
+  readonly isConnect: boolean;
+  readonly conditions: ((head: RequestHead) => boolean) | undefined;
+  readonly action: RouteActionKind;
+  readonly requestChanges: readonly HeaderChanges[];
+  readonly responseChanges: readonly HeaderChanges[];
+  readonly bufferLimit: number | undefined;
+  readonly metadata: unknown;
+}
+
+interface VirtualHost {
+  readonly config: VirtualHostConfig;
+  readonly routes: readonly Route[];
+}
+
+const requestChanges = (config: HeaderChangesConfig): HeaderChanges => ({
+  remove: config.request_headers_to_remove,
+  add: config.request_headers_to_add,
+});
+
+const responseChanges = (config: HeaderChangesConfig): HeaderChanges => ({
+  remove: config.response_headers_to_remove,
+  add: config.response_headers_to_add,
+});
+
+function forwardAction(config: RouteActionConfig, virtualHost: VirtualHostConfig): ForwardAction {
+  const clusters = (config.weighted_clusters?.clusters ?? []).map(
+    (choice): WeightedCluster => ({
+      name: choice.name,
+      weight: choice.weight,
+      hostRewrite: choice.host_rewrite_literal,
+      requestChanges: changeLevels([requestChanges(choice)]),
+      responseChanges: changeLevels([responseChanges(choice)]),
+    }),
+  );
+  const retry = config.retry_policy ?? virtualHost.retry_policy;
+  return {
+    type: 'forward',
+    config,
+    clusters,
+    totalWeight: clusters.reduce((total, { weight }) => total + weight, 0),
+    retry: retry && compileRetryPolicy(retry),
+    upgrades: new Map(config.upgrade_configs.map(({ upgrade_type, enabled }) => [upgrade_type.toLowerCase(), enabled])),
+    rewritesPath: config.prefix_rewrite !== '' || config.regex_rewrite !== undefined,
+    rewritesHost:
+      config.host_rewrite_literal !== undefined ||
+      config.host_rewrite_header !== undefined ||
+      config.host_rewrite_path_regex !== undefined ||
+      config.auto_host_rewrite ||
+      clusters.some(({ hostRewrite }) => hostRewrite !== undefined),
+  };
+}
+
+function actionOf(config: RouteConfig, virtualHost: VirtualHostConfig): RouteActionKind {
+  if (config.redirect) return { type: 'redirect', config: config.redirect };
+  if (config.direct_response) return { type: 'direct', config: config.direct_response };
+  return forwardAction(config.route as RouteActionConfig, virtualHost);
+}
+
+function compileRoute(config: RouteConfig, host: VirtualHostConfig, table: RouteConfigurationConfig): Route {
+  const levels: readonly HeaderChangesConfig[] = table.most_specific_header_mutations_wins
+    ? [table, host, config]
+    : [config, host, table];
+  return {
+    name: config.name,
+    virtualHost: host,
+    path: compilePath(config.match),
+    isConnect: config.match.connect_matcher,
+    conditions: compileConditions(config.match),
+    action: actionOf(config, host),
+    requestChanges: changeLevels(levels.map(requestChanges)),
+    responseChanges: changeLevels(levels.map(responseChanges)),
+    bufferLimit: config.per_request_buffer_limit_bytes ?? host.per_request_buffer_limit_bytes,
+    metadata: config.metadata,
+  };
+}
+
+/** Virtual hosts under the fixed part of a wildcard, by its length, the longest first. */
+class WildcardDomains {
+  readonly #byLength: { readonly length: number; readonly hosts: Map<string, VirtualHost> }[] = [];
+
+  add(fixed: string, host: VirtualHost): void {
+    let entry = this.#byLength.find(({ length }) => length === fixed.length);
+    if (!entry) {
+      entry = { length: fixed.length, hosts: new Map() };
+      this.#byLength.push(entry);
+      this.#byLength.sort((a, b) => b.length - a.length);
+    }
+    entry.hosts.set(fixed, host);
+  }
+
+  find(name: string, part: (name: string, length: number) => string): VirtualHost | undefined {
+    for (const { length, hosts } of this.#byLength) {
+      if (length >= name.length) continue;
+      const found = hosts.get(part(name, length));
+      if (found) return found;
+    }
+    return undefined;
+  }
+}
+
+/** `host:8080` without its port; an IPv6 address keeps its brackets. */
+export function withoutPort(authority: string): string {
+  const colon = authority.lastIndexOf(':');
+  return colon === -1 || authority.indexOf(']', colon) !== -1 ? authority : authority.slice(0, colon);
+}
+
+export class RouteTable {
+  readonly name: string;
+  readonly config: RouteConfigurationConfig;
+  readonly #exact = new Map<string, VirtualHost>();
+  readonly #suffixes = new WildcardDomains();
+  readonly #prefixes = new WildcardDomains();
+  #any: VirtualHost | undefined;
+
+  constructor(config: RouteConfigurationConfig) {
+    this.name = config.name;
+    this.config = config;
+    for (const host of config.virtual_hosts) {
+      const routes = host.routes.map((route) => compileRoute(route, host, config));
+      for (const domain of host.domains) this.#addDomain(domain, { config: host, routes });
+    }
+  }
+
+  #addDomain(domain: string, host: VirtualHost): void {
+    if (domain === '*') this.#any = host;
+    else if (domain.startsWith('*')) this.#suffixes.add(domain.slice(1), host);
+    else if (domain.endsWith('*')) this.#prefixes.add(domain.slice(0, -1), host);
+    else this.#exact.set(domain, host);
+  }
+
+  #virtualHost(authority: string): VirtualHost | undefined {
+    const name = this.config.ignore_port_in_host_matching ? withoutPort(authority) : authority;
+    return this.#exact.get(name) ?? this.#findVirtualHost(name.toLowerCase());
+  }
+
+  #findVirtualHost(name: string): VirtualHost | undefined {
+    return (
+      this.#exact.get(name) ??
+      this.#suffixes.find(name, (text, length) => text.slice(-length)) ??
+      this.#prefixes.find(name, (text, length) => text.slice(0, length)) ??
+      this.#any
+    );
+  }
+
+  /** The first route of the request's virtual host that is for it. */
+  match(head: RequestHead): Route | undefined {
+    const host = this.#virtualHost(head.authority);
+    if (!host) return undefined;
+    const isConnect = head.method === 'CONNECT';
+    const path = pathOnly(head.path);
+    for (const route of host.routes) {
+      if (route.isConnect ? !isConnect : isConnect || !route.path.test(path)) continue;
+      if (!route.conditions || route.conditions(head)) return route;
+    }
+    return undefined;
+  }
+}
