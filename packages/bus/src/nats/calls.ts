@@ -84,6 +84,7 @@ export class Calls {
       if (leftMs < 1) throw nobodyServes(name, timeoutMs);
       const fields = headersOf({ [CALL_HEADERS.timeout]: String(Math.ceil(leftMs)) });
       try {
+        await this.#connected(name, Math.ceil(leftMs), signal);
         const asked = { timeoutMs: Math.ceil(leftMs), headers: fields, signal };
         const answer = await this.#link.request(`weft.call.${name}`, data, asked);
         const error = errorOf(answer);
@@ -95,6 +96,16 @@ export class Calls {
       }
       // The one that serves it may be starting again.
       await delay(Math.min(pauseMs(attempt), Math.max(1, until - performance.now())));
+    }
+  }
+
+  /** Waits for a connection; without one nothing was asked of anybody. */
+  async #connected(name: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#link.whenConnected(timeoutMs, signal);
+    } catch (thrown) {
+      if (!(thrown instanceof RequestFailure) || thrown.kind !== 'lost') throw thrown;
+      throw new WeftError('UNAVAILABLE', `the call ${name} was not made: ${thrown.message}`, { cause: thrown });
     }
   }
 

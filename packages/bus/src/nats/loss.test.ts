@@ -103,7 +103,11 @@ test('without a server, reads and writes fail when their time is up, and calls t
   await assert.rejects(state.get('a'), failed);
   await assert.rejects(log.append({ text: 'a' }), { ...failed, retryable: false });
   await assert.rejects(log.last(), failed);
-  await assert.rejects(bus.call(callContract(), { text: '' }, { timeoutMs: 300 }), { code: 'UNAVAILABLE' });
+  await assert.rejects(bus.call(callContract(), { text: '' }, { timeoutMs: 300 }), {
+    code: 'UNAVAILABLE',
+    message: /was not made: no connection to NATS/,
+    retryable: true,
+  });
   const over = new AbortController();
   const watch = iterate(state.watch(over.signal));
   const next = watch.next();
