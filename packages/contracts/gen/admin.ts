@@ -224,7 +224,7 @@ export const ListServicesResponse: MessageType<ListServicesResponse> = messageTy
 export interface Service {
   readonly namespace: string;
   readonly name: string;
-  /** `stock.mesh`. */
+  /** `stock.default.mesh`; callers of the same namespace may say `stock.mesh`. */
   readonly hostName: string;
   readonly protocols: readonly Protocol[];
   /** Of its workloads, how many take requests. */
