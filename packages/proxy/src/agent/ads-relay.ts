@@ -151,7 +151,7 @@ class RelayedStream {
     for await (const bytes of upstream.messages) {
       if (this.#state === 'standing in') {
         upstream.end();
-        this.#options.log.info({}, 'an xds-server answers again');
+        this.#options.onReached();
         this.#downstream.end(new WeftError('UNAVAILABLE', 'the control plane is back: connect again'));
         return;
       }

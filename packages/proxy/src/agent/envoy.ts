@@ -55,6 +55,7 @@ export class EnvoyProcess {
   readonly #child: ChildProcess;
   readonly #adminPort: number;
   readonly #lines: string[] = [];
+  #isStopping = false;
 
   private constructor(child: ChildProcess, { adminPort, log, watchdog }: EnvoyOptions) {
     this.#child = child;
@@ -102,7 +103,8 @@ export class EnvoyProcess {
     this.#lines.push(line);
     if (this.#lines.length > KEPT_LINES) this.#lines.shift();
     const [, level = '', text = line] = /^(trace|debug|info|warning|error|critical) (.*)$/.exec(line) ?? [];
-    if (level === 'error' || level === 'critical') log.error({}, `envoy: ${text}`);
+    if (this.#isStopping) log.debug({}, `envoy: ${text}`);
+    else if (level === 'error' || level === 'critical') log.error({}, `envoy: ${text}`);
     else log.warn({}, `envoy: ${text}`);
   }
 
@@ -136,6 +138,7 @@ export class EnvoyProcess {
 
   /** Ends it: at once, or by force after `graceMs`. */
   async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true;
     this.#child.kill('SIGTERM');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
     await this.ended;

@@ -41,6 +41,8 @@ export function ownRecord(): string {
 
 export interface AgentFolder {
   readonly path: string;
+  /** Whether the agent that had it last was killed: what it ran may still be ending. */
+  readonly isTakenOver: boolean;
   /** The content of a file; undefined when there is none. */
   read(name: string): Buffer | undefined;
   /** Replaces a file in one step that survives a loss of power; mode 0600. */
@@ -70,12 +72,12 @@ function readIfThere(path: string): Buffer | undefined {
   }
 }
 
-/** Takes a lock file; a lock whose owner is gone is taken over. */
-function lock(path: string, id: string): void {
+/** Takes a lock file; a lock whose owner is gone is taken over, which is told. */
+function lock(path: string, id: string): boolean {
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       writeFileSync(path, ownRecord(), { flag: 'wx', mode: 0o600 });
-      return;
+      return attempt > 0;
     } catch (thrown) {
       if (codeOf(thrown) !== 'EEXIST') throw thrown;
       const record = readIfThere(path)?.toString() ?? '';
@@ -102,9 +104,10 @@ export function openFolder(stateDir: string, namespace: string, id: string): Age
     });
   }
   const lockFile = join(path, 'agent.lock');
-  lock(lockFile, id);
+  const isTakenOver = lock(lockFile, id);
   return {
     path,
+    isTakenOver,
     read: (name) => readIfThere(join(path, name)),
     write: (name, content) => writeAtomically(join(path, name), content),
     release: () => rmSync(lockFile, { force: true }),

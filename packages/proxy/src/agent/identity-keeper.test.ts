@@ -81,6 +81,14 @@ test('a kept identity of another service account is not used', async (t) => {
   assert.deepEqual(mesh.events, ['join cart', 'join pay']);
 });
 
+test('a kept identity of another mesh is not used when the token is for this one', async (t) => {
+  const [before, now] = [await startMesh(t), await startMesh(t)];
+  const folder = folderOf(t);
+  await startIdentity(settings(before), folder, NEVER);
+  await startIdentity(settings(now), folder, NEVER);
+  assert.deepEqual(now.events, ['join cart']);
+});
+
 test('a damaged file of the identity is as none', async (t) => {
   const mesh = await startMesh(t);
   const folder = folderOf(t);

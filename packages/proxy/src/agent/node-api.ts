@@ -54,6 +54,7 @@ export function createNodeApi(options: NodeApiOptions): NodeApi {
         xds.rotate();
       },
       onReached: () => {
+        if (xdsTrouble !== undefined) log.info({}, 'an xds-server answers again');
         xdsTrouble = undefined;
       },
       acknowledged: keeper.acknowledged,

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WeftError } from '@weft/contracts/error';
 import { type AgentFolder, isRunning, ownRecord } from './folder.ts';
 import { byOwner } from './port-owner.ts';
@@ -77,9 +78,27 @@ export interface PickedPorts {
 
 function parsePorts(content: Buffer | undefined): readonly number[] {
   if (!content) return [];
-  const kept = JSON.parse(content.toString()) as Partial<ProxyPorts>;
+  let kept: Partial<ProxyPorts>;
+  try {
+    kept = (JSON.parse(content.toString()) as Partial<ProxyPorts> | null) ?? {};
+  } catch {
+    // Damaged: others are picked.
+    return [];
+  }
   const ports = [kept.inbound, kept.outbound, kept.admin];
   return ports.filter((port) => port !== undefined && port >= FIRST && port < FIRST + COUNT) as readonly number[];
+}
+
+/** How long the processes of an agent that was killed may take to end. */
+const FORMER_MS = 5000;
+
+/** Waits until nothing of a former run listens any more: on the ports that its proxy had, nor where its application was. */
+export async function awaitFormer(folder: AgentFolder, port: number | undefined): Promise<void> {
+  const ports = [...parsePorts(folder.read(FILE)), ...(port === undefined ? [] : [port])];
+  const endAt = performance.now() + FORMER_MS;
+  for (const former of ports) {
+    while (performance.now() < endAt && !(await isFree(former, '0.0.0.0'))) await delay(50);
+  }
 }
 
 /** Picks three free ports, beginning with those of the last run and else with a hash of the workload's name. */

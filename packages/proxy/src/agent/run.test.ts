@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
+import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { findBinary } from '@weft/binaries';
 import type { AgentOptions, AgentReady } from './options.ts';
@@ -148,6 +150,58 @@ test('a request that is under way when its workload is stopped is answered', { s
   stock.signal('SIGTERM');
   assert.deepEqual(await slow, { status: 200, body: 'stock /slow' });
   assert.equal(await stock.exit, 42);
+});
+
+test('a second signal waits for no request, and a third for no application', { skip }, async (t) => {
+  const mesh = await startMesh(t);
+  const stubborn = `process.on('SIGTERM', () => undefined); ${APPLICATION.replace('1000', '600000')}`;
+  const port = await freePort();
+  const command = [process.execPath, '-e', stubborn, String(port)];
+  const stock = run(t, mesh, 'stock', { port, command, drainTimeoutMs: 600_000 });
+  const cart = run(t, mesh, 'cart');
+  const [, { outboundPort }] = await Promise.all([stock.ready, cart.ready]);
+  await eventually(async () => (await get(outboundPort, 'http://stock.mesh/')).status === 200);
+  const slow = get(outboundPort, 'http://stock.mesh/slow').catch(() => undefined);
+  await eventually(() => mesh.logs.length > 0);
+  stock.signal('SIGINT');
+  await eventually(() => mesh.events.includes('propagated'));
+  stock.signal('SIGINT');
+  stock.signal('SIGINT');
+  assert.equal(await stock.exit, 137);
+  await slow;
+});
+
+test('a workload whose agent was killed starts again at once, at the same ports', { skip }, async (t) => {
+  const mesh = await startMesh(t);
+  const stateDir = temporaryFolder(t);
+  const port = await freePort();
+  const script = `
+    const { runAgent } = await import(${JSON.stringify(import.meta.resolve('./run.ts'))});
+    const ignore = () => undefined;
+    const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+    await runAgent({ ...JSON.parse(process.argv[1]), log, onReady: (ready) => console.log(JSON.stringify(ready)) });
+  `;
+  const options = {
+    join: mesh.address,
+    token: mesh.token,
+    namespace: 'shop',
+    service: 'stock',
+    protocol: 'http',
+    dataPlane: 'envoy',
+    envoyPath: envoy?.path,
+    stateDir,
+    port,
+    command: ['sh', '-c', 'exec "$0" -e "$1" "$2" >&2', process.execPath, APPLICATION, String(port)],
+  };
+  const args = ['--input-type=module', '-e', script, JSON.stringify(options)];
+  const agent = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  t.after(() => agent.kill('SIGKILL'));
+  const [line] = (await once(createInterface({ input: agent.stdout }), 'line')) as [string];
+  const before = JSON.parse(line) as AgentReady;
+  agent.kill('SIGKILL');
+  await once(agent, 'exit');
+  const again = serve(t, mesh, 'stock', port, { stateDir });
+  assert.deepEqual(await again.ready, before);
 });
 
 test('certificates of three seconds are renewed under traffic without a failed request', { skip }, async (t) => {

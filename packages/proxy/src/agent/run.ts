@@ -2,10 +2,10 @@
 import { toWeftError } from '@weft/contracts/error';
 import { Application, applicationEnvironment } from './application.ts';
 import { watchApplication } from './application-health.ts';
-import { openFolder } from './folder.ts';
+import { type AgentFolder, openFolder } from './folder.ts';
 import type { AgentOptions, AgentSettings } from './options.ts';
 import { settingsOf } from './options.ts';
-import { checkApplicationPort, checkUpstreamPort, type ProxyPorts, pickPorts } from './ports.ts';
+import { awaitFormer, checkApplicationPort, checkUpstreamPort, type ProxyPorts, pickPorts } from './ports.ts';
 import { type Sidecar, startSidecar } from './sidecar.ts';
 import { RunSignals } from './signals.ts';
 import { Watchdog } from './watchdog.ts';
@@ -25,7 +25,8 @@ interface Run {
   readonly sidecar: Sidecar;
 }
 
-async function checkPorts({ command, port, upstreams }: AgentSettings): Promise<void> {
+async function checkPorts({ command, port, upstreams }: AgentSettings, folder: AgentFolder): Promise<void> {
+  if (folder.isTakenOver) await awaitFormer(folder, command === undefined ? undefined : port);
   if (command !== undefined && port !== undefined) await checkApplicationPort(port);
   for (const { service, localPort } of upstreams) await checkUpstreamPort(service, localPort);
 }
@@ -133,7 +134,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   const signals = new RunSignals(settings.signals);
   const watchdog = new Watchdog();
   try {
-    await checkPorts(settings);
+    await checkPorts(settings, folder);
     const { port, upstreams, namespace, id } = settings;
     const taken = [...upstreams.map(({ localPort }) => localPort), ...(port === undefined ? [] : [port])];
     const picked = await pickPorts(folder, `${namespace}/${id}`, taken);

@@ -1,5 +1,6 @@
 /** The identity that a run begins with: what was kept, when it still holds, else a new one for the join token. */
 import { toWeftError, WeftError } from '@weft/contracts/error';
+import { parseJoinToken, parseTrust, publicKeyHash } from '@weft/identity';
 import { Backoff } from './backoff.ts';
 import type { AgentFolder } from './folder.ts';
 import { type AgentIdentity, readIdentity, writeIdentity } from './identity.ts';
@@ -42,6 +43,18 @@ async function joinPatiently(settings: AgentSettings, signal: AbortSignal): Prom
   }
 }
 
+/** Whether what was kept is of the mesh that the token is for; without a token nothing says otherwise. */
+function isOfTokensMesh(kept: AgentIdentity, settings: AgentSettings): boolean {
+  let rootHash: Buffer;
+  try {
+    rootHash = parseJoinToken(readToken(settings, settings.service)).rootHash;
+  } catch {
+    // There is none, or none that can be read: it is not needed as long as the certificate holds.
+    return true;
+  }
+  return parseTrust(kept.rootsPem).some((root) => publicKeyHash(root).equals(rootHash));
+}
+
 /**
  * Throws `WeftError`: FAILED_PRECONDITION without a token, or where the clocks differ too much; UNAVAILABLE when no control
  * plane can be reached; what the CA refuses.
@@ -51,7 +64,8 @@ export async function startIdentity(
   folder: AgentFolder,
   signal: AbortSignal,
 ): Promise<AgentIdentity> {
-  const kept = readIdentity(folder, settings);
+  const found = readIdentity(folder, settings);
+  const kept = found && isOfTokensMesh(found, settings) ? found : undefined;
   if (kept && kept.notAfterMs > Date.now()) return kept;
   let identity: AgentIdentity;
   try {
