@@ -1,5 +1,6 @@
 /** The service: reads the world from the bus, serves ADS, and tells how far the proxies are. */
 import { setTimeout } from 'node:timers/promises';
+import { logs, states } from '@weft/contracts/bus';
 import { deriveMesh, type Mesh } from '@weft/model';
 import {
   type InstanceDirectory,
@@ -111,7 +112,12 @@ function createParts(context: ServiceContext, options: XdsOptions): Parts {
   };
   const gathering = new Gathering(publish, options.gatherMs ?? 100, now);
   const onChange = (urgency: 'now' | 'gather') => gathering.ask(urgency);
-  const keeper = new WorldKeeper({ bus, signal, onChange, onTrouble: trouble });
+  const sources = {
+    configuration: bus.log(logs.config),
+    registry: bus.state(states.workloads),
+    trust: bus.state(states.trust),
+  };
+  const keeper = new WorldKeeper({ sources, signal, onChange, onTrouble: trouble });
   return { context, keeper, ads, statuses, problems, propagation, directory, gathering };
 }
 

@@ -4,7 +4,7 @@ import type { State } from '@weft/bus';
 import { toWeftError } from '@weft/contracts/error';
 
 export interface OwnedEntryOptions<T> {
-  readonly state: State<T>;
+  readonly state: Pick<State<T>, 'put' | 'delete'>;
   readonly key: string;
   /** The least time between two writes that are not urgent. */
   readonly pauseMs: number;
@@ -21,6 +21,7 @@ type Wanted<T> =
 export class OwnedEntry<T> {
   readonly #options: OwnedEntryOptions<T>;
   #wanted: Wanted<T> = { type: 'anything' };
+  #isUrgent = false;
   #written: { readonly value: T | undefined; readonly revision: number } | undefined;
   #writtenAtMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -37,31 +38,36 @@ export class OwnedEntry<T> {
       return;
     }
     this.#wanted = { type: 'value', value, own };
-    this.#schedule(urgency === 'now' ? 0 : this.#writtenAtMs + this.#options.pauseMs - this.#options.now());
+    if (urgency === 'now') this.#isUrgent = true;
+    this.#schedule();
   }
 
   /** Has the entry deleted if it is still as this instance wrote it. */
   delete(): void {
     this.#wanted = this.#written || this.#writing ? { type: 'deleted' } : { type: 'anything' };
-    this.#schedule(0);
+    this.#isUrgent = true;
+    this.#schedule();
   }
 
-  /** Waits for what is being written; writes nothing more after that. */
+  /** Writes what is still to be written, once; nothing more after that. */
   async end(): Promise<void> {
     clearTimeout(this.#timer);
-    await (this.#writing ?? this.#write());
+    await this.#writing;
     clearTimeout(this.#timer);
+    await this.#write();
     this.#wanted = { type: 'anything' };
   }
 
-  #schedule(inMs: number): void {
+  #schedule(): void {
     if (this.#writing) return; // The write that runs looks again when it is done.
     clearTimeout(this.#timer);
+    const { pauseMs, now } = this.#options;
+    const inMs = this.#isUrgent ? 0 : this.#writtenAtMs + pauseMs - now();
     this.#timer = setTimeout(
       () => {
         this.#writing ??= this.#write().finally(() => {
           this.#writing = undefined;
-          if (this.#wanted.type !== 'anything') this.#schedule(this.#options.pauseMs);
+          if (this.#wanted.type !== 'anything') this.#schedule();
         });
       },
       Math.max(inMs, 0),
@@ -72,9 +78,11 @@ export class OwnedEntry<T> {
     const wanted = this.#wanted;
     const { state, key, now, onTrouble } = this.#options;
     this.#wanted = { type: 'anything' };
+    this.#isUrgent = false;
     if (wanted.type === 'anything' || (wanted.type === 'deleted' && !this.#written)) return;
     this.#writtenAtMs = now();
-    const expected = this.#written === undefined ? {} : { expectedRevision: this.#written.revision };
+    // Nothing of this instance's stands there: then nothing at all may.
+    const expected = { expectedRevision: this.#written?.revision ?? 0 };
     try {
       if (wanted.type === 'deleted') {
         await state.delete(key, expected);

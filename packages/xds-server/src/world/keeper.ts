@@ -1,6 +1,6 @@
 /** Keeps the world as the bus tells it: the configuration, the registry and the trust domain. */
-import type { Bus } from '@weft/bus';
-import { logs, states, type Workload } from '@weft/contracts/bus';
+import type { Log, State } from '@weft/bus';
+import type { ChangeSet, TrustBundle, Workload } from '@weft/contracts/bus';
 import {
   applyWorkloads,
   EMPTY_WORLD,
@@ -13,8 +13,15 @@ import {
 import { readResource } from '@weft/policies';
 import { retryForever } from '@weft/service';
 
+/** Where the parts of the world are told. */
+export interface WorldSources {
+  readonly configuration: Pick<Log<ChangeSet>, 'watch'>;
+  readonly registry: Pick<State<Workload>, 'watch'>;
+  readonly trust: Pick<State<TrustBundle>, 'watch'>;
+}
+
 export interface KeeperOptions {
-  readonly bus: Bus;
+  readonly sources: WorldSources;
   readonly signal: AbortSignal;
   /** Told that the world is to be looked at again, and whether that is urgent: changes of the registry are. */
   readonly onChange: (urgency: 'now' | 'gather') => void;
@@ -22,8 +29,12 @@ export interface KeeperOptions {
   readonly onTrouble: (what: string, error: unknown) => void;
 }
 
-const WHAT = { configuration: 'the configuration', registry: 'the registry', trust: 'the trust bundle' } as const;
-type Source = keyof typeof WHAT;
+const WHAT: { readonly [S in keyof WorldSources]: string } = {
+  configuration: 'the configuration',
+  registry: 'the registry',
+  trust: 'the trust bundle',
+};
+type Source = keyof WorldSources;
 
 export class WorldKeeper {
   readonly #options: KeeperOptions;
@@ -82,9 +93,9 @@ export class WorldKeeper {
   }
 
   async #followConfiguration(): Promise<void> {
-    const { bus, signal, onChange } = this.#options;
+    const { sources, signal, onChange } = this.#options;
     const from = Math.max(this.#world.revision, this.#changeSets.at(-1)?.sequence ?? 0) + 1;
-    for await (const event of bus.log(logs.config).watch(signal, { from })) {
+    for await (const event of sources.configuration.watch(signal, { from })) {
       if (event.type === 'synced') this.#isSynced('configuration');
       else {
         this.#changeSets.push({ sequence: event.sequence, value: event.value });
@@ -94,9 +105,9 @@ export class WorldKeeper {
   }
 
   async #followRegistry(): Promise<void> {
-    const { bus, signal, onChange } = this.#options;
+    const { sources, signal, onChange } = this.#options;
     let standing: Map<string, Workload> | undefined = new Map();
-    for await (const event of bus.state(states.workloads).watch(signal)) {
+    for await (const event of sources.registry.watch(signal)) {
       if (event.type === 'synced') {
         this.#replaceRegistry(standing ?? new Map(), event.revision);
         standing = undefined;
@@ -127,8 +138,8 @@ export class WorldKeeper {
   }
 
   async #followTrust(): Promise<void> {
-    const { bus, signal, onChange } = this.#options;
-    for await (const event of bus.state(states.trust).watch(signal)) {
+    const { sources, signal, onChange } = this.#options;
+    for await (const event of sources.trust.watch(signal)) {
       if (event.type === 'synced') this.#isSynced('trust');
       else if (event.type === 'put' && event.key === 'bundle') {
         this.#world = withTrustDomain(this.#world, event.value.trustDomain);
