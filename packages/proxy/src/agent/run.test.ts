@@ -35,10 +35,20 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** An HTTP server that answers every path with `text`, `/slow` after a second. */
+/** An HTTP server that answers every path with its service's name, `/slow` after a second, `/stream` for seven. */
 const APPLICATION = `
   const { createServer } = require('node:http');
   const server = createServer((request, response) => {
+    if (request.url === '/stream') {
+      let left = 70;
+      const timer = setInterval(() => {
+        response.write('x');
+        if (--left > 0) return;
+        clearInterval(timer);
+        response.end('end');
+      }, 100);
+      return;
+    }
     setTimeout(() => response.end(process.env.WEFT_SERVICE + ' ' + request.url), request.url === '/slow' ? 1000 : 0);
   });
   server.listen(Number(process.argv[1]), '127.0.0.1');
@@ -210,14 +220,33 @@ test('certificates of three seconds are renewed under traffic without a failed r
   const cart = run(t, mesh, 'cart');
   const [, { outboundPort }] = await Promise.all([stock.ready, cart.ready]);
   await eventually(async () => (await get(outboundPort, 'http://stock.mesh/')).status === 200);
+  const stream = get(outboundPort, 'http://stock.mesh/stream');
+  assert.deepEqual(await failuresOf(outboundPort, 8000), []);
+  assert.deepEqual(await stream, { status: 200, body: `${'x'.repeat(70)}end` });
+  assert.ok(mesh.events.filter((event) => event.startsWith('renew')).length >= 6);
+});
+
+/** Sends one request after the other and gives those that failed. */
+async function failuresOf(proxyPort: number, forMs: number): Promise<readonly string[]> {
   const failed: string[] = [];
-  const endAt = Date.now() + 8000;
+  const endAt = Date.now() + forMs;
   while (Date.now() < endAt) {
-    const { status, body } = await get(outboundPort, 'http://stock.mesh/x');
+    const { status, body } = await get(proxyPort, 'http://stock.mesh/x');
     if (status !== 200) failed.push(`${status} ${body}`);
   }
-  assert.deepEqual(failed, []);
-  assert.ok(mesh.events.filter((event) => event.startsWith('renew')).length >= 6);
+  return failed;
+}
+
+test('the root is replaced under traffic without a failed request', { skip }, async (t) => {
+  const mesh = await startMesh(t, { svidLifeMs: 2000 });
+  const stock = serve(t, mesh, 'stock', await freePort());
+  const cart = run(t, mesh, 'cart');
+  const [, { outboundPort }] = await Promise.all([stock.ready, cart.ready]);
+  await eventually(async () => (await get(outboundPort, 'http://stock.mesh/')).status === 200);
+  mesh.addRoot();
+  assert.deepEqual(await failuresOf(outboundPort, 3000), []);
+  mesh.dropOldRoots();
+  assert.deepEqual(await failuresOf(outboundPort, 2000), []);
 });
 
 test('without its control plane a workload starts again from what was known last', { skip }, async (t) => {

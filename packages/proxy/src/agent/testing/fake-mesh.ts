@@ -1,5 +1,6 @@
 /** A control plane for tests: all that an agent calls, on one port, with a CA of its own. */
-import { randomBytes } from 'node:crypto';
+import { type KeyObject, randomBytes } from 'node:crypto';
+import { EventEmitter, on } from 'node:events';
 import type { Workload } from '@weft/contracts/bus';
 import { WeftError } from '@weft/contracts/error';
 import { Identity, type JoinResponse, type MeshInfo, Registry, Rollout } from '@weft/contracts/node';
@@ -25,7 +26,7 @@ import {
   type Handlers,
   listen,
   rawService,
-  type TlsSource,
+  type TlsMaterial,
   typedService,
 } from '@weft/rpc';
 import { DELTA_ADS } from '../ads-relay.ts';
@@ -34,6 +35,20 @@ import { type FakeResources, FakeXds } from './fake-xds.ts';
 
 const TRUST_DOMAIN = 'mesh.test';
 const YEAR_MS = 365 * 24 * 3600 * 1000;
+
+interface Root {
+  readonly certificate: Certificate;
+  readonly privateKey: KeyObject;
+}
+
+function newRoot(): Root {
+  const privateKey = generateKey();
+  const nowMs = Date.now();
+  return {
+    privateKey,
+    certificate: createRoot({ trustDomain: TRUST_DOMAIN, privateKey, nowMs, lifeMs: 10 * YEAR_MS }),
+  };
+}
 
 export interface FakeMeshOptions {
   readonly resources?: FakeResources;
@@ -57,9 +72,10 @@ export class FakeMesh {
   onRegistry: () => void = () => undefined;
   /** How far the fake CA's clock is from that of the machine. */
   skewMs = 0;
-  readonly #rootKey = generateKey();
-  readonly #root: Certificate;
-  readonly #tls: TlsSource;
+  readonly #tls: ReturnType<typeof changingTls>;
+  readonly #changed = new EventEmitter();
+  /** The newest first; the newest signs. */
+  #roots: readonly Root[];
   #server: GrpcServer | undefined;
   #address = '127.0.0.1:0';
   #revision = 0;
@@ -67,23 +83,39 @@ export class FakeMesh {
   constructor({ resources = () => ({}), svidLifeMs = YEAR_MS }: FakeMeshOptions = {}) {
     this.xds = new FakeXds(resources);
     this.svidLifeMs = svidLifeMs;
-    this.#root = createRoot({
-      trustDomain: TRUST_DOMAIN,
-      privateKey: this.#rootKey,
-      nowMs: Date.now(),
-      lifeMs: 10 * YEAR_MS,
-    });
-    this.token = formatJoinToken(createJoinToken(publicKeyHash(this.#root)));
-    const own = this.identityOf({ trustDomain: TRUST_DOMAIN, namespace: 'weft-system', serviceAccount: 'ca' });
-    this.#tls = changingTls({ ...own, chainPem: own.chainPem + this.rootPem });
+    const root = newRoot();
+    this.#roots = [root];
+    this.token = formatJoinToken(createJoinToken(publicKeyHash(root.certificate)));
+    this.#tls = changingTls(this.#serverTls());
   }
 
   get address(): string {
     return this.#address;
   }
 
-  get rootPem(): string {
-    return derToPem(this.#root.der);
+  get rootsPem(): readonly string[] {
+    return this.#roots.map(({ certificate }) => derToPem(certificate.der));
+  }
+
+  /** Signs with a new root from now on; the old one is still trusted. */
+  addRoot(): void {
+    this.#setRoots([newRoot(), ...this.#roots]);
+  }
+
+  /** Trusts the newest root alone. */
+  dropOldRoots(): void {
+    this.#setRoots(this.#roots.slice(0, 1));
+  }
+
+  #setRoots(roots: readonly Root[]): void {
+    this.#roots = roots;
+    this.#tls.set(this.#serverTls());
+    this.#changed.emit('mesh');
+  }
+
+  #serverTls(): TlsMaterial {
+    const own = this.identityOf({ trustDomain: TRUST_DOMAIN, namespace: 'weft-system', serviceAccount: 'ca' });
+    return { ...own, chainPem: own.chainPem + (this.rootsPem[0] ?? '') };
   }
 
   /** A certificate of the mesh with its key, as others hold it. */
@@ -94,7 +126,7 @@ export class FakeMesh {
   } {
     const key = generateKey();
     const der = this.#issue(id, parseCsr(createCsr(key)), YEAR_MS);
-    return { chainPem: chainToPem([der]), keyPem: keyToPem(key), rootsPem: [this.rootPem] };
+    return { chainPem: chainToPem([der]), keyPem: keyToPem(key), rootsPem: this.rootsPem };
   }
 
   /** Listens; after `stop` at the same address again. */
@@ -119,7 +151,8 @@ export class FakeMesh {
   }
 
   #issue(id: SpiffeId, spki: Buffer, lifeMs: number): Buffer {
-    const issuer = { certificate: this.#root, privateKey: this.#rootKey };
+    const [issuer] = this.#roots;
+    if (!issuer) throw new Error('there is no root');
     return issueCertificate({ issuer, id, spki, nowMs: Date.now() + this.skewMs, lifeMs });
   }
 
@@ -127,7 +160,7 @@ export class FakeMesh {
     const here = [this.#address];
     return {
       trustDomain: TRUST_DOMAIN,
-      roots: [this.rootPem],
+      roots: this.rootsPem,
       caAddresses: here,
       discoveryAddresses: here,
       xdsAddresses: here,
@@ -149,6 +182,7 @@ export class FakeMesh {
 
   #identity(): Handlers<typeof Identity> {
     const mesh = this.#mesh.bind(this);
+    const changed = this.#changed;
     return {
       join: async ({ token, namespace, serviceAccount, csr }) => {
         if (token !== this.token) throw new WeftError('PERMISSION_DENIED', 'the join token is not known here');
@@ -162,7 +196,11 @@ export class FakeMesh {
       },
       async *watchMesh(_request, { signal }) {
         yield mesh();
-        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+        try {
+          for await (const _ of on(changed, 'mesh', { signal })) yield mesh();
+        } catch (thrown) {
+          if (!signal.aborted) throw thrown;
+        }
       },
     };
   }
