@@ -62,10 +62,11 @@ const RESET_CODES: ReadonlyMap<number, StatusCode> = new Map([
 
 /** The error of a stream that ended without a status. */
 function brokenError(stream: ClientHttp2Stream, session: Session, where: string): WeftError {
+  if (session.ending) return session.ending;
   if (session.http2.destroyed || session.http2.socket?.destroyed) {
-    const why = session.isSilent ? 'it answers no PING any more' : 'the connection was lost';
     // The server may have begun: only the caller knows whether trying again is safe.
-    return new WeftError('UNAVAILABLE', `${where} did not finish: ${why}`, { source: 'upstream', retryable: false });
+    const message = `${where} did not finish: the connection was lost`;
+    return new WeftError('UNAVAILABLE', message, { source: 'upstream', retryable: false });
   }
   const code = RESET_CODES.get(stream.rstCode) ?? 'INTERNAL';
   const retryable = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;

@@ -39,8 +39,9 @@ export class SessionPool {
   }
 
   close(): void {
-    this.#closed.abort(new WeftError('CANCELLED', 'the channel was closed'));
-    for (const session of [...this.#sessions]) session.destroy();
+    const error = new WeftError('CANCELLED', 'the channel was closed');
+    this.#closed.abort(error);
+    for (const session of [...this.#sessions]) session.destroy(error);
   }
 
   /** With a renewed certificate new calls show it; those that run keep the connection that they have. */

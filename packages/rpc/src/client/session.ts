@@ -1,9 +1,12 @@
 /** One connection in use: counts its calls, looks after its peer, and is let go of once retired and unused. */
 import type { ClientHttp2Session } from 'node:http2';
+import { WeftError } from '@weft/contracts/error';
 import type { Address } from '../address.ts';
 
-/** How long a PING may go unanswered. */
-const PING_TIMEOUT_MS = 8000;
+/** How long a PING may go unanswered, as a part of the time between two. */
+const PING_TIMEOUT_PART = 0.8;
+const MIN_PING_TIMEOUT_MS = 1000;
+const MAX_PING_TIMEOUT_MS = 8000;
 
 export class Session {
   readonly address: Address;
@@ -13,7 +16,7 @@ export class Session {
   #isRetired = false;
   #heardAtMs = performance.now();
   #timer: NodeJS.Timeout | undefined;
-  #isSilent = false;
+  #ending: WeftError | undefined;
 
   constructor(address: Address, http2: ClientHttp2Session, keepaliveMs: number) {
     this.address = address;
@@ -31,9 +34,9 @@ export class Session {
     return !this.#isRetired && !this.http2.closed && !this.http2.destroyed;
   }
 
-  /** Whether the peer was given up because it answered no PING. */
-  get isSilent(): boolean {
-    return this.#isSilent;
+  /** Why this side ended it; undefined while it has not. */
+  get ending(): WeftError | undefined {
+    return this.#ending;
   }
 
   /** A call begins; the process lives as long as one runs. */
@@ -64,8 +67,9 @@ export class Session {
     if (this.#calls === 0 && !this.http2.closed) this.http2.close();
   }
 
-  /** Ends it with all of its calls. */
-  destroy(): void {
+  /** Ends it with all of its calls, which fail with that error. */
+  destroy(error: WeftError): void {
+    this.#ending ??= error;
     this.#isRetired = true;
     clearTimeout(this.#timer);
     this.http2.destroy();
@@ -82,10 +86,13 @@ export class Session {
       this.#schedule();
       return;
     }
-    this.#timer = setTimeout(() => {
-      this.#isSilent = true;
-      this.destroy();
-    }, PING_TIMEOUT_MS);
+    this.#timer = setTimeout(
+      () => {
+        const message = `${this.address.text} is gone: it answers no PING any more`;
+        this.destroy(new WeftError('UNAVAILABLE', message, { source: 'upstream', retryable: false }));
+      },
+      Math.min(MAX_PING_TIMEOUT_MS, Math.max(MIN_PING_TIMEOUT_MS, this.#keepaliveMs * PING_TIMEOUT_PART)),
+    );
     try {
       this.http2.ping((error) => {
         clearTimeout(this.#timer);

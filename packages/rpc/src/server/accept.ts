@@ -1,7 +1,7 @@
 /** Takes connections: over TCP or a unix socket, in the clear or with TLS whose certificate follows its source. */
 
 import { constants } from 'node:crypto';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer, connect as netConnect, type Server, type Socket } from 'node:net';
 import {
   createServer as createTlsServer,
@@ -74,6 +74,10 @@ export function createAcceptor(tls: TlsOptions | undefined, accept: (socket: Soc
   return server;
 }
 
+function isSocket(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
+}
+
 /** Whether somebody answers at a unix socket; what a process that was killed left behind does not. */
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
@@ -120,7 +124,7 @@ function refusal(address: Address, cause: NodeJS.ErrnoException): WeftError {
 
 /** Binds the server and gives the address as bound; throws `WeftError` FAILED_PRECONDITION. */
 export async function bind(server: Server, address: Address): Promise<string> {
-  if (address.type === 'unix' && !(await answers(address.path))) rmSync(address.path, { force: true });
+  if (address.type === 'unix' && isSocket(address.path) && !(await answers(address.path))) rmSync(address.path);
   await new Promise<void>((resolve, reject) => {
     const fail = (cause: NodeJS.ErrnoException): void => reject(refusal(address, cause));
     server.once('error', fail);

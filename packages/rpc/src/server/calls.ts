@@ -45,7 +45,7 @@ export class Calls {
       const fail = (thrown: unknown): void => {
         if (isAnswered) return;
         isAnswered = true;
-        callback(this.#status(thrown, path));
+        callback(this.#status(thrown, path, signal));
         over();
       };
       const answer = async (): Promise<Buffer> => {
@@ -69,7 +69,7 @@ export class Calls {
         if (isEnded) return;
         isEnded = true;
         if (thrown === undefined) call.end();
-        else call.emit('error', this.#status(thrown, path));
+        else call.emit('error', this.#status(thrown, path, signal));
         over();
       };
       const run = async (): Promise<void> => {
@@ -92,13 +92,14 @@ export class Calls {
           call.write(message, done);
         },
         finish: (error) => {
-          if (error !== undefined) call.emit('error', this.#status(error, path));
+          if (error !== undefined) call.emit('error', this.#status(error, path, signal));
           else call.end();
         },
         pause: () => call.pause(),
         resume: () => call.resume(),
       });
-      call.on('end', () => far.remoteEnd());
+      // Node tells of a cancelled stream first that its data has ended: which of the two it was shows in a moment.
+      call.on('end', () => setImmediate(() => far.remoteEnd()));
       signal.addEventListener('abort', () => far.close(signal.reason), { once: true });
       call.once('finish', () => {
         far.close();
@@ -143,8 +144,8 @@ export class Calls {
     return { signal: controller.signal, over };
   }
 
-  #status(thrown: unknown, path: string): ServiceStatus {
-    const error = callerError(thrown, path, this.#options.onFault);
+  #status(thrown: unknown, path: string, signal: AbortSignal): ServiceStatus {
+    const error = wasAborted(thrown, signal) ? cancelled(thrown) : callerError(thrown, path, this.#options.onFault);
     const metadata = this.#options.newMetadata();
     for (const [key, value] of Object.entries(error.metadata)) {
       metadata.set(key, typeof value === 'string' ? value : Buffer.from(value));
@@ -152,6 +153,15 @@ export class Calls {
     const details = statusText(error.message);
     return { name: error.name, message: details, details, code: STATUS_CODES[error.code], metadata };
   }
+}
+
+/** Whether a handler threw because its call was over: no fault of it, and nobody is left to be told. */
+function wasAborted(thrown: unknown, signal: AbortSignal): boolean {
+  return signal.aborted && (thrown === signal.reason || (thrown instanceof Error && thrown.name === 'AbortError'));
+}
+
+function cancelled(cause: unknown): WeftError {
+  return new WeftError('CANCELLED', 'the call is over', { cause });
 }
 
 function decodeRequest(method: AnyMethod, bytes: Buffer, path: string): unknown {
