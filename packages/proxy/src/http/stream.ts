@@ -80,6 +80,8 @@ export interface RequestStream {
   sendEnd(trailers: HeaderList | undefined): void;
   /** Takes the request back: its connection is closed. */
   abort(): void;
+  /** Nobody wants the rest of the response, which is short: it is read and thrown away, and nothing more is told. */
+  discardResponse(): void;
   pauseResponse(): void;
   resumeResponse(): void;
 }

@@ -38,6 +38,16 @@ export type ClosedCause = 'remote' | 'local' | 'idle' | 'protocol-error' | 'max-
 /** What a server tells about its patience is taken with a margin, for the time that bytes travel. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
 
+/** Takes a response that nobody wants. */
+const DISCARDING: ResponseListener = {
+  onUpstreamInformational: () => undefined,
+  onUpstreamHead: () => undefined,
+  onUpstreamBody: () => undefined,
+  onUpstreamEnd: () => undefined,
+  onUpstreamReset: () => undefined,
+  onUpstreamDrain: () => undefined,
+};
+
 export class Http1ClientConnection implements ParserEvents, RequestStream {
   readonly #socket: Socket;
   readonly #owner: ClientConnectionOwner;
@@ -88,6 +98,12 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   /** Whether the far side, as far as is known, still takes requests. */
   get isUsable(): boolean {
     return !this.#isOver && this.#isReusable && this.#listener === undefined && this.#socket.writable;
+  }
+
+  /** This side's address, as logs show it. */
+  get localAddress(): string {
+    const { localAddress, localPort } = this.#socket;
+    return localAddress === undefined ? '' : `${localAddress}:${localPort}`;
   }
 
   get socket(): Socket {
@@ -245,6 +261,11 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   abort(): void {
     this.#listener = undefined;
     this.#close('local', 'local');
+  }
+
+  discardResponse(): void {
+    if (this.#listener && this.#isRequestComplete) this.#listener = DISCARDING;
+    else this.abort();
   }
 
   pauseResponse(): void {

@@ -1,0 +1,59 @@
+/** What the router answers where the upstream did not, in Envoy's words. */
+import type { UpstreamReset } from '../../http/stream.ts';
+import type { LocalReply } from '../../stack/local-reply.ts';
+import { FLAG } from '../../stack/response-flags.ts';
+
+interface ResetText {
+  readonly status: number;
+  readonly flag: number;
+  readonly text: string;
+}
+
+const RESETS: { readonly [K in UpstreamReset['type']]: ResetText } = {
+  'connect-failure': { status: 503, flag: FLAG.UF, text: 'remote connection failure' },
+  'connect-timeout': { status: 503, flag: FLAG.UF, text: 'connection timeout' },
+  'connection-termination': { status: 503, flag: FLAG.UC, text: 'connection termination' },
+  'protocol-error': { status: 502, flag: FLAG.UPE, text: 'protocol error' },
+  overflow: { status: 503, flag: FLAG.UO, text: 'overflow' },
+  local: { status: 503, flag: FLAG.LR, text: 'local reset' },
+};
+
+/** The flag of a reset, for a response that had begun. */
+export function resetFlag(reset: UpstreamReset): number {
+  return RESETS[reset.type].flag;
+}
+
+/** The answer in place of one that a reset took away. */
+export function resetReply(reset: UpstreamReset): LocalReply {
+  const { status, flag, text } = RESETS[reset.type];
+  const isTransport = reset.type === 'connect-failure' || reset.type === 'connect-timeout';
+  const why = isTransport && reset.text !== '' ? `, transport failure reason: ${reset.text}` : '';
+  const cause = text.replaceAll(' ', '_') + (why === '' ? '' : `|${reset.text.replaceAll(/\s/g, '_')}`);
+  return {
+    status,
+    body: `upstream connect error or disconnect/reset before headers. reset reason: ${text}${why}`,
+    flags: flag,
+    details: `upstream_reset_before_response_started{${cause}}`,
+  };
+}
+
+export const NO_HEALTHY_UPSTREAM: LocalReply = {
+  status: 503,
+  body: 'no healthy upstream',
+  flags: FLAG.UH,
+  details: 'no_healthy_upstream',
+};
+
+export const RESPONSE_TIMEOUT: LocalReply = {
+  status: 504,
+  body: 'upstream request timeout',
+  flags: FLAG.UT,
+  details: 'response_timeout',
+};
+
+export const TRY_TIMEOUT: LocalReply = { ...RESPONSE_TIMEOUT, details: 'upstream_per_try_timeout' };
+
+/** The route leads to a cluster that is not there. */
+export function noCluster(status: number): LocalReply {
+  return { status, body: '', flags: FLAG.NC, details: 'cluster_not_found' };
+}

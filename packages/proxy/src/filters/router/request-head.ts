@@ -1,0 +1,95 @@
+/** What a route makes of the head of a request before it goes to the upstream. */
+import { requestField } from '../../access-log/operators.ts';
+import type { RequestHead } from '../../http/message.ts';
+import { isAuthority } from '../../http1/characters.ts';
+import { applyChanges, type SetPseudo } from '../../stack/header-changes.ts';
+import { rewritten, withPrefix, withRegex } from '../../stack/redirect.ts';
+import { pathOnly } from '../../stack/route-match.ts';
+import type { ForwardAction, Route, WeightedCluster } from '../../stack/route-table.ts';
+import type { StreamInfo } from '../../stack/stream-info.ts';
+
+/** A rewritten path as it may stand in a request: rooted, and with nothing in it that would end the request line. */
+function asTarget(path: string): string {
+  const rooted = path.startsWith('/') ? path : `/${path}`;
+  return rooted.replace(/[^!-~]|#/g, (character) => encodeURIComponent(character).replace('#', '%23'));
+}
+
+function rewritePath(head: RequestHead, route: Route, action: ForwardAction, keepsOriginal: boolean): void {
+  const { prefix_rewrite: prefix, regex_rewrite: regex } = action.config;
+  const before = head.path;
+  if (prefix !== '') head.path = withPrefix(before, route.path, prefix);
+  else if (regex) head.path = withRegex(before, regex);
+  head.path = asTarget(head.path);
+  if (keepsOriginal && head.path !== before) head.headers.set('x-envoy-original-path', before);
+}
+
+function newAuthority(
+  head: RequestHead,
+  action: ForwardAction,
+  choice: WeightedCluster | undefined,
+): string | undefined {
+  const { host_rewrite_literal, host_rewrite_header, host_rewrite_path_regex } = action.config;
+  if (choice?.hostRewrite !== undefined) return choice.hostRewrite;
+  if (host_rewrite_literal !== undefined) return host_rewrite_literal;
+  if (host_rewrite_header !== undefined) return requestField(head, host_rewrite_header.toLowerCase());
+  if (host_rewrite_path_regex) return rewritten(pathOnly(head.path), host_rewrite_path_regex);
+  return undefined;
+}
+
+/** Gives the request another authority; what cannot be one is not taken. */
+export function rewriteHost(head: RequestHead, authority: string, appendsForwardedHost: boolean): void {
+  if (authority === head.authority || !isAuthority(authority)) return;
+  if (appendsForwardedHost) head.headers.add('x-forwarded-host', head.authority);
+  head.authority = authority;
+}
+
+/** Makes the head that the upstream gets of the one that the client sent. */
+export function finishRequestHead(
+  head: RequestHead,
+  info: StreamInfo,
+  route: Route,
+  action: ForwardAction,
+  choice: WeightedCluster | undefined,
+  suppressesEnvoyHeaders: boolean,
+): void {
+  const setPseudo: SetPseudo = (name, value) => {
+    if (name === ':authority' || name === 'host') rewriteHost(head, value, false);
+    else if (name === ':path' && value.startsWith('/') && !/[\s#]/.test(value)) head.path = value;
+  };
+  if (choice) applyChanges(choice.requestChanges, head.headers, info, setPseudo);
+  applyChanges(route.requestChanges, head.headers, info, setPseudo);
+  if (action.rewritesHost) {
+    const authority = newAuthority(head, action, choice);
+    if (authority !== undefined) rewriteHost(head, authority, action.config.append_x_forwarded_host);
+  }
+  if (action.rewritesPath) rewritePath(head, route, action, !suppressesEnvoyHeaders);
+}
+
+/** How long a request may take, and how often it may be tried, where its own headers say so. */
+export interface RequestOverrides {
+  readonly timeoutMs: number | undefined;
+  readonly perTryTimeoutMs: number | undefined;
+  readonly maxRetries: number | undefined;
+}
+
+const NO_OVERRIDES: RequestOverrides = { timeoutMs: undefined, perTryTimeoutMs: undefined, maxRetries: undefined };
+
+function takeNumber(head: RequestHead, name: string): number | undefined {
+  const value = head.headers.get(name);
+  if (value === undefined) return undefined;
+  head.headers.remove(name);
+  return /^\d{1,9}$/.test(value) ? Number(value) : undefined;
+}
+
+/** Takes the `x-envoy-…` headers that steer the router off a request, and gives what they say. */
+export function takeOverrides(head: RequestHead): RequestOverrides {
+  const { flat } = head.headers;
+  let isSteered = false;
+  for (let i = 0; i < flat.length && !isSteered; i += 2) isSteered = (flat[i] as string).startsWith('x-envoy-');
+  if (!isSteered) return NO_OVERRIDES;
+  return {
+    timeoutMs: takeNumber(head, 'x-envoy-upstream-rq-timeout-ms'),
+    perTryTimeoutMs: takeNumber(head, 'x-envoy-upstream-rq-per-try-timeout-ms'),
+    maxRetries: takeNumber(head, 'x-envoy-max-retries'),
+  };
+}

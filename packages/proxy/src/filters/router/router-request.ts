@@ -1,0 +1,446 @@
+/**
+ * One request on its way through the router: to a host of a cluster and, where the policy says so, to another one. The
+ * methods stand in the order in which a request meets them.
+ */
+import type { Clock } from '../../clock.ts';
+import type { Random } from '../../cluster/balancer.ts';
+import type { Cluster } from '../../cluster/cluster.ts';
+import type { Host } from '../../cluster/host.ts';
+import type { RouterConfig } from '../../config/http.ts';
+import type { HeaderList } from '../../http/header-list.ts';
+import type { RequestHead, ResponseHead } from '../../http/message.ts';
+import type { RequestStream, ResponseListener, UpstreamReset } from '../../http/stream.ts';
+import type { Http1ClientConnection } from '../../http1/client-connection.ts';
+import type { Http1Pool, PoolWaiter } from '../../pool/http1-pool.ts';
+import type { LocalReply } from '../../stack/local-reply.ts';
+import { FLAG } from '../../stack/response-flags.ts';
+import {
+  appliesTo,
+  backOffMs,
+  isSafe,
+  type RetryPolicy,
+  retriesReset,
+  retriesResponse,
+} from '../../stack/retry-policy.ts';
+import type { ForwardAction, Route, WeightedCluster } from '../../stack/route-table.ts';
+import type { StreamInfo } from '../../stack/stream-info.ts';
+import type { StreamTimers } from '../../stack/timers.ts';
+import { BodyBuffer } from './body-buffer.ts';
+import { NO_HEALTHY_UPSTREAM, noCluster, RESPONSE_TIMEOUT, resetFlag, resetReply, TRY_TIMEOUT } from './replies.ts';
+import { finishRequestHead, rewriteHost, takeOverrides } from './request-head.ts';
+import { TcpUpstream } from './tcp-upstream.ts';
+import { AttemptCount, countStatus } from './upstream-attempt.ts';
+
+/** The side of the client, as the router sees it. */
+export interface RouterOwner {
+  readonly head: RequestHead;
+  readonly info: StreamInfo;
+  readonly timers: StreamTimers;
+  reply(reply: LocalReply): void;
+  sendInformational(head: ResponseHead): void;
+  sendResponseHead(head: ResponseHead, end: boolean): void;
+  /** False: the client is slow. */
+  sendResponseBody(chunk: Buffer): boolean;
+  sendResponseEnd(trailers: HeaderList | undefined): void;
+  /** The response that was begun cannot be completed. */
+  abortResponse(flag: number, details: string): void;
+  pauseRequest(): void;
+  resumeRequest(): void;
+}
+
+/** What every request of one router has. */
+export interface RouterContext {
+  readonly config: RouterConfig;
+  readonly findCluster: (name: string) => Cluster | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Bytes of a request's body that are kept for another attempt, where the route does not say. */
+  readonly bufferLimit: number;
+  readonly onNoCluster: () => void;
+}
+
+const CLUSTER_NOT_FOUND = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 } as const;
+/** The body of an answer that is not used, up to which its connection is worth keeping. */
+const MAX_DISCARDED_BYTES = 65_536;
+
+export class RouterRequest implements ResponseListener, PoolWaiter {
+  readonly #owner: RouterOwner;
+  readonly #context: RouterContext;
+  readonly #route: Route;
+  readonly #action: ForwardAction;
+  readonly #body: BodyBuffer;
+  readonly #tried: Host[] = [];
+  #choice: WeightedCluster | undefined;
+  #cluster: Cluster | undefined;
+  #pool: Http1Pool | undefined;
+  #upstream: RequestStream | undefined;
+  #count: AttemptCount | undefined;
+  #policy: RetryPolicy | undefined;
+  #timeoutMs = 0;
+  #perTryTimeoutMs = 0;
+  #retriesLeft = 0;
+  #attempts = 0;
+  #isRetrying = false;
+  #wasResent = false;
+  #cancelBackOff: (() => void) | undefined;
+  #isRequestComplete = false;
+  #trailers: HeaderList | undefined;
+  /** The client has got the head of the response: there is no other attempt. */
+  #isCommitted = false;
+  #isOver = false;
+
+  constructor(owner: RouterOwner, route: Route, action: ForwardAction, context: RouterContext) {
+    this.#owner = owner;
+    this.#route = route;
+    this.#action = action;
+    this.#context = context;
+    this.#body = new BodyBuffer(route.bufferLimit ?? context.bufferLimit);
+  }
+
+  // The request: head, body, end.
+
+  start(end: boolean): void {
+    this.#isRequestComplete = end;
+    const { head, info } = this.#owner;
+    const name = this.#chooseCluster(head);
+    this.#cluster = this.#context.findCluster(name);
+    if (!this.#cluster) {
+      this.#context.onNoCluster();
+      this.#isOver = true;
+      this.#owner.reply(noCluster(CLUSTER_NOT_FOUND[this.#action.config.cluster_not_found_response_code]));
+      return;
+    }
+    info.cluster = name;
+    const suppresses = this.#context.config.suppress_envoy_headers;
+    this.#chooseTimeouts(head);
+    finishRequestHead(head, info, this.#route, this.#action, this.#choice, suppresses);
+    const expectedMs = this.#perTryTimeoutMs || this.#timeoutMs;
+    if (!suppresses && expectedMs > 0) head.headers.set('x-envoy-expected-rq-timeout-ms', String(expectedMs));
+    if (end) this.#startTimeouts();
+    this.#attempt();
+  }
+
+  #chooseCluster(head: RequestHead): string {
+    const { config, clusters, totalWeight } = this.#action;
+    if (config.cluster !== undefined) return config.cluster;
+    if (config.cluster_header !== undefined) return head.headers.get(config.cluster_header.toLowerCase()) ?? '';
+    let point = this.#context.random() * totalWeight;
+    this.#choice = clusters.find(({ weight }) => {
+      point -= weight;
+      return point < 0;
+    });
+    return this.#choice?.name ?? '';
+  }
+
+  #chooseTimeouts(head: RequestHead): void {
+    const { retry, config } = this.#action;
+    const overrides = takeOverrides(head);
+    this.#policy = retry && appliesTo(retry, head) ? retry : undefined;
+    this.#timeoutMs = overrides.timeoutMs ?? config.timeout;
+    this.#perTryTimeoutMs = overrides.perTryTimeoutMs ?? retry?.perTryTimeoutMs ?? 0;
+    this.#retriesLeft = this.#policy ? (overrides.maxRetries ?? this.#policy.maxRetries) : 0;
+  }
+
+  /** The route's timeout counts from the end of the request: a slow upload is not a slow answer. */
+  #startTimeouts(): void {
+    this.#owner.timers.route.set(this.#timeoutMs);
+    if (this.#upstream) this.#owner.timers.perTry.set(this.#perTryTimeoutMs);
+  }
+
+  #attempt(): void {
+    const cluster = this.#cluster as Cluster;
+    const { info, head } = this.#owner;
+    const host = this.#pickHost(cluster);
+    if (!host) {
+      cluster.stats.upstream_cx_none_healthy++;
+      this.#give(NO_HEALTHY_UPSTREAM);
+      return;
+    }
+    info.attempts = ++this.#attempts;
+    info.upstreamHost = host.key;
+    this.#tried.push(host);
+    const { virtualHost } = this.#route;
+    if (virtualHost.include_request_attempt_count) head.headers.set('x-envoy-attempt-count', String(this.#attempts));
+    if (this.#action.config.auto_host_rewrite && host.endpoint.hostname !== '') {
+      rewriteHost(head, host.endpoint.hostname, this.#action.config.append_x_forwarded_host);
+    }
+    if (head.method === 'CONNECT' && this.#action.upgrades.get('connect')) {
+      this.#upstream = new TcpUpstream(cluster, host, this);
+      this.#count = new AttemptCount(cluster, host, this.#context.clock);
+      return;
+    }
+    this.#pool = cluster.pool(host);
+    this.#pool.acquire(this);
+  }
+
+  /** A host; one that was tried before only where others are not to be had. */
+  #pickHost(cluster: Cluster): Host | undefined {
+    let host = cluster.pick();
+    const retries = this.#tried.length > 0 ? (this.#policy?.hostAttempts ?? 0) : 0;
+    for (let i = 0; i < retries && host && this.#tried.includes(host); i++) host = cluster.pick();
+    return host;
+  }
+
+  onPoolReady(connection: Http1ClientConnection): void {
+    const { info, timers } = this.#owner;
+    const cluster = this.#cluster as Cluster;
+    const host = this.#tried.at(-1) as Host;
+    this.#pool = undefined;
+    this.#count = new AttemptCount(cluster, host, this.#context.clock);
+    const upstream = connection.begin(this);
+    this.#upstream = upstream;
+    info.firstUpstreamSentMs = this.#count.startMs;
+    info.upstreamLocalAddress = connection.localAddress;
+    this.#sendWhatCame(upstream);
+    if (this.#isRequestComplete) timers.perTry.set(this.#perTryTimeoutMs);
+  }
+
+  #sendWhatCame(upstream: RequestStream): void {
+    const isWhole = this.#isRequestComplete && this.#body.isEmpty && this.#trailers === undefined;
+    upstream.sendHead(this.#owner.head, isWhole);
+    let isFlowing = true;
+    for (const chunk of this.#body.chunks) isFlowing = upstream.sendBody(chunk);
+    if (this.#isRequestComplete && !isWhole) upstream.sendEnd(this.#trailers?.clone());
+    if (this.#isRequestComplete) this.#owner.info.lastUpstreamSentMs = this.#context.clock.monotonicMs();
+    if (!this.#policy && !isSafe(this.#owner.head.method)) this.#body.drop();
+    if (isFlowing) this.#owner.resumeRequest();
+  }
+
+  onRequestBody(chunk: Buffer): void {
+    if (this.#isOver) return;
+    const upstream = this.#upstream;
+    const isKept = this.#isCommitted ? false : this.#body.add(chunk);
+    if (!upstream) {
+      // Nobody takes it yet. More than one read's worth does not come, since the client is made to wait.
+      if (!isKept)
+        this.#give({ status: 413, body: 'Payload Too Large', flags: 0, details: 'request_payload_too_large' });
+      else this.#owner.pauseRequest();
+    } else if (!upstream.sendBody(chunk)) this.#owner.pauseRequest();
+  }
+
+  onRequestEnd(trailers: HeaderList | undefined): void {
+    if (this.#isOver) return;
+    this.#isRequestComplete = true;
+    this.#trailers = trailers;
+    if (this.#upstream) {
+      this.#upstream.sendEnd(trailers?.clone());
+      this.#owner.info.lastUpstreamSentMs = this.#context.clock.monotonicMs();
+    }
+    if (!this.#isCommitted) this.#startTimeouts();
+  }
+
+  onUpstreamDrain(): void {
+    this.#owner.resumeRequest();
+  }
+
+  // The response: head, body, end; or none.
+
+  onUpstreamInformational(head: ResponseHead): void {
+    this.#owner.sendInformational(head);
+  }
+
+  onUpstreamHead(head: ResponseHead, end: boolean): void {
+    const nowMs = this.#context.clock.monotonicMs();
+    const count = this.#count as AttemptCount;
+    this.#owner.info.firstUpstreamReceivedMs = nowMs;
+    count.answered(head.status);
+    if (this.#policy && retriesResponse(this.#policy, head) && this.#canRetry()) {
+      this.#dropAnswer(head);
+      this.#retry();
+      return;
+    }
+    if (this.#isRetrying && head.status < 500) (this.#cluster as Cluster).stats.upstream_rq_retry_success++;
+    this.#commit();
+    if (!this.#context.config.suppress_envoy_headers) {
+      head.headers.set('x-envoy-upstream-service-time', String(Math.floor(nowMs - count.startMs)));
+    }
+    if (this.#route.virtualHost.include_attempt_count_in_response) {
+      head.headers.set('x-envoy-attempt-count', String(this.#attempts));
+    }
+    this.#owner.info.responseDetails = 'via_upstream';
+    this.#owner.sendResponseHead(head, end);
+  }
+
+  /** There will be no other attempt: what was kept for one goes. */
+  #commit(): void {
+    this.#isCommitted = true;
+    this.#body.drop();
+    this.#owner.timers.perTry.clear();
+    this.#endRetry();
+  }
+
+  /** The changes that the route and the chosen cluster make to a response of the upstream. */
+  get chosen(): WeightedCluster | undefined {
+    return this.#choice;
+  }
+
+  onUpstreamBody(chunk: Buffer): void {
+    if (!this.#owner.sendResponseBody(chunk)) {
+      (this.#cluster as Cluster).stats.upstream_flow_control_paused_reading_total++;
+      this.#upstream?.pauseResponse();
+    }
+  }
+
+  onDownstreamDrain(): void {
+    if (!this.#upstream) return;
+    this.#upstream.resumeResponse();
+  }
+
+  onUpstreamEnd(trailers: HeaderList | undefined): void {
+    this.#owner.info.lastUpstreamReceivedMs = this.#context.clock.monotonicMs();
+    this.#count?.end(true);
+    this.#owner.sendResponseEnd(trailers);
+  }
+
+  onPoolFailure(reset: UpstreamReset): void {
+    this.#pool = undefined;
+    this.onUpstreamReset(reset);
+  }
+
+  onUpstreamReset(reset: UpstreamReset): void {
+    this.#upstream = undefined;
+    this.#count?.end(false);
+    this.#count = undefined;
+    if (this.#isOver) return;
+    const cluster = this.#cluster as Cluster;
+    const host = this.#tried.at(-1);
+    if (host) host.requestsFailed++;
+    if (!reset.isUnsent) cluster.stats.upstream_rq_rx_reset++;
+    if (reset.type === 'connect-failure' || reset.type === 'connect-timeout')
+      this.#owner.info.upstreamFailure = reset.text;
+    if (this.#isCommitted) {
+      this.#isOver = true;
+      this.#endRetry();
+      this.#owner.abortResponse(
+        resetFlag(reset),
+        `upstream_reset_after_response_started{${reset.type.replaceAll('-', '_')}}`,
+      );
+      return;
+    }
+    this.#owner.timers.perTry.clear();
+    if (this.#resend(reset)) return;
+    if (this.#policy && retriesReset(this.#policy, reset) && this.#canRetry()) this.#retry();
+    else this.#give(resetReply(reset));
+  }
+
+  /**
+   * A connection that was kept for reuse may have been closed by the far side just as the request was sent: its end then
+   * says nothing about the request. It is sent once more where that does no harm, whatever the policy (RFC 9112, 9.3.1).
+   */
+  #resend(reset: UpstreamReset): boolean {
+    const isStale = reset.isReused && reset.type === 'connection-termination';
+    if (!isStale || this.#wasResent || !isSafe(this.#owner.head.method)) return false;
+    if (!this.#body.isKept || this.#owner.head.upgrade !== undefined) return false;
+    this.#wasResent = true;
+    this.#attempts--;
+    this.#tried.pop();
+    this.#attempt();
+    return true;
+  }
+
+  // Another attempt.
+
+  #canRetry(): boolean {
+    const { stats, limits } = this.#cluster as Cluster;
+    if (!this.#body.isKept) {
+      stats.retry_or_shadow_abandoned++;
+      return false;
+    }
+    if (this.#retriesLeft === 0) {
+      stats.upstream_rq_retry_limit_exceeded++;
+      if (this.#attempts > 1) this.#owner.info.flags |= FLAG.URX;
+      return false;
+    }
+    this.#endRetry();
+    if (limits.canRetry()) return true;
+    stats.upstream_rq_retry_overflow++;
+    return false;
+  }
+
+  #retry(): void {
+    const { stats, limits } = this.#cluster as Cluster;
+    this.#retriesLeft--;
+    this.#isRetrying = true;
+    limits.retries++;
+    stats.upstream_rq_retry++;
+    stats.upstream_rq_retry_backoff_exponential++;
+    this.#owner.timers.perTry.clear();
+    const waitMs = backOffMs(this.#policy as RetryPolicy, this.#attempts, this.#context.random);
+    this.#cancelBackOff = this.#context.clock.after(waitMs, () => {
+      this.#cancelBackOff = undefined;
+      this.#attempt();
+    });
+  }
+
+  #endRetry(): void {
+    if (!this.#isRetrying) return;
+    this.#isRetrying = false;
+    (this.#cluster as Cluster).limits.retries--;
+  }
+
+  /** An answer that is not passed on: a short one is read to its end, so that the connection can be used again. */
+  #dropAnswer(head: ResponseHead): void {
+    const upstream = this.#upstream;
+    this.#upstream = undefined;
+    this.#count?.end(false);
+    this.#count = undefined;
+    if (head.bodyLength >= 0 && head.bodyLength <= MAX_DISCARDED_BYTES) upstream?.discardResponse();
+    else upstream?.abort();
+  }
+
+  // The end.
+
+  onRouteTimeout(): void {
+    const cluster = this.#cluster as Cluster;
+    cluster.stats.upstream_rq_timeout++;
+    this.#count?.timedOut();
+    this.#stopAttempt();
+    if (!this.#isCommitted) this.#give(RESPONSE_TIMEOUT);
+    else {
+      this.#isOver = true;
+      this.#owner.abortResponse(FLAG.UT, 'response_timeout');
+    }
+  }
+
+  onTryTimeout(): void {
+    if (this.#isCommitted) return;
+    (this.#cluster as Cluster).stats.upstream_rq_per_try_timeout++;
+    this.#count?.timedOut();
+    this.#stopAttempt();
+    const reset: UpstreamReset = { type: 'local', text: '', isUnsent: false, isReused: false };
+    if (this.#policy && retriesReset(this.#policy, reset) && this.#canRetry()) this.#retry();
+    else this.#give(TRY_TIMEOUT);
+  }
+
+  /** Answers in the upstream's place. */
+  #give(reply: LocalReply): void {
+    this.#isOver = true;
+    this.#endRetry();
+    if (this.#cluster) countStatus(this.#cluster, reply.status);
+    this.#owner.reply(reply);
+  }
+
+  #stopAttempt(): void {
+    this.#cancelBackOff?.();
+    this.#cancelBackOff = undefined;
+    this.#pool?.cancel(this);
+    this.#pool = undefined;
+    const upstream = this.#upstream;
+    this.#upstream = undefined;
+    this.#count?.end(false);
+    this.#count = undefined;
+    if (!upstream) return;
+    (this.#cluster as Cluster).stats.upstream_rq_tx_reset++;
+    upstream.abort();
+  }
+
+  /** The exchange ended: what still runs for it is taken back. `isComplete`: both directions came to their end. */
+  close(isComplete: boolean): void {
+    this.#isOver = true;
+    this.#endRetry();
+    if (isComplete) {
+      this.#count?.end(true);
+      this.#upstream = undefined;
+    } else this.#stopAttempt();
+  }
+}

@@ -1,0 +1,131 @@
+/** Who the client is, as forwarded headers have it, and what is told about it to the upstream. */
+import { randomUUID } from 'node:crypto';
+import type { HeaderList } from '../http/header-list.ts';
+import type { RequestHead } from '../http/message.ts';
+import type { CertificateNames, StreamInfo, TlsInfo } from './stream-info.ts';
+
+export interface ForwardedOptions {
+  readonly usesRemoteAddress: boolean;
+  readonly trustedHops: number;
+  readonly skipsAppend: boolean;
+  readonly generatesRequestId: boolean;
+  readonly preservesRequestId: boolean;
+  readonly clientCert: 'SANITIZE' | 'FORWARD_ONLY' | 'APPEND_FORWARD' | 'SANITIZE_SET' | 'ALWAYS_FORWARD_ONLY';
+  readonly clientCertDetails: {
+    readonly subject: boolean;
+    readonly cert: boolean;
+    readonly chain: boolean;
+    readonly dns: boolean;
+    readonly uri: boolean;
+  };
+}
+
+/** Headers with which a mesh's own parts steer the router; from outside nobody may. */
+const INTERNAL_HEADERS = new Set([
+  'x-envoy-attempt-count',
+  'x-envoy-decorator-operation',
+  'x-envoy-downstream-service-cluster',
+  'x-envoy-downstream-service-node',
+  'x-envoy-expected-rq-timeout-ms',
+  'x-envoy-force-trace',
+  'x-envoy-hedge-on-per-try-timeout',
+  'x-envoy-internal',
+  'x-envoy-ip-tags',
+  'x-envoy-is-timeout-retry',
+  'x-envoy-max-retries',
+  'x-envoy-original-url',
+  'x-envoy-retriable-header-names',
+  'x-envoy-retriable-status-codes',
+  'x-envoy-retry-on',
+  'x-envoy-upstream-alt-stat-name',
+  'x-envoy-upstream-rq-per-try-timeout-ms',
+  'x-envoy-upstream-rq-timeout-alt-response',
+  'x-envoy-upstream-rq-timeout-ms',
+]);
+
+const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f:.]*:[0-9a-f:.]*)$/i;
+
+/** The address that stands `hops` before the last in X-Forwarded-For; undefined where there is none. */
+export function forwardedAddress(forwarded: string | undefined, hops: number): string | undefined {
+  if (forwarded === undefined) return undefined;
+  const addresses = forwarded.split(',');
+  const address = addresses[addresses.length - 1 - hops]?.trim();
+  return address !== undefined && ADDRESS.test(address) ? address : undefined;
+}
+
+function append(headers: HeaderList, name: string, value: string): void {
+  const before = headers.joined(name);
+  headers.set(name, before === undefined || before === '' ? value : `${before},${value}`);
+}
+
+function setRemoteAddress(info: StreamInfo, address: string | undefined): void {
+  if (address === undefined) return;
+  info.remoteHost = address;
+  info.remotePort = 0;
+}
+
+function markForwarded(head: RequestHead, info: StreamInfo, options: ForwardedOptions): void {
+  const { headers } = head;
+  const forwarded = headers.joined('x-forwarded-for');
+  const scheme = info.downstream.tls ? 'https' : 'http';
+  if (!options.usesRemoteAddress) {
+    setRemoteAddress(info, forwardedAddress(forwarded, options.trustedHops));
+    if (!headers.has('x-forwarded-proto')) headers.add('x-forwarded-proto', scheme);
+    return;
+  }
+  if (options.trustedHops > 0) setRemoteAddress(info, forwardedAddress(forwarded, options.trustedHops - 1));
+  if (!options.skipsAppend && info.downstream.remoteHost !== '') {
+    append(headers, 'x-forwarded-for', info.downstream.remoteHost);
+  }
+  if (options.trustedHops === 0 || !headers.has('x-forwarded-proto')) headers.set('x-forwarded-proto', scheme);
+  headers.removeWhere((name) => INTERNAL_HEADERS.has(name));
+  if (info.remoteHost !== '') headers.set('x-envoy-external-address', info.remoteHost);
+}
+
+function setRequestId(head: RequestHead, options: ForwardedOptions): void {
+  if (!options.generatesRequestId) return;
+  const isEdge = options.usesRemoteAddress && !options.preservesRequestId;
+  if (isEdge) head.headers.set('x-request-id', randomUUID());
+  else if (!head.headers.has('x-request-id')) head.headers.add('x-request-id', randomUUID());
+}
+
+function quoted(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}
+
+/** One element of X-Forwarded-Client-Cert. */
+function clientCertElement(
+  tls: TlsInfo,
+  peer: CertificateNames,
+  details: ForwardedOptions['clientCertDetails'],
+): string {
+  const parts = (tls.local?.uris ?? []).map((uri) => `By=${uri}`);
+  parts.push(`Hash=${peer.sha256}`);
+  if (details.cert) parts.push(`Cert=${quoted(encodeURIComponent(peer.pem))}`);
+  if (details.chain) parts.push(`Chain=${quoted(encodeURIComponent(tls.peerChainPem))}`);
+  if (details.subject) parts.push(`Subject=${quoted(peer.subject)}`);
+  if (details.uri) parts.push(...(peer.uris.length > 0 ? peer.uris.map((uri) => `URI=${uri}`) : ['URI=']));
+  if (details.dns) parts.push(...peer.dnsNames.map((name) => `DNS=${name}`));
+  return parts.join(';');
+}
+
+function markClientCert(head: RequestHead, info: StreamInfo, options: ForwardedOptions): void {
+  const mode = options.clientCert;
+  if (mode === 'ALWAYS_FORWARD_ONLY') return;
+  const { tls } = info.downstream;
+  if (mode === 'SANITIZE' || !tls?.peer) {
+    head.headers.remove('x-forwarded-client-cert');
+    return;
+  }
+  if (mode === 'FORWARD_ONLY') return;
+  const element = clientCertElement(tls, tls.peer, options.clientCertDetails);
+  if (mode === 'SANITIZE_SET') head.headers.set('x-forwarded-client-cert', element);
+  else append(head.headers, 'x-forwarded-client-cert', element);
+}
+
+/** Brings what the request says of its client in line with what is believed, and notes that in `info`. */
+export function forward(head: RequestHead, info: StreamInfo, options: ForwardedOptions): void {
+  markForwarded(head, info, options);
+  setRequestId(head, options);
+  markClientCert(head, info, options);
+}

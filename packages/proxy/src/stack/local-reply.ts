@@ -1,0 +1,84 @@
+/** Answers that the proxy itself gives, and what the configuration makes of them. */
+import type { AccessLogFilterConfig } from '../config/access-log.ts';
+import type { LocalReplyConfig, ResponseMapperConfig } from '../config/http.ts';
+import { HeaderList } from '../http/header-list.ts';
+import { ResponseHead } from '../http/message.ts';
+import { applyChanges, changeLevels } from './header-changes.ts';
+import { FLAG, isFlag } from './response-flags.ts';
+import type { StreamInfo } from './stream-info.ts';
+
+export interface LocalReply {
+  readonly status: number;
+  readonly body: string;
+  /** Bits of the response flags. */
+  readonly flags: number;
+  /** For `%RESPONSE_CODE_DETAILS%`; without spaces. */
+  readonly details: string;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+}
+
+export type InfoFilter = (info: StreamInfo) => boolean;
+
+/** Whether a log, or a mapper, is for what a request came to. */
+export function compileFilter(config: AccessLogFilterConfig): InfoFilter {
+  const { response_flag_filter: flagFilter, status_code_filter: statusFilter } = config;
+  if (flagFilter) {
+    const wanted = flagFilter.flags.reduce((bits, name) => (isFlag(name) ? bits | FLAG[name] : bits), 0);
+    return flagFilter.flags.length === 0 ? (info) => info.flags !== 0 : (info) => (info.flags & wanted) !== 0;
+  }
+  const { op, value } = statusFilter?.comparison ?? { op: 'GE', value: { default_value: 0 } };
+  const limit = value.default_value;
+  const compare: { readonly [K in typeof op]: (status: number) => boolean } = {
+    EQ: (status) => status === limit,
+    NE: (status) => status !== limit,
+    GE: (status) => status >= limit,
+    LE: (status) => status <= limit,
+  };
+  return (info) => compare[op](info.response?.status ?? 0);
+}
+
+interface Mapper {
+  readonly matches: InfoFilter;
+  readonly config: ResponseMapperConfig;
+}
+
+/** A reply as it is sent. */
+export interface MadeReply {
+  readonly head: ResponseHead;
+  readonly body: Buffer;
+}
+
+export class LocalReplies {
+  readonly #mappers: readonly Mapper[];
+  readonly #config: LocalReplyConfig | undefined;
+
+  constructor(config: LocalReplyConfig | undefined) {
+    this.#config = config;
+    this.#mappers = (config?.mappers ?? []).map((mapper) => ({
+      matches: compileFilter(mapper.filter),
+      config: mapper,
+    }));
+  }
+
+  /** The head and body of a reply. `info` holds its flags and details already. */
+  make(reply: LocalReply, info: StreamInfo): MadeReply {
+    const head = new ResponseHead(reply.status, new HeaderList());
+    info.response = head;
+    const mapper = this.#mappers.find(({ matches }) => matches(info))?.config;
+    if (mapper?.status_code !== undefined) head.status = mapper.status_code;
+    info.localReplyBody = mapper?.body?.toString() ?? reply.body;
+    const format = mapper?.body_format_override ?? this.#config?.body_format;
+    const body = Buffer.from(format ? format.write(info) : info.localReplyBody);
+    if (body.length > 0) {
+      head.headers.add('content-length', String(body.length));
+      head.headers.add('content-type', format?.contentType ?? 'text/plain');
+    }
+    for (const [name, value] of reply.headers ?? []) head.headers.add(name, value);
+    if (mapper) {
+      const levels = changeLevels([{ remove: [], add: mapper.headers_to_add }]);
+      applyChanges(levels, head.headers, info, () => undefined);
+    }
+    head.bodyLength = body.length;
+    return { head, body };
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * One spelling of a path, so that what routes and policies match is what the upstream serves (RFC 3986, 6.2.2):
+ * https://www.envoyproxy.io/docs/envoy/v1.40.0/faq/best_practices/edge and the fields of the connection manager.
+ */
+
+export interface PathOptions {
+  readonly normalizes: boolean;
+  readonly mergesSlashes: boolean;
+  readonly escapedSlashes: 'keep' | 'reject' | 'redirect' | 'unescape';
+}
+
+export type NormalizedPath =
+  | { readonly type: 'path'; readonly path: string }
+  | { readonly type: 'redirect'; readonly path: string }
+  | { readonly type: 'rejected' };
+
+const ESCAPED_SLASH = /%2f|%5c/i;
+const UNRESERVED = /^[A-Za-z0-9._~-]$/;
+
+/** Escapes of characters that need none are taken back, the others are written with upper-case digits. */
+function canonicalEscapes(path: string): string {
+  return path.replace(/%([0-9a-f]{2})/gi, (_, digits: string) => {
+    const character = String.fromCharCode(Number.parseInt(digits, 16));
+    return UNRESERVED.test(character) ? character : `%${digits.toUpperCase()}`;
+  });
+}
+
+/** Without `.` and `..` (RFC 3986, 5.2.4). What climbs above the root stays at the root. */
+function withoutDotSegments(path: string): string {
+  const segments: string[] = [];
+  const parts = path.split('/').slice(1);
+  for (const [index, part] of parts.entries()) {
+    const isLast = index === parts.length - 1;
+    if (part === '..') segments.pop();
+    else if (part !== '.') segments.push(part);
+    if (isLast && (part === '.' || part === '..')) segments.push('');
+  }
+  return `/${segments.join('/')}`;
+}
+
+function unescapeSlashes(path: string): string {
+  return path.replace(/%2f/gi, '/').replace(/%5c/gi, '\\');
+}
+
+/** Normalises the path of a request; its query stays as it is. */
+export function normalizePath(target: string, options: PathOptions): NormalizedPath {
+  const query = target.indexOf('?');
+  let path = query === -1 ? target : target.slice(0, query);
+  let redirects = false;
+  if (options.escapedSlashes !== 'keep' && ESCAPED_SLASH.test(path)) {
+    if (options.escapedSlashes === 'reject') return { type: 'rejected' };
+    redirects = options.escapedSlashes === 'redirect';
+    path = unescapeSlashes(path);
+  }
+  if (options.normalizes) {
+    if (/%(?![0-9a-f]{2})/i.test(path) || /%00/.test(path)) return { type: 'rejected' };
+    if (/[%\\]|\/\.|^[^/]/.test(path)) path = withoutDotSegments(canonicalEscapes(path.replaceAll('\\', '/')));
+  }
+  if (options.mergesSlashes && path.includes('//')) path = path.replace(/\/{2,}/g, '/');
+  const whole = query === -1 ? path : path + target.slice(query);
+  return { type: redirects ? 'redirect' : 'path', path: whole };
+}
