@@ -18,7 +18,7 @@ export interface AdsRelayOptions {
   readonly open: (signal: AbortSignal) => RawStream;
   /** Called when an xds-server could not be reached, so that the next attempt takes another. */
   readonly onUnreachable: (error: unknown) => void;
-  /** Called with what an xds-server first says on a stream. */
+  /** Called when an xds-server has answered on a stream, or has taken it and is silent. */
   readonly onReached: () => void;
   readonly acknowledged: Acknowledged;
   /** What a data plane that starts can be given when no xds-server answers for `graceMs`. */
@@ -31,6 +31,9 @@ export interface AdsRelayOptions {
 
 /** What a data plane may say before an xds-server has answered anything. */
 const MAX_HELD_BYTES = 4 * 1024 * 1024;
+
+/** After how long without a word an xds-server that has taken the stream counts as reached. */
+const THERE_MS = 1000;
 
 /** One stream of the data plane. */
 class RelayedStream {
@@ -148,6 +151,16 @@ class RelayedStream {
     const upstream = this.#options.open(this.#downstream.signal);
     this.#upstream = upstream;
     for (const bytes of this.#held) upstream.send(bytes);
+    // A data plane that has everything is sent nothing; an xds-server that does not hang up is there.
+    const isThere = setTimeout(() => this.#options.onReached(), THERE_MS);
+    try {
+      await this.#readUpstream(upstream);
+    } finally {
+      clearTimeout(isThere);
+    }
+  }
+
+  async #readUpstream(upstream: RawStream): Promise<void> {
     for await (const bytes of upstream.messages) {
       if (this.#state === 'standing in') {
         upstream.end();

@@ -121,9 +121,9 @@ export class IdentityKeeper implements TlsSource {
   }
 
   async #next(signal: AbortSignal): Promise<AgentIdentity> {
-    const { now, rejoin } = this.#options;
+    const { now, rejoin, join } = this.#options;
     if (now() >= this.#identity.notAfterMs) return rejoin(signal);
-    return renewIdentity(this.ca, this.#identity, now, signal);
+    return renewIdentity(this.ca, this.#identity, join, now, signal);
   }
 
   async #watchForEver(signal: AbortSignal): Promise<void> {
@@ -145,7 +145,7 @@ export class IdentityKeeper implements TlsSource {
 
   #told(info: MeshInfo): void {
     const rootsPem = info.roots.length > 0 ? info.roots : this.#identity.rootsPem;
-    const addresses = addressesOf(info, this.#identity.addresses);
+    const addresses = addressesOf(info, this.#identity.addresses, this.#options.join);
     this.#set({ ...this.#identity, rootsPem, addresses });
   }
 }

@@ -14,7 +14,7 @@ import {
   verifySvid,
 } from '@weft/identity';
 import { type Channel, connect, fixedTls } from '@weft/rpc';
-import { localAddressTowards } from './address.ts';
+import { localAddressTowards, splitAddress } from './address.ts';
 import type { AgentIdentity, MeshAddresses } from './identity.ts';
 import type { Link } from './link.ts';
 import { fetchRoot } from './root.ts';
@@ -32,9 +32,17 @@ export interface JoinOptions extends Wanted {
   readonly signal: AbortSignal;
 }
 
+/** An address that says no more than "here" is on the machine that was joined at. */
+function reachable(address: string, join: string): string {
+  const { host, port } = splitAddress(address);
+  if (host !== '0.0.0.0' && host !== '::') return address;
+  return `${join.slice(0, join.lastIndexOf(':'))}:${port}`;
+}
+
 /** The addresses that the mesh tells; of a service without any those that were known. */
-export function addressesOf(mesh: MeshInfo, before: MeshAddresses): MeshAddresses {
-  const or = (told: readonly string[], known: readonly string[]) => (told.length > 0 ? told : known);
+export function addressesOf(mesh: MeshInfo, before: MeshAddresses, join: string): MeshAddresses {
+  const or = (told: readonly string[], known: readonly string[]) =>
+    told.length > 0 ? told.map((address) => reachable(address, join)) : known;
   return {
     ca: or(mesh.caAddresses, before.ca),
     discovery: or(mesh.discoveryAddresses, before.discovery),
@@ -44,7 +52,13 @@ export function addressesOf(mesh: MeshInfo, before: MeshAddresses): MeshAddresse
 }
 
 /** Checks what the CA sent as strictly as any peer will, so that a fault shows here. */
-function accept(response: JoinResponse, key: KeyObject, wanted: Wanted, before: MeshAddresses): AgentIdentity {
+function accept(
+  response: JoinResponse,
+  key: KeyObject,
+  wanted: Wanted,
+  before: MeshAddresses,
+  join: string,
+): AgentIdentity {
   const { mesh } = response;
   const nowMs = wanted.now();
   if (!mesh) throw new WeftError('INTERNAL', 'the CA answered without the mesh', { source: 'control-plane' });
@@ -68,7 +82,7 @@ function accept(response: JoinResponse, key: KeyObject, wanted: Wanted, before: 
     rootsPem: mesh.roots,
     issuedAtMs: nowMs,
     notAfterMs: svid.notAfterMs,
-    addresses: addressesOf(mesh, before),
+    addresses: addressesOf(mesh, before, join),
     ownAddress: undefined,
   };
 }
@@ -101,7 +115,7 @@ export async function joinMesh(options: JoinOptions): Promise<AgentIdentity> {
     const response = await channel.client(Identity).join(request, { signal });
     const here = [address];
     const before: MeshAddresses = { ca: here, discovery: here, xds: here, telemetry: here };
-    return { ...accept(response, key, options, before), ownAddress: await localAddressTowards(address) };
+    return { ...accept(response, key, options, before, address), ownAddress: await localAddressTowards(address) };
   } finally {
     channel.close();
   }
@@ -111,10 +125,11 @@ export async function joinMesh(options: JoinOptions): Promise<AgentIdentity> {
 export async function renewIdentity(
   ca: Link,
   current: AgentIdentity,
+  join: string,
   now: () => number,
   signal: AbortSignal,
 ): Promise<AgentIdentity> {
   const key = generateKey();
   const response = await ca.client(Identity).renew({ csr: createCsr(key), nowMs: now() }, { signal });
-  return { ...accept(response, key, { ...current, now }, current.addresses), ownAddress: current.ownAddress };
+  return { ...accept(response, key, { ...current, now }, current.addresses, join), ownAddress: current.ownAddress };
 }

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { localAddressTowards, splitAddress } from './address.ts';
+import { addressesOf } from './join.ts';
+
+test('host and port are told apart, of IPv6 too', () => {
+  assert.deepEqual(splitAddress('ca:7441'), { host: 'ca', port: 7441 });
+  assert.deepEqual(splitAddress('[::1]:7440'), { host: '::1', port: 7440 });
+});
+
+test('the address of this machine is that of the socket which reaches the control plane', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  assert.equal(await localAddressTowards(`127.0.0.1:${address.port}`), '127.0.0.1');
+  assert.equal(await localAddressTowards('127.0.0.1:1'), undefined);
+});
+
+test('addresses are kept where nothing is told, and led to the machine joined at where they name none', () => {
+  const before = { ca: ['a:1'], discovery: ['a:1'], xds: ['a:1'], telemetry: ['a:1'] };
+  const told = {
+    trustDomain: 'mesh.test',
+    roots: [],
+    caAddresses: ['0.0.0.0:7441'],
+    discoveryAddresses: ['[::]:7442', 'b:7442'],
+    xdsAddresses: [],
+    telemetryAddresses: ['c:7444'],
+  };
+  assert.deepEqual(addressesOf(told, before, '10.0.0.1:7441'), {
+    ca: ['10.0.0.1:7441'],
+    discovery: ['10.0.0.1:7442', 'b:7442'],
+    xds: ['a:1'],
+    telemetry: ['c:7444'],
+  });
+});
