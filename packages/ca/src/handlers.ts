@@ -112,7 +112,7 @@ export async function serveCalls(ca: Ca): Promise<void> {
     async (request) => {
       const response = await createToken(tokens, request, publicKeyHash(ca.roots.active.certificate), clock.now());
       const { namespace, serviceAccounts, createdBy } = request;
-      log.info({ token: response.kept?.id, namespace, serviceAccounts, createdBy }, 'a join token was made');
+      log.info({ tokenId: response.kept?.id, namespace, serviceAccounts, createdBy }, 'a join token was made');
       return response;
     },
     signal,

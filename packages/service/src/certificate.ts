@@ -1,4 +1,5 @@
 /** The certificate of a control-plane server: asked of ca over the bus, renewed at half of its life. */
+import { X509Certificate } from 'node:crypto';
 import type { Bus } from '@weft/bus';
 import { calls, states, type TrustBundle } from '@weft/contracts/bus';
 import { chainToPem, createCsr, generateKey, keyToPem } from '@weft/identity';
@@ -6,6 +7,9 @@ import { changingTls, type TlsSource } from '@weft/rpc';
 import type { Logger } from 'pino';
 import { pause, retryForever } from './retry.ts';
 import type { Clock, ServiceName } from './types.ts';
+
+/** A certificate is renewed at least this often: timers cannot wait much longer. */
+const MAX_WAIT_MS = 24 * 3_600_000;
 
 export interface CertificateOptions {
   readonly bus: Bus;
@@ -62,14 +66,24 @@ async function firstBundle(options: CertificateOptions): Promise<TrustBundle> {
   }
 }
 
+/** The root of the bundle that signed a chain; undefined when none did. */
+function issuingRoot(chainPem: string, roots: readonly string[]): string | undefined {
+  const leaf = new X509Certificate(chainPem);
+  return roots.find((pem) => {
+    const root = new X509Certificate(pem);
+    return leaf.checkIssued(root) && leaf.verify(root.publicKey);
+  });
+}
+
 /** Resolves once ca has issued a certificate and published the roots; ca may start later than this. */
 export async function serverCertificate(options: CertificateOptions): Promise<ServerCertificate> {
   const { bus, clock, log, signal } = options;
   let issued = await issueWhenPossible(options);
   let roots = (await firstBundle(options)).roots;
+  let rootChanged = new AbortController();
   // Node servers show the root at the end of their chain: an agent that joins knows no more of it than its hash.
   const material = () => ({
-    chainPem: issued.chainPem + (roots[0] ?? ''),
+    chainPem: issued.chainPem + (issuingRoot(issued.chainPem, roots) ?? ''),
     keyPem: issued.keyPem,
     rootsPem: roots,
   });
@@ -77,8 +91,10 @@ export async function serverCertificate(options: CertificateOptions): Promise<Se
   const renew = async (): Promise<void> => {
     while (!signal.aborted) {
       const remainingMs = issued.notAfterMs - clock.now();
-      await pause(Math.max(200, (remainingMs / 2) * (0.9 + Math.random() / 10)), signal);
+      const waitMs = Math.min(MAX_WAIT_MS, Math.max(200, (remainingMs / 2) * (0.9 + Math.random() / 10)));
+      await pause(waitMs, AbortSignal.any([signal, rootChanged.signal]));
       if (signal.aborted) return;
+      rootChanged = new AbortController();
       issued = await issueWhenPossible(options);
       tls.set(material());
       log.debug({ notAfter: new Date(issued.notAfterMs).toISOString() }, "the server's certificate was renewed");
@@ -87,8 +103,11 @@ export async function serverCertificate(options: CertificateOptions): Promise<Se
   const followTrust = async (): Promise<void> => {
     for await (const event of bus.state(states.trust).watch(signal)) {
       if (event.type !== 'put') continue;
+      const [signing] = roots;
       roots = event.value.roots;
       tls.set(material());
+      // Who joins with a token of today knows the root that signs now, and no other.
+      if (roots[0] !== signing) rootChanged.abort();
     }
   };
   return {

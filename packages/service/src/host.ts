@@ -106,6 +106,9 @@ class ServiceHost implements Host {
   readonly #loops: Promise<void>[] = [];
   readonly #processMetrics = new Registry();
   readonly #http: HttpServer;
+  readonly #onFault = (err: unknown, path: string): void => {
+    this.#options.log.error({ err, path }, 'a call failed by a fault of the program');
+  };
   #node: GrpcServer | undefined;
   #admin: GrpcServer | undefined;
   #trouble: string | undefined = 'the services have not started yet';
@@ -168,6 +171,8 @@ class ServiceHost implements Host {
       services: serving.map(({ node }) => node.mounted()),
       tls: certificate.tls,
       anonymousMethods: serving.flatMap(({ running }) => running?.anonymousMethods ?? []),
+      onFault: this.#onFault,
+      now: () => clock.now(),
     });
   }
 
@@ -175,7 +180,9 @@ class ServiceHost implements Host {
     const serving = this.#slots.filter(({ running }) => (running?.admin.length ?? 0) > 0);
     if (serving.length === 0) return;
     const services = serving.map(({ admin }) => admin.mounted());
-    this.#admin = await listen({ address: this.#options.adminListen, services });
+    const address = this.#options.adminListen;
+    // The service judges its callers itself, and has refused an address that would be open to all.
+    this.#admin = await listen({ address, services, authorize: () => undefined, onFault: this.#onFault });
   }
 
   #announced(): readonly Announced[] {
