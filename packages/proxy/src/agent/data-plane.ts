@@ -6,6 +6,7 @@ import { EnvoyProcess } from './envoy.ts';
 import type { AgentFolder } from './folder.ts';
 import type { Log } from './log.ts';
 import type { NodeApi } from './node-api.ts';
+import type { ProxyPorts } from './ports.ts';
 import type { Watchdog } from './watchdog.ts';
 
 export interface DataPlane {
@@ -44,7 +45,8 @@ export async function startWeft(
 export interface EnvoyDataPlaneOptions extends DataPlaneOptions {
   readonly envoyPath: string;
   readonly folder: AgentFolder;
-  readonly adminPort: number;
+  readonly ports: ProxyPorts;
+  readonly protocol: 'http' | 'tcp';
   readonly watchdog: Watchdog;
 }
 
@@ -101,14 +103,15 @@ class EnvoyDataPlane implements DataPlane {
   }
 
   async drain(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const { ports, protocol } = this.#options;
     const endAt = performance.now() + timeoutMs;
     let quietSince: number | undefined;
     try {
       await this.#process.beginDrain();
       while (!signal.aborted && performance.now() < endAt) {
-        const { requests, tcpConnections, connections } = await this.#process.activity();
+        const { requests, connections } = await this.#process.activity(ports.inbound);
         if (connections === 0) return;
-        if (requests > 0 || tcpConnections > 0) quietSince = undefined;
+        if (requests > 0 || protocol === 'tcp') quietSince = undefined;
         else quietSince ??= performance.now();
         if (quietSince !== undefined && performance.now() - quietSince >= QUIET_MS) return;
         await sleep(POLL_MS, signal);
@@ -127,8 +130,8 @@ class EnvoyDataPlane implements DataPlane {
 }
 
 async function startProcess(options: EnvoyDataPlaneOptions): Promise<EnvoyProcess> {
-  const { envoyPath, bootstrap, folder, adminPort, log, watchdog } = options;
-  return EnvoyProcess.start({ path: envoyPath, bootstrap, folder, adminPort, log, watchdog });
+  const { envoyPath, bootstrap, folder, ports, log, watchdog } = options;
+  return EnvoyProcess.start({ path: envoyPath, bootstrap, folder, adminPort: ports.admin, log, watchdog });
 }
 
 /** Envoy as a child process. Throws `WeftError` NOT_FOUND when the binary cannot be started. */

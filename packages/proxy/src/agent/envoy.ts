@@ -40,14 +40,15 @@ function ask(port: number, method: 'GET' | 'POST', path: string): Promise<{ stat
 
 /** What of the inbound side is still busy. */
 export interface InboundActivity {
+  /** HTTP requests. */
   readonly requests: number;
-  /** Connections of TCP services: each is work of its own. */
-  readonly tcpConnections: number;
-  /** All connections, idle ones too. */
+  /** All connections, idle ones too; of TCP services each is work of its own. */
   readonly connections: number;
 }
 
-const ACTIVITY_FILTER = '^(http\\.inbound\\.downstream_rq_active|(http|tcp)\\.inbound\\.downstream_cx_active)$';
+interface Stats {
+  readonly stats: readonly { readonly name?: string; readonly value?: number }[];
+}
 
 export class EnvoyProcess {
   /** Resolves when the process is gone, with why. */
@@ -123,17 +124,15 @@ export class EnvoyProcess {
     await ask(this.#adminPort, 'POST', '/healthcheck/fail');
   }
 
-  async activity(): Promise<InboundActivity> {
-    const path = `/stats?format=json&filter=${encodeURIComponent(ACTIVITY_FILTER)}`;
-    const { body } = await ask(this.#adminPort, 'GET', path);
-    const { stats } = JSON.parse(body) as { readonly stats: readonly { name?: string; value?: number }[] };
-    const activityOf = (name: string) => stats.find((stat) => stat.name === name)?.value ?? 0;
-    const tcpConnections = activityOf('tcp.inbound.downstream_cx_active');
-    return {
-      requests: activityOf('http.inbound.downstream_rq_active'),
-      tcpConnections,
-      connections: activityOf('http.inbound.downstream_cx_active') + tcpConnections,
-    };
+  /** Of the listener at that port. */
+  async activity(inboundPort: number): Promise<InboundActivity> {
+    const listener = `listener\\..*_${inboundPort}\\.downstream_cx_active`;
+    const filter = `^(http\\.inbound\\.downstream_rq_active|${listener})$`;
+    const { body } = await ask(this.#adminPort, 'GET', `/stats?format=json&filter=${encodeURIComponent(filter)}`);
+    const { stats } = JSON.parse(body) as Stats;
+    const sumOf = (suffix: string) =>
+      stats.reduce((sum, { name, value }) => sum + (name?.endsWith(suffix) ? (value ?? 0) : 0), 0);
+    return { requests: sumOf('.downstream_rq_active'), connections: sumOf('.downstream_cx_active') };
   }
 
   /** Ends it: at once, or by force after `graceMs`. */

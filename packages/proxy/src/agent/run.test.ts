@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
-import { createServer as createTcpServer } from 'node:net';
+import { connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { findBinary } from '@weft/binaries';
@@ -161,6 +161,50 @@ test('a request that is under way when its workload is stopped is answered', { s
   assert.deepEqual(await slow, { status: 200, body: 'stock /slow' });
   assert.equal(await stock.exit, 42);
 });
+
+test('a TCP connection that is under way when its workload is stopped goes on until it ends', { skip }, async (t) => {
+  const mesh = await startMesh(t);
+  const port = await freePort();
+  const localPort = await freePort();
+  const echo = `
+    const server = require('node:net').createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket));
+    server.listen(Number(process.argv[1]), '127.0.0.1');
+    process.on('SIGTERM', () => process.exit(42));
+  `;
+  const command = [process.execPath, '-e', echo, String(port)];
+  const db = run(t, mesh, 'db', { port, protocol: 'tcp', command });
+  const cart = run(t, mesh, 'cart', { upstreams: [{ service: 'db', localPort }] });
+  const [{ workloadId }] = await Promise.all([db.ready, cart.ready]);
+  await eventually(() => mesh.workloads.get(workloadId)?.health === 'READY');
+  const socket = await eventually(() => echoed(localPort));
+  t.after(() => socket.destroy());
+  db.signal('SIGTERM');
+  await eventually(() => mesh.events.includes('propagated'));
+  let isOver = false;
+  const exit = db.exit.finally(() => {
+    isOver = true;
+  });
+  for (let round = 0; round < 10; round++) {
+    socket.write(`round ${round}`);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    assert.equal(answer.toString(), `round ${round}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.equal(isOver, false);
+  socket.end();
+  assert.equal(await exit, 42);
+});
+
+/** A connection over which the far side has sent back what it was sent; undefined where there is none yet. */
+async function echoed(port: number): Promise<Socket | undefined> {
+  const socket = connect({ port, host: '127.0.0.1' });
+  socket.write('hello');
+  const answer = await Promise.race([
+    once(socket, 'data').then(([data]) => String(data)),
+    once(socket, 'close').then(() => 'closed'),
+  ]).catch(() => 'broken');
+  return answer === 'hello' ? socket : undefined;
+}
 
 test('a second signal waits for no request, and a third for no application', { skip }, async (t) => {
   const mesh = await startMesh(t);

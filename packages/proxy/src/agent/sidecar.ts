@@ -66,8 +66,8 @@ async function startDataPlane(
   endings.add(() => socket.remove());
   const server = await listen({ address: `unix:${socket.path}`, services: [nodeApi.service] });
   endings.add(() => server.close());
-  const { envoyPath } = settings;
-  return startEnvoy({ bootstrap, nodeApi, log, envoyPath, folder, adminPort: ports.admin, watchdog });
+  const { envoyPath, protocol } = settings;
+  return startEnvoy({ bootstrap, nodeApi, log, envoyPath, folder, ports, protocol, watchdog });
 }
 
 async function assemble(parts: SidecarParts, endings: Endings): Promise<Omit<Sidecar, 'close'>> {

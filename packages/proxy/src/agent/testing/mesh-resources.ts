@@ -64,6 +64,18 @@ function http(statPrefix: string, more: object): object {
   };
 }
 
+function tcp(statPrefix: string, clusterName: string): object {
+  return {
+    name: 'envoy.filters.network.tcp_proxy',
+    typed_config: {
+      '@type': 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+      stat_prefix: statPrefix,
+      cluster: clusterName,
+      idle_timeout: '0s',
+    },
+  };
+}
+
 function cluster(name: string, endpoints: readonly object[], more: object = {}): object {
   const lbEndpoints = endpoints.map((address) => ({ endpoint: { address } }));
   return {
@@ -100,6 +112,13 @@ function outboundListener({ outboundPort }: Workload): object {
   };
 }
 
+/** TCP alone: what tests call by a local port. */
+function upstreamListener({ service, localPort }: Workload['upstreams'][number]): object {
+  const name = `upstream/shop/${service}`;
+  const filters = [tcp(name, `outbound/shop/${service}`)];
+  return { name, address: socketAddress('127.0.0.1', localPort), filter_chains: [{ filters }] };
+}
+
 function routes(services: readonly string[]): object {
   return {
     name: 'outbound/shop',
@@ -120,9 +139,15 @@ function routes(services: readonly string[]): object {
   };
 }
 
-function inboundListener({ applicationPort, inboundPort }: Workload['ports'][number]): object {
+function inboundFilter({ applicationPort, protocol }: Workload['ports'][number]): object {
+  if (protocol === 'TCP') return tcp('inbound', `inbound/${applicationPort}`);
   const route = { match: { prefix: '/' }, route: { cluster: `inbound/${applicationPort}`, timeout: '0s' } };
   const host = { name: 'inbound', domains: ['*'], routes: [route] };
+  return http('inbound', { route_config: { name: 'inbound', virtual_hosts: [host] } });
+}
+
+function inboundListener(port: Workload['ports'][number]): object {
+  const { inboundPort } = port;
   return {
     name: `inbound/${inboundPort}`,
     address: socketAddress('127.0.0.1', inboundPort),
@@ -136,7 +161,7 @@ function inboundListener({ applicationPort, inboundPort }: Workload['ports'][num
             common_tls_context: commonTls({ prefix: 'spiffe://mesh.test/' }),
           },
         },
-        filters: [http('inbound', { route_config: { name: 'inbound', virtual_hosts: [host] } })],
+        filters: [inboundFilter(port)],
       },
     ],
   };
@@ -154,7 +179,8 @@ export function meshResources(registered: ReadonlyMap<string, Workload>): FakeRe
     const workloads = [...registered.values()];
     const workload = workloads.find(({ namespace, id }) => `${namespace}/${id}` === nodeId);
     if (!workload) return {};
-    const services = [...new Set(workloads.map(({ service }) => service))];
+    const called = workload.upstreams.map(({ service }) => service);
+    const services = [...new Set([...workloads.map(({ service }) => service), ...called])];
     const own = workload.ports.map(({ applicationPort }) =>
       cluster(`inbound/${applicationPort}`, [socketAddress('127.0.0.1', applicationPort)]),
     );
@@ -166,6 +192,7 @@ export function meshResources(registered: ReadonlyMap<string, Workload>): FakeRe
       'type.googleapis.com/envoy.config.listener.v3.Listener': byName([
         outboundListener(workload),
         ...workload.ports.map(inboundListener),
+        ...workload.upstreams.map(upstreamListener),
       ]),
       'type.googleapis.com/envoy.config.route.v3.RouteConfiguration': byName([routes(services)]),
     };
