@@ -31,6 +31,10 @@ export class Registration {
   #health: Health = 'STARTING';
   #isRegistered = false;
   #isTakenOver = false;
+  /** Whether discovery may know of this workload: a registration whose answer was lost counts. */
+  #isKnown = false;
+  readonly #leaving = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
   #heartbeatEveryMs = DEFAULT_HEARTBEAT_MS;
   #wake = new AbortController();
   #lastError: WeftError | undefined;
@@ -56,10 +60,16 @@ export class Registration {
   }
 
   /**
-   * Registers, then sends heartbeats until `signal` aborts. Throws what cannot be mended before the first registration;
-   * after it discovery is asked for ever.
+   * Registers, then sends heartbeats until `signal` aborts or the workload leaves. Throws what cannot be mended before the
+   * first registration; after it discovery is asked for ever.
    */
-  async run(signal: AbortSignal): Promise<void> {
+  run(signal: AbortSignal): Promise<void> {
+    const loop = this.#run(AbortSignal.any([signal, this.#leaving.signal]));
+    this.#loop = loop.catch(() => undefined);
+    return loop;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
     const backoff = new Backoff({ firstMs: 100, maxMs: 2000 });
     let wasRegistered = false;
     while (!signal.aborted) {
@@ -85,6 +95,7 @@ export class Registration {
     const { discovery, workload, log } = this.#options;
     const client = discovery.client(Registry);
     const health = this.#health;
+    this.#isKnown = true;
     const told = await client.register({ workload: { ...workload, health } }, { signal, timeoutMs: CALL_TIMEOUT_MS });
     this.#heartbeatEveryMs = told.heartbeatEveryMs > 0 ? told.heartbeatEveryMs : DEFAULT_HEARTBEAT_MS;
     this.#isRegistered = true;
@@ -126,8 +137,11 @@ export class Registration {
    */
   async deregister(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const { discovery, xds, workload, log } = this.#options;
-    if (!this.#isRegistered) return;
+    // Nothing may register the workload again, nor be under way that does.
+    this.#leaving.abort();
+    await this.#loop;
     this.#isRegistered = false;
+    if (!this.#isKnown || this.#isTakenOver) return;
     try {
       const request = { workloadId: workload.id, incarnation: workload.incarnation };
       const client = discovery.client(Registry);
