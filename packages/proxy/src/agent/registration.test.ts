@@ -81,7 +81,7 @@ test('discovery that goes away and comes back finds the workload again', async (
   mesh.workloads.clear();
   await mesh.start();
   await eventually(() => mesh.workloads.size === 1);
-  assert.ok(registration.isRegistered);
+  await eventually(() => registration.isRegistered);
 });
 
 test('an instance that cannot be reached is passed over', async (t) => {
