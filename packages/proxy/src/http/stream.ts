@@ -25,7 +25,7 @@ export interface RequestListener {
 export interface ResponseStream {
   /** A head with a status from 102 to 199, or 100. */
   sendInformational(head: ResponseHead): void;
-  /** `end`: there is no body. */
+  /** `end`: there is no body; {@link ResponseStream.sendEnd} follows all the same. */
   sendHead(head: ResponseHead, end: boolean): void;
   /** False: the client is slow; send more after it drained. */
   sendBody(chunk: Buffer): boolean;
@@ -73,7 +73,7 @@ export interface UpstreamReset {
 
 /** Where a request goes. */
 export interface RequestStream {
-  /** `end`: there is no body. */
+  /** `end`: there is no body, and {@link RequestStream.sendEnd} does not follow. */
   sendHead(head: RequestHead, end: boolean): void;
   /** False: the upstream is slow; send more after it drained. */
   sendBody(chunk: Buffer): boolean;

@@ -238,8 +238,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     else text += this.#framingLines(head, end) + this.#connectionLine();
     this.#response = 'body';
     this.#writer.text(`${text}\r\n`);
-    if (end) this.sendEnd(undefined);
-    else if (this.#framing === 'tunnel') this.#parser.tunnel();
+    if (this.#framing === 'tunnel') this.#parser.tunnel();
   }
 
   /** What follows a refused Upgrade is the next request; what follows a refused CONNECT may be anything. */

@@ -22,13 +22,23 @@ export class BodyBuffer {
     return this.#chunks;
   }
 
-  /** Keeps a chunk; false: that is more than may be kept, and what was there is gone. */
-  add(chunk: Buffer): boolean {
+  /** Keeps a chunk that was sent, for another attempt; beyond the limit there will be none. */
+  add(chunk: Buffer): void {
     this.#bytes += chunk.length;
-    if (!this.#isKept) return false;
+    if (!this.#isKept) return;
     this.#chunks.push(chunk);
+    this.trim();
+  }
+
+  /** Keeps a chunk that could not be sent yet, whatever the limit. */
+  hold(chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    this.#chunks.push(chunk);
+  }
+
+  /** What was held is sent: from now on the limit counts. */
+  trim(): void {
     if (this.#bytes > this.#limit) this.drop();
-    return this.#isKept;
   }
 
   /** Keeps nothing any more: the request will not be sent again. */

@@ -87,6 +87,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
   #trailers: HeaderList | undefined;
   /** The client has got the head of the response: there is no other attempt. */
   #isCommitted = false;
+  #isTunnel = false;
   #isOver = false;
 
   constructor(owner: RouterOwner, route: Route, action: ForwardAction, context: RouterContext) {
@@ -203,6 +204,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     if (this.#isRequestComplete && !isWhole) upstream.sendEnd(this.#trailers?.clone());
     if (this.#isRequestComplete) this.#owner.info.lastUpstreamSentMs = this.#context.clock.monotonicMs();
     if (!this.#policy && !isSafe(this.#owner.head.method)) this.#body.drop();
+    else this.#body.trim();
     if (isFlowing) this.#owner.resumeRequest();
   }
 
@@ -257,6 +259,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     if (this.#route.virtualHost.include_attempt_count_in_response) {
       head.headers.set('x-envoy-attempt-count', String(this.#attempts));
     }
+    this.#isTunnel = head.status === 101 || (this.#owner.head.method === 'CONNECT' && head.status < 300);
     this.#owner.info.responseDetails = 'via_upstream';
     this.#owner.sendResponseHead(head, end);
   }
@@ -289,6 +292,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
   onUpstreamEnd(trailers: HeaderList | undefined): void {
     this.#owner.info.lastUpstreamReceivedMs = this.#context.clock.monotonicMs();
     this.#count?.end(true);
+    if (!this.#isTunnel) this.#upstream = undefined;
     this.#owner.sendResponseEnd(trailers);
   }
 

@@ -1,0 +1,335 @@
+/**
+ * One request of a client and its response: from the listener's codec through the stack to the upstream and back. Each
+ * direction reads from top to bottom: {@link Exchange.begin} for the request, {@link Exchange.sendResponseHead} for the
+ * response.
+ */
+import { type RouterOwner, RouterRequest } from '../filters/router/router-request.ts';
+import type { HeaderList } from '../http/header-list.ts';
+import { hasNoBody, type RequestHead, ResponseHead } from '../http/message.ts';
+import type { RequestListener, ResponseStream } from '../http/stream.ts';
+import { countDownstreamClass } from '../stats/groups.ts';
+import { forward } from './forwarded.ts';
+import { applyChanges } from './header-changes.ts';
+import type { HttpManager } from './http-manager.ts';
+import type { LocalReply } from './local-reply.ts';
+import { REDIRECT_STATUS, redirectLocation } from './redirect.ts';
+import { FLAG } from './response-flags.ts';
+import type { Route } from './route-table.ts';
+import type { StreamInfo } from './stream-info.ts';
+import type { StreamTimers, TimerOwner } from './timers.ts';
+
+const NO_ROUTE: LocalReply = { status: 404, body: '', flags: FLAG.NR, details: 'route_not_found' };
+const NO_UPGRADE: LocalReply = { status: 403, body: '', flags: 0, details: 'upgrade_failed' };
+const REQUEST_TIMEOUT: LocalReply = {
+  status: 408,
+  body: 'request timeout',
+  flags: 0,
+  details: 'request_overall_timeout',
+};
+
+/** Nothing is done to a request's pseudo-fields by changes to a response. */
+const NO_PSEUDO = (): void => undefined;
+
+export class Exchange implements RequestListener, RouterOwner, TimerOwner {
+  readonly head: RequestHead;
+  readonly info: StreamInfo;
+  readonly timers: StreamTimers;
+  readonly #manager: HttpManager;
+  readonly #stream: ResponseStream;
+  #route: Route | undefined;
+  #router: RouterRequest | undefined;
+  #isRequestComplete: boolean;
+  #isResponseBegun = false;
+  #isResponseComplete = false;
+  #isTunnel = false;
+  #isPaused = false;
+  #isOver = false;
+
+  constructor(manager: HttpManager, head: RequestHead, info: StreamInfo, stream: ResponseStream, timers: StreamTimers) {
+    this.#manager = manager;
+    this.head = head;
+    this.info = info;
+    this.#stream = stream;
+    this.timers = timers;
+    this.#isRequestComplete = head.bodyLength === 0 && head.upgrade === undefined && head.method !== 'CONNECT';
+    info.request = head;
+    timers.owner = this;
+  }
+
+  // The request.
+
+  begin(): void {
+    const { head, info } = this;
+    const manager = this.#manager;
+    manager.begun(this, info);
+    this.timers.idle.set(manager.streamIdleMs);
+    if (!this.#isRequestComplete) this.timers.request.set(manager.requestTimeoutMs);
+    else info.lastRequestByteMs = info.startMs;
+
+    const refusal = manager.clean(head);
+    if (refusal) {
+      this.reply(refusal);
+      return;
+    }
+    forward(head, info, manager.forwarded);
+    const route = manager.routes.current?.match(head);
+    if (!route) {
+      manager.stats.no_route++;
+      this.reply(NO_ROUTE);
+      return;
+    }
+    this.#route = route;
+    info.routeName = route.name;
+    info.virtualHostName = route.virtualHost.name;
+    if (!manager.allowsUpgrade(head, route)) {
+      manager.stats.downstream_rq_ws_on_non_ws_route++;
+      this.reply(NO_UPGRADE);
+      return;
+    }
+    if (head.expectsContinue) this.#continue();
+    this.#act(route);
+  }
+
+  /** A client that waits before it sends the body is told to go on, by this proxy: it takes the body as it comes. */
+  #continue(): void {
+    if (this.#manager.proxiesContinue) return;
+    this.head.headers.remove('expect');
+    if (this.#route?.action.type === 'forward') this.#stream.sendInformational(new ResponseHead(100));
+  }
+
+  #act(route: Route): void {
+    const { action } = route;
+    const { stats } = this.#manager;
+    switch (action.type) {
+      case 'redirect': {
+        stats.rq_redirect++;
+        const location = redirectLocation(action.config, this.head, route.path);
+        const status = REDIRECT_STATUS[action.config.response_code];
+        this.#replyAsRoute({
+          status,
+          body: '',
+          flags: 0,
+          details: 'direct_response',
+          headers: [['location', location]],
+        });
+        return;
+      }
+      case 'direct': {
+        stats.rq_direct_response++;
+        this.#replyAsRoute({ ...this.#directResponse(action.config), flags: 0, details: 'direct_response' });
+        return;
+      }
+      case 'forward': {
+        stats.rq_total++;
+        this.timers.idle.set(action.config.idle_timeout ?? this.#manager.streamIdleMs);
+        this.#router = new RouterRequest(this, route, action, this.#manager.router);
+        this.#router.start(this.#isRequestComplete);
+      }
+    }
+  }
+
+  #directResponse(config: Extract<Route['action'], { type: 'direct' }>['config']): { status: number; body: string } {
+    const body = config.body?.toString() ?? '';
+    this.info.localReplyBody = body;
+    return { status: config.status, body: config.body_format ? config.body_format.write(this.info) : body };
+  }
+
+  onRequestBody(chunk: Buffer): void {
+    this.info.bytesReceived += chunk.length;
+    if (this.#isOver) return;
+    this.#moved();
+    this.#router?.onRequestBody(chunk);
+  }
+
+  onRequestEnd(trailers: HeaderList | undefined): void {
+    if (this.#isRequestComplete || this.#isOver) return;
+    this.#isRequestComplete = true;
+    this.info.lastRequestByteMs = this.#manager.clock.monotonicMs();
+    this.timers.request.clear();
+    this.#router?.onRequestEnd(trailers);
+    if (this.#isTunnel && this.#isResponseComplete) this.#finish();
+  }
+
+  onRequestMalformed(status: number, detail: string): void {
+    this.#manager.stats.downstream_cx_protocol_error++;
+    this.info.flags |= FLAG.DPE;
+    if (this.#isOver) return;
+    this.#router?.close(false);
+    if (this.#isResponseBegun) this.abortResponse(FLAG.DPE, detail);
+    else this.reply({ status, body: this.#manager.violationBody(status), flags: FLAG.DPE, details: detail });
+  }
+
+  onDownstreamReset(): void {
+    if (this.#isOver) return;
+    this.#manager.stats.downstream_rq_rx_reset++;
+    this.info.flags |= FLAG.DC;
+    if (this.info.responseDetails === '') this.info.responseDetails = 'downstream_remote_disconnect';
+    this.#finish();
+  }
+
+  pauseRequest(): void {
+    if (this.#isRequestComplete || this.#isPaused) return;
+    this.#isPaused = true;
+    this.#stream.pauseRequest();
+  }
+
+  resumeRequest(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#stream.resumeRequest();
+  }
+
+  #moved(): void {
+    this.timers.idle.set(this.#idleMs());
+  }
+
+  #idleMs(): number {
+    const action = this.#route?.action;
+    return (action?.type === 'forward' ? action.config.idle_timeout : undefined) ?? this.#manager.streamIdleMs;
+  }
+
+  // The response.
+
+  sendInformational(head: ResponseHead): void {
+    if (head.status === 100 && !this.#manager.proxiesContinue) return;
+    this.#stream.sendInformational(head);
+  }
+
+  sendResponseHead(head: ResponseHead, end: boolean): void {
+    const { info } = this;
+    const route = this.#route as Route;
+    info.response = head;
+    const chosen = this.#router?.chosen;
+    if (chosen) applyChanges(chosen.responseChanges, head.headers, info, NO_PSEUDO);
+    applyChanges(route.responseChanges, head.headers, info, NO_PSEUDO);
+    if (head.status === 101 || (this.head.method === 'CONNECT' && head.status < 300)) this.#becomeTunnel(head);
+    this.#sendHead(head, end && !this.#isTunnel);
+  }
+
+  #becomeTunnel(head: ResponseHead): void {
+    this.#isTunnel = true;
+    if (this.head.method === 'CONNECT') head.headers.remove('content-length');
+    this.#manager.tunnelBegun();
+    this.#stream.becomeTunnel();
+  }
+
+  /** What every head of a response goes through, whoever made it. */
+  #sendHead(head: ResponseHead, end: boolean): void {
+    this.#isResponseBegun = true;
+    this.#moved();
+    this.info.firstResponseSentMs = this.#manager.clock.monotonicMs();
+    this.#manager.finishResponseHead(head, this.head);
+    this.#stream.sendHead(head, end);
+  }
+
+  sendResponseBody(chunk: Buffer): boolean {
+    if (this.#isOver) return true;
+    this.info.bytesSent += chunk.length;
+    this.#moved();
+    return this.#stream.sendBody(chunk);
+  }
+
+  onDownstreamDrain(): void {
+    this.#moved();
+    this.#router?.onDownstreamDrain();
+  }
+
+  sendResponseEnd(trailers: HeaderList | undefined): void {
+    if (this.#isOver) return;
+    this.#isResponseComplete = true;
+    this.info.responseTrailers = trailers;
+    const isDone = !this.#isTunnel || this.#isRequestComplete;
+    // What is counted and logged comes first: the codec may go on to the next request at once.
+    if (isDone) this.#finish();
+    this.#stream.sendEnd(trailers);
+  }
+
+  abortResponse(flag: number, details: string): void {
+    if (this.#isOver) return;
+    this.info.flags |= flag;
+    this.info.responseDetails = details;
+    this.#manager.stats.downstream_rq_tx_reset++;
+    this.#manager.stats.rq_reset_after_downstream_response_started++;
+    this.#finish();
+    this.#stream.abort();
+  }
+
+  /** The proxy's own answer. */
+  reply(reply: LocalReply): void {
+    if (this.#isOver || this.#isResponseBegun) return;
+    this.info.flags |= reply.flags;
+    this.info.responseDetails = reply.details;
+    const { head, body } = this.#manager.localReplies.make(reply, this.info);
+    this.#sendReply(head, body);
+  }
+
+  /** An answer that the route itself gives: its header changes hold, as for those of an upstream. */
+  #replyAsRoute(reply: LocalReply): void {
+    this.info.responseDetails = reply.details;
+    const { head, body } = this.#manager.localReplies.make(reply, this.info);
+    applyChanges((this.#route as Route).responseChanges, head.headers, this.info, NO_PSEUDO);
+    this.#sendReply(head, body);
+  }
+
+  #sendReply(head: ResponseHead, body: Buffer): void {
+    this.info.response = head;
+    const isBodyless = body.length === 0 || hasNoBody(this.head.method, head.status);
+    this.#sendHead(head, isBodyless);
+    this.#isResponseComplete = true;
+    if (!isBodyless) {
+      this.info.bytesSent += body.length;
+      this.#stream.sendBody(body);
+    }
+    this.#finish();
+    this.#stream.sendEnd(undefined);
+  }
+
+  // Deadlines.
+
+  onStreamIdle(): void {
+    const { stats } = this.#manager;
+    stats.downstream_rq_idle_timeout++;
+    if (this.#isResponseBegun) {
+      this.#router?.close(false);
+      this.abortResponse(FLAG.SI, 'stream_idle_timeout');
+      return;
+    }
+    const status = this.#isRequestComplete ? 504 : 408;
+    this.#router?.close(false);
+    this.reply({ status, body: 'stream timeout', flags: FLAG.SI, details: 'stream_idle_timeout' });
+  }
+
+  onRequestTimeout(): void {
+    this.#manager.stats.downstream_rq_timeout++;
+    this.#router?.close(false);
+    if (this.#isResponseBegun) this.abortResponse(FLAG.DT, 'request_overall_timeout');
+    else this.reply(REQUEST_TIMEOUT);
+  }
+
+  onRouteTimeout(): void {
+    this.#router?.onRouteTimeout();
+  }
+
+  onTryTimeout(): void {
+    this.#router?.onTryTimeout();
+  }
+
+  // The end.
+
+  /** Counts and logs, once. */
+  #finish(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { info } = this;
+    info.endMs = this.#manager.clock.monotonicMs();
+    const isWhole = this.#isResponseComplete && this.#isRequestComplete;
+    this.#router?.close(isWhole);
+    if (this.timers.owner === this) this.timers.clear();
+    if (info.response) countDownstreamClass(this.#manager.stats, info.response.status);
+    if (this.#isResponseComplete && !this.#isRequestComplete) {
+      this.#manager.stats.downstream_rq_response_before_rq_complete++;
+    }
+    if (this.#isTunnel) this.#manager.tunnelEnded();
+    this.#manager.ended(this, info);
+  }
+}

@@ -1,0 +1,291 @@
+/** The HTTP connection manager: what all connections and requests of one filter chain share. */
+import type { Socket } from 'node:net';
+import type { WriteLog } from '../access-log/logger.ts';
+import type { Clock } from '../clock.ts';
+import type { Random } from '../cluster/balancer.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { HttpConnectionManagerConfig } from '../config/http.ts';
+import type { RouterContext } from '../filters/router/router-request.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+import { reasonPhrase } from '../http/status.ts';
+import type { Http1ServerOptions } from '../http1/server-connection.ts';
+import type { FlushQueue } from '../net/flush-queue.ts';
+import type { HttpStats } from '../stats/groups.ts';
+import type { Exchange } from './exchange.ts';
+import type { ForwardedOptions } from './forwarded.ts';
+import { HttpConnection } from './http-connection.ts';
+import { HttpDate } from './http-date.ts';
+import { LocalReplies, type LocalReply } from './local-reply.ts';
+import { normalizePath, type PathOptions } from './normalize-path.ts';
+import { type Route, type RouteTable, withoutPort } from './route-table.ts';
+import type { DownstreamInfo, StreamInfo } from './stream-info.ts';
+
+/** The routes of a connection manager, which change while it runs. */
+export interface RouteSource {
+  readonly current: RouteTable | undefined;
+}
+
+export interface HttpManagerOptions {
+  readonly config: HttpConnectionManagerConfig;
+  readonly routes: RouteSource;
+  readonly stats: HttpStats;
+  readonly logs: readonly WriteLog[];
+  readonly findCluster: (name: string) => Cluster | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly queue: FlushQueue;
+  /** Bytes of a request's body that are kept for another attempt. */
+  readonly bufferLimit: number;
+  /** The port that the listener is bound to, for `strip_matching_host_port`. */
+  readonly listenerPort: number;
+  /** Whether connections are asked to leave. */
+  readonly isDraining: () => boolean;
+}
+
+function pathOptions(config: HttpConnectionManagerConfig): PathOptions {
+  const actions = {
+    IMPLEMENTATION_SPECIFIC_DEFAULT: 'keep',
+    KEEP_UNCHANGED: 'keep',
+    REJECT_REQUEST: 'reject',
+    UNESCAPE_AND_REDIRECT: 'redirect',
+    UNESCAPE_AND_FORWARD: 'unescape',
+  } as const;
+  return {
+    normalizes: config.normalize_path,
+    mergesSlashes: config.merge_slashes,
+    escapedSlashes: actions[config.path_with_escaped_slashes_action],
+  };
+}
+
+function forwardedOptions(config: HttpConnectionManagerConfig): ForwardedOptions {
+  const none = { subject: false, cert: false, chain: false, dns: false, uri: false };
+  return {
+    usesRemoteAddress: config.use_remote_address,
+    trustedHops: config.xff_num_trusted_hops,
+    skipsAppend: config.skip_xff_append,
+    generatesRequestId: config.generate_request_id,
+    preservesRequestId: config.preserve_external_request_id,
+    clientCert: config.forward_client_cert_details,
+    clientCertDetails: config.set_current_client_cert_details ?? none,
+  };
+}
+
+const refuse = (status: number, details: string): LocalReply => ({ status, body: '', flags: 0, details });
+const NO_PATH = refuse(404, 'missing_path_rejected');
+const UNDERSCORES = refuse(400, 'http1.unexpected_underscore');
+const BAD_PATH = refuse(400, 'path_normalization_failed');
+
+export class HttpManager {
+  readonly routes: RouteSource;
+  readonly stats: HttpStats;
+  readonly clock: Clock;
+  readonly queue: FlushQueue;
+  readonly localReplies: LocalReplies;
+  readonly forwarded: ForwardedOptions;
+  readonly router: RouterContext;
+  readonly server: Http1ServerOptions;
+  readonly streamIdleMs: number;
+  readonly requestTimeoutMs: number;
+  readonly proxiesContinue: boolean;
+  readonly isDraining: () => boolean;
+  readonly #config: HttpConnectionManagerConfig;
+  readonly #logs: readonly WriteLog[];
+  readonly #path: PathOptions;
+  readonly #cleansPath: boolean;
+  readonly #listenerPort: number;
+  readonly #upgrades: ReadonlyMap<string, boolean>;
+  readonly #date: HttpDate;
+  readonly #connections = new Set<HttpConnection>();
+  #active = 0;
+
+  constructor(options: HttpManagerOptions) {
+    const { config, stats } = options;
+    this.#config = config;
+    this.routes = options.routes;
+    this.stats = stats;
+    this.clock = options.clock;
+    this.queue = options.queue;
+    this.isDraining = options.isDraining;
+    this.#logs = options.logs;
+    this.#listenerPort = options.listenerPort;
+    this.#date = new HttpDate(options.clock);
+    this.localReplies = new LocalReplies(config.local_reply_config);
+    this.forwarded = forwardedOptions(config);
+    this.#path = pathOptions(config);
+    this.#cleansPath = this.#path.normalizes || this.#path.mergesSlashes || this.#path.escapedSlashes !== 'keep';
+    this.#upgrades = new Map(
+      config.upgrade_configs.map(({ upgrade_type, enabled }) => [upgrade_type.toLowerCase(), enabled]),
+    );
+    this.streamIdleMs = config.stream_idle_timeout;
+    this.requestTimeoutMs = config.request_timeout;
+    this.proxiesContinue = config.proxy_100_continue;
+    this.server = this.#serverOptions();
+    this.router = this.#routerContext(options);
+  }
+
+  #serverOptions(): Http1ServerOptions {
+    const config = this.#config;
+    const common = config.common_http_protocol_options;
+    return {
+      maxHeadBytes: config.max_request_headers_kb * 1024,
+      maxFields: common?.max_headers_count ?? 100,
+      acceptsHttp10: config.http_protocol_options?.accept_http_10 ?? false,
+      defaultHostForHttp10: config.http_protocol_options?.default_host_for_http_10 ?? '',
+      enableTrailers: config.http_protocol_options?.enable_trailers ?? false,
+      // A head that does not come is a stream where nothing moves.
+      requestHeadersTimeoutMs: config.request_headers_timeout || config.stream_idle_timeout,
+      idleTimeoutMs: common?.idle_timeout ?? 3_600_000,
+      delayedCloseMs: config.delayed_close_timeout,
+    };
+  }
+
+  #routerContext(options: HttpManagerOptions): RouterContext {
+    const last = this.#config.http_filters.at(-1);
+    return {
+      config: last?.typed_config.value ?? {
+        suppress_envoy_headers: false,
+        dynamic_stats: true,
+        start_child_span: undefined,
+      },
+      findCluster: options.findCluster,
+      clock: options.clock,
+      random: options.random,
+      bufferLimit: options.bufferLimit,
+      onNoCluster: () => {
+        this.stats.no_cluster++;
+      },
+    };
+  }
+
+  /** Requests that are being served. */
+  get activeRequests(): number {
+    return this.#active;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Serves a connection. */
+  accept(socket: Socket, downstream: DownstreamInfo): HttpConnection {
+    const connection = new HttpConnection(this, socket, downstream);
+    this.#connections.add(connection);
+    this.stats.downstream_cx_total++;
+    this.stats.downstream_cx_http1_total++;
+    this.stats.downstream_cx_active++;
+    this.stats.downstream_cx_http1_active++;
+    if (downstream.tls) {
+      this.stats.downstream_cx_ssl_total++;
+      this.stats.downstream_cx_ssl_active++;
+    }
+    return connection;
+  }
+
+  closed(connection: HttpConnection, downstream: DownstreamInfo, openMs: number): void {
+    if (!this.#connections.delete(connection)) return;
+    this.stats.downstream_cx_active--;
+    this.stats.downstream_cx_http1_active--;
+    this.stats.downstream_cx_destroy++;
+    if (downstream.tls) this.stats.downstream_cx_ssl_active--;
+    this.stats.downstream_cx_length_ms.record(openMs);
+  }
+
+  /** Asks every connection to leave: idle ones now, the others after what they serve. */
+  drain(): void {
+    for (const connection of this.#connections) connection.drain();
+  }
+
+  destroy(): void {
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  // What exchanges ask.
+
+  begun(_exchange: Exchange, info: StreamInfo): void {
+    this.#active++;
+    this.stats.downstream_rq_total++;
+    this.stats.downstream_rq_http1_total++;
+    this.stats.downstream_rq_active++;
+    if (info.request?.protocol === 'HTTP/1.0') info.request.headers.remove('expect');
+  }
+
+  ended(_exchange: Exchange, info: StreamInfo): void {
+    this.#active--;
+    this.stats.downstream_rq_active--;
+    this.stats.downstream_rq_completed++;
+    this.stats.downstream_rq_time.record(info.endMs - info.startMs);
+    for (const write of this.#logs) write(info);
+  }
+
+  tunnelBegun(): void {
+    this.stats.downstream_cx_upgrades_total++;
+    this.stats.downstream_cx_upgrades_active++;
+  }
+
+  tunnelEnded(): void {
+    this.stats.downstream_cx_upgrades_active--;
+  }
+
+  /** Brings path and authority into the form that routes match; gives the answer where that cannot be. */
+  clean(head: RequestHead): LocalReply | undefined {
+    const underscores = this.#config.common_http_protocol_options?.headers_with_underscores_action ?? 'ALLOW';
+    if (underscores !== 'ALLOW') {
+      if (underscores === 'REJECT_REQUEST' && head.headers.flat.some((text, i) => i % 2 === 0 && text.includes('_'))) {
+        return UNDERSCORES;
+      }
+      head.headers.removeWhere((name) => name.includes('_'));
+    }
+    if (head.path === '*') {
+      this.stats.downstream_rq_non_relative_path++;
+      return NO_PATH;
+    }
+    if (this.#config.strip_any_host_port) head.authority = withoutPort(head.authority);
+    else if (this.#config.strip_matching_host_port && head.authority.endsWith(`:${this.#listenerPort}`)) {
+      head.authority = withoutPort(head.authority);
+    }
+    return this.#cleansPath && head.path !== '' ? this.#cleanPath(head) : undefined;
+  }
+
+  #cleanPath(head: RequestHead): LocalReply | undefined {
+    const normalized = normalizePath(head.path, this.#path);
+    switch (normalized.type) {
+      case 'path':
+        head.path = normalized.path;
+        return undefined;
+      case 'rejected':
+        this.stats.downstream_rq_failed_path_normalization++;
+        return BAD_PATH;
+      case 'redirect':
+        this.stats.downstream_rq_redirected_with_normalized_path++;
+        return { ...refuse(307, 'path_normalization_failed'), headers: [['location', normalized.path]] };
+    }
+  }
+
+  /** Whether what the client wants to switch to may be switched to: the route's word counts before the manager's. */
+  allowsUpgrade(head: RequestHead, route: Route): boolean {
+    const wanted = head.method === 'CONNECT' ? 'connect' : head.upgrade;
+    if (wanted === undefined) return true;
+    const ofRoute = route.action.type === 'forward' ? route.action.upgrades.get(wanted) : undefined;
+    // A route that answers by itself answers CONNECT too.
+    if (route.action.type !== 'forward' && head.method === 'CONNECT') return true;
+    return ofRoute ?? this.#upgrades.get(wanted) ?? false;
+  }
+
+  /** What every response says, whoever made it. */
+  finishResponseHead(head: ResponseHead, request: RequestHead | undefined): void {
+    const { headers } = head;
+    const config = this.#config;
+    if (!headers.has('date')) headers.add('date', this.#date.current());
+    if (config.server_header_transformation === 'OVERWRITE') headers.set('server', config.server_name);
+    else if (config.server_header_transformation === 'APPEND_IF_ABSENT' && !headers.has('server')) {
+      headers.add('server', config.server_name);
+    }
+    if (!config.always_set_request_id_in_response) return;
+    const id = request?.headers.get('x-request-id');
+    if (id !== undefined) headers.set('x-request-id', id);
+  }
+
+  violationBody(status: number): string {
+    return reasonPhrase(status);
+  }
+}

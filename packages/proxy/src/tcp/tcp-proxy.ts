@@ -1,0 +1,69 @@
+/** The TCP proxy: bytes both ways between a client and a host of a cluster, each direction closed by itself. */
+import type { Socket } from 'node:net';
+import type { WriteLog } from '../access-log/logger.ts';
+import { type Clock, Deadline } from '../clock.ts';
+import type { Random } from '../cluster/balancer.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { TcpProxyConfig } from '../config/tcp.ts';
+import { type DownstreamInfo, StreamInfo } from '../stack/stream-info.ts';
+import type { TcpStats } from '../stats/groups.ts';
+import { TcpSession } from './tcp-session.ts';
+
+export interface TcpProxyOptions {
+  readonly config: TcpProxyConfig;
+  readonly stats: TcpStats;
+  readonly logs: readonly WriteLog[];
+  readonly findCluster: (name: string) => Cluster | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export class TcpProxy {
+  readonly #options: TcpProxyOptions;
+  readonly #sessions = new Set<TcpSession>();
+
+  constructor(options: TcpProxyOptions) {
+    this.#options = options;
+  }
+
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  accept(socket: Socket, downstream: DownstreamInfo): void {
+    const { stats, clock, config } = this.#options;
+    stats.downstream_cx_total++;
+    const info = new StreamInfo(downstream, clock.wallMs(), clock.monotonicMs());
+    const session = new TcpSession(socket, info, {
+      ...this.#options,
+      cluster: this.#options.findCluster(this.#chooseCluster(info)),
+      idle: (onIdle) => new Deadline(clock, onIdle),
+      idleMs: config.idle_timeout,
+      onEnd: () => this.#ended(session, info),
+    });
+    this.#sessions.add(session);
+    session.start();
+  }
+
+  #chooseCluster(info: StreamInfo): string {
+    const { config, random } = this.#options;
+    const choices = config.weighted_clusters?.clusters ?? [];
+    let point = random() * choices.reduce((total, { weight }) => total + weight, 0);
+    const chosen = choices.find(({ weight }) => {
+      point -= weight;
+      return point < 0;
+    });
+    info.cluster = config.cluster ?? chosen?.name ?? '';
+    return info.cluster;
+  }
+
+  #ended(session: TcpSession, info: StreamInfo): void {
+    this.#sessions.delete(session);
+    info.endMs = this.#options.clock.monotonicMs();
+    for (const write of this.#options.logs) write(info);
+  }
+
+  destroy(): void {
+    for (const session of this.#sessions) session.destroy();
+  }
+}

@@ -1,0 +1,210 @@
+/** One connection through the TCP proxy. */
+import type { Socket } from 'node:net';
+import type { Clock, Deadline } from '../clock.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Host } from '../cluster/host.ts';
+import type { TcpProxyConfig } from '../config/tcp.ts';
+import { type ConnectFailure, Connecting } from '../net/connect.ts';
+import { FLAG } from '../stack/response-flags.ts';
+import type { StreamInfo } from '../stack/stream-info.ts';
+import type { TcpStats } from '../stats/groups.ts';
+
+export interface TcpSessionOptions {
+  readonly config: TcpProxyConfig;
+  readonly stats: TcpStats;
+  readonly clock: Clock;
+  readonly cluster: Cluster | undefined;
+  readonly idle: (onIdle: () => void) => Deadline;
+  readonly idleMs: number;
+  readonly onEnd: () => void;
+}
+
+export class TcpSession {
+  readonly #client: Socket;
+  readonly #info: StreamInfo;
+  readonly #options: TcpSessionOptions;
+  readonly #idle: Deadline;
+  readonly #tried: Host[] = [];
+  #connecting: Connecting | undefined;
+  #upstream: Socket | undefined;
+  #host: Host | undefined;
+  #attempts = 0;
+  #isOver = false;
+
+  constructor(client: Socket, info: StreamInfo, options: TcpSessionOptions) {
+    this.#client = client;
+    this.#info = info;
+    this.#options = options;
+    this.#idle = options.idle(() => {
+      options.stats.idle_timeout++;
+      this.#end();
+    });
+  }
+
+  start(): void {
+    const client = this.#client;
+    // Nothing is read before there is somebody to take it; a client that leaves meanwhile is seen all the same.
+    client.pause();
+    client.on('error', () => this.#onClientGone());
+    client.on('close', () => this.#onClientGone());
+    this.#idle.set(this.#options.idleMs);
+    this.#connect();
+  }
+
+  destroy(): void {
+    this.#end();
+  }
+
+  #connect(): void {
+    const { cluster, config, stats } = this.#options;
+    if (!cluster) {
+      stats.downstream_cx_no_route++;
+      this.#giveUp(FLAG.NC);
+      return;
+    }
+    if (cluster.limits.connections >= cluster.limits.maxConnections) {
+      cluster.stats.upstream_cx_overflow++;
+      this.#giveUp(FLAG.UO);
+      return;
+    }
+    const host = this.#pickHost(cluster);
+    if (!host) {
+      cluster.stats.upstream_cx_none_healthy++;
+      this.#giveUp(FLAG.UH);
+      return;
+    }
+    if (this.#attempts++ >= config.max_connect_attempts) {
+      cluster.stats.upstream_cx_connect_attempts_exceeded++;
+      this.#giveUp(FLAG.UF | FLAG.URX);
+      return;
+    }
+    this.#begin(cluster, host);
+  }
+
+  #pickHost(cluster: Cluster): Host | undefined {
+    let host = cluster.pick();
+    for (let i = 0; i < cluster.hosts.length && host && this.#tried.includes(host); i++) host = cluster.pick();
+    return host;
+  }
+
+  #begin(cluster: Cluster, host: Host): void {
+    const startedMs = this.#options.clock.monotonicMs();
+    this.#host = host;
+    this.#tried.push(host);
+    this.#info.attempts = this.#attempts;
+    this.#info.upstreamHost = host.key;
+    cluster.limits.connections++;
+    cluster.stats.upstream_cx_total++;
+    cluster.stats.upstream_cx_active++;
+    host.connectionsActive++;
+    host.connectionsTotal++;
+    this.#connecting = new Connecting(
+      host.address,
+      {
+        onConnected: (socket) => {
+          cluster.stats.upstream_cx_connect_ms.record(this.#options.clock.monotonicMs() - startedMs);
+          this.#onConnected(socket);
+        },
+        onConnectFailed: (failure) => this.#onConnectFailed(cluster, host, failure),
+      },
+      cluster.connect,
+    );
+  }
+
+  #onConnectFailed(cluster: Cluster, host: Host, failure: ConnectFailure): void {
+    host.connectFailures++;
+    cluster.stats.upstream_cx_connect_fail++;
+    if (failure.type === 'connect-timeout') cluster.stats.upstream_cx_connect_timeout++;
+    this.#info.upstreamFailure = failure.text;
+    this.#releaseUpstream();
+    if (this.#attempts < this.#options.config.max_connect_attempts) this.#connect();
+    else {
+      cluster.stats.upstream_cx_connect_attempts_exceeded++;
+      this.#giveUp(FLAG.UF | (this.#attempts > 1 ? FLAG.URX : 0));
+    }
+  }
+
+  #onConnected(upstream: Socket): void {
+    const { stats, cluster } = this.#options;
+    const info = this.#info;
+    this.#connecting = undefined;
+    this.#upstream = upstream;
+    info.upstreamLocalAddress = `${upstream.localAddress ?? ''}:${upstream.localPort ?? ''}`;
+    this.#carry(this.#client, upstream, (bytes) => {
+      info.bytesReceived += bytes;
+      stats.downstream_cx_rx_bytes_total += bytes;
+      if (cluster) cluster.stats.upstream_cx_tx_bytes_total += bytes;
+    });
+    this.#carry(upstream, this.#client, (bytes) => {
+      info.bytesSent += bytes;
+      stats.downstream_cx_tx_bytes_total += bytes;
+      if (cluster) cluster.stats.upstream_cx_rx_bytes_total += bytes;
+    });
+    upstream.on('error', () => this.#onUpstreamGone());
+    upstream.on('close', () => this.#onUpstreamGone());
+    this.#client.resume();
+  }
+
+  /** One direction: what comes from one goes to the other, no faster than that takes it, and so does its end. */
+  #carry(from: Socket, to: Socket, count: (bytes: number) => void): void {
+    from.on('data', (chunk: Buffer) => {
+      count(chunk.length);
+      this.#idle.set(this.#options.idleMs);
+      if (!to.write(chunk)) from.pause();
+    });
+    to.on('drain', () => from.resume());
+    from.on('end', () => to.end());
+  }
+
+  #onClientGone(): void {
+    if (this.#isOver) return;
+    const isClean = this.#client.readableEnded && this.#client.writableFinished;
+    if (!isClean) this.#info.flags |= FLAG.DC;
+    this.#end(this.#client.readableEnded);
+  }
+
+  #onUpstreamGone(): void {
+    if (this.#isOver) return;
+    const upstream = this.#upstream;
+    const isClean = upstream?.readableEnded === true && upstream.writableFinished;
+    if (isClean && !this.#client.writableFinished) {
+      // Everything came; what the client has not taken yet is still on its way.
+      this.#releaseUpstream();
+      this.#client.once('finish', () => this.#end(true));
+      return;
+    }
+    if (!isClean) this.#info.flags |= FLAG.UC;
+    this.#end(isClean);
+  }
+
+  #giveUp(flags: number): void {
+    this.#info.flags |= flags;
+    this.#end();
+  }
+
+  #releaseUpstream(): void {
+    const { cluster } = this.#options;
+    if (!this.#host || !cluster) return;
+    this.#host.connectionsActive--;
+    this.#host = undefined;
+    cluster.limits.connections--;
+    cluster.stats.upstream_cx_active--;
+    cluster.stats.upstream_cx_destroy++;
+  }
+
+  #end(isClean = false): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#idle.dispose();
+    this.#connecting?.cancel();
+    this.#releaseUpstream();
+    if (isClean) {
+      this.#upstream?.destroySoon();
+      this.#client.destroySoon();
+    } else {
+      this.#upstream?.destroy();
+      this.#client.destroy();
+    }
+    this.#options.onEnd();
+  }
+}

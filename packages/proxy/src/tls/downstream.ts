@@ -1,0 +1,156 @@
+/** The server side of TLS: handshakes with whatever secrets are current, and whom they let in. */
+import { constants, X509Certificate } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
+import type { Clock } from '../clock.ts';
+import type { DownstreamTlsConfig } from '../config/tls.ts';
+import type { CertificateNames } from '../stack/stream-info.ts';
+import type { TlsStats } from '../stats/groups.ts';
+import type { Warming } from '../warming.ts';
+import { ConnectionTls, certificateNames } from './names.ts';
+import type { SecretStore } from './secrets.ts';
+import { TlsSecrets } from './upstream.ts';
+import { prepareValidation, type Validation } from './validation.ts';
+import { verifyPeer } from './verify.ts';
+
+/** A handshake that came to its end. */
+export interface Handshake {
+  onSecure(socket: TLSSocket, tls: ConnectionTls): void;
+  /** `reason` is a sentence. */
+  onFailed(reason: string): void;
+}
+
+const HANDSHAKE_TIMEOUT_MS = 15_000;
+
+function keyOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
+}
+
+export class DownstreamTls {
+  readonly #config: DownstreamTlsConfig;
+  readonly #secrets: TlsSecrets;
+  readonly #stats: TlsStats;
+  readonly #clock: Clock;
+  /** By the peer's address and port: what Node gives for a connection is another object after the handshake. */
+  readonly #handshakes = new Map<string, Handshake>();
+  #server: Server | undefined;
+  #validation: Validation | undefined;
+  #local: CertificateNames | undefined;
+
+  constructor(config: DownstreamTlsConfig, secrets: SecretStore, warming: Warming, stats: TlsStats, clock: Clock) {
+    this.#config = config;
+    this.#stats = stats;
+    this.#clock = clock;
+    this.#secrets = new TlsSecrets(config, secrets, warming, () => {
+      this.#server = undefined;
+    });
+  }
+
+  /** Begins the handshake on a connection that was just accepted. */
+  handshake(socket: Socket, handshake: Handshake): void {
+    const missing = this.#secrets.missing;
+    if (missing !== undefined) {
+      handshake.onFailed(missing);
+      return;
+    }
+    const key = keyOf(socket);
+    this.#handshakes.set(key, handshake);
+    socket.once('close', () => this.#fail(key, 'the connection ended during the handshake'));
+    this.#currentServer().emit('connection', socket);
+  }
+
+  #take(key: string): Handshake | undefined {
+    const handshake = this.#handshakes.get(key);
+    this.#handshakes.delete(key);
+    return handshake;
+  }
+
+  #fail(key: string, reason: string): void {
+    const handshake = this.#take(key);
+    if (!handshake) return;
+    this.#stats.connection_error++;
+    handshake.onFailed(reason);
+  }
+
+  #currentServer(): Server {
+    this.#server ??= this.#makeServer();
+    return this.#server;
+  }
+
+  /** A server that listens nowhere: connections are handed to it. A change of secrets makes a new one. */
+  #makeServer(): Server {
+    const { certificate, validation } = this.#secrets;
+    const prepared = validation && prepareValidation(validation);
+    const local = certificate && certificateNames(new X509Certificate(certificate.chain));
+    this.#validation = prepared;
+    this.#local = local;
+    const server = createServer(this.#options());
+    server.on('secureConnection', (socket) => this.#onSecure(socket, prepared, local));
+    server.on('tlsClientError', (error, socket) => this.#onError(error, socket));
+    return server;
+  }
+
+  #options(): TlsOptions {
+    const { certificate } = this.#secrets;
+    const { minVersion, maxVersion, ciphers, curves, alpn } = this.#config;
+    const asks = this.#validation !== undefined || this.#config.requiresClientCertificate;
+    return {
+      cert: certificate?.chain ?? '',
+      key: certificate?.key ?? '',
+      ...(certificate?.passphrase === undefined ? {} : { passphrase: certificate.passphrase }),
+      minVersion,
+      maxVersion,
+      ca: [...(this.#validation?.rootsPem ?? [])],
+      requestCert: asks,
+      rejectUnauthorized: false,
+      // A resumed session would skip the check of the client's certificate.
+      ...(asks ? { secureOptions: constants.SSL_OP_NO_TICKET } : {}),
+      ...(ciphers === undefined ? {} : { ciphers, honorCipherOrder: true }),
+      ...(curves === undefined ? {} : { ecdhCurve: curves }),
+      ...(alpn.length > 0 ? { ALPNCallback: ({ protocols }) => alpn.find((name) => protocols.includes(name)) } : {}),
+      allowHalfOpen: true,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    };
+  }
+
+  #onSecure(socket: TLSSocket, validation: Validation | undefined, local: CertificateNames | undefined): void {
+    const handshake = this.#take(keyOf(socket));
+    this.#stats.handshake++;
+    if (socket.isSessionReused()) this.#stats.session_reused++;
+    const refusal = this.#refusal(socket, validation);
+    if (refusal === undefined) handshake?.onSecure(socket, new ConnectionTls(socket, local));
+    else {
+      this.#stats.connection_error++;
+      socket.destroy();
+      handshake?.onFailed(refusal);
+    }
+  }
+
+  #refusal(socket: TLSSocket, validation: Validation | undefined): string | undefined {
+    const hasCertificate = socket.getPeerX509Certificate() !== undefined;
+    if (!hasCertificate) {
+      if (!this.#config.requiresClientCertificate) {
+        this.#stats.no_certificate++;
+        return undefined;
+      }
+      this.#stats.fail_verify_no_cert++;
+      return 'the peer presented no certificate';
+    }
+    if (!validation) return undefined;
+    const chainError = socket.authorized ? undefined : String(socket.authorizationError);
+    const refusal = verifyPeer(socket, validation, chainError, this.#clock.wallMs());
+    if (refusal?.type === 'name') this.#stats.fail_verify_san++;
+    else if (refusal?.type === 'hash') this.#stats.fail_verify_cert_hash++;
+    else if (refusal) this.#stats.fail_verify_error++;
+    return refusal?.reason;
+  }
+
+  #onError(error: Error, socket: TLSSocket): void {
+    this.#fail(keyOf(socket), error.message);
+    socket.destroy();
+  }
+
+  close(): void {
+    this.#secrets.close();
+  }
+}

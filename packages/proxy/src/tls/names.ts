@@ -1,0 +1,65 @@
+/** What the certificates of a connection say, for logs and forwarded headers. */
+import { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { parseCertificate, peerChain } from '@weft/identity';
+import type { CertificateNames, TlsInfo } from '../stack/stream-info.ts';
+
+/** A name of OpenSSL's form, one attribute a line, in the form of RFC 2253: the last one first. */
+function rfc2253(name: string | undefined): string {
+  const escaped = (name ?? '').split('\n').map((line) => line.replaceAll(/([,+"\\<>;])/g, '\\$1'));
+  return escaped.reverse().join(',');
+}
+
+function alternativeNames(der: Buffer): { readonly uris: string[]; readonly dnsNames: string[] } {
+  const uris: string[] = [];
+  const dnsNames: string[] = [];
+  try {
+    for (const name of parseCertificate(der).extensions.names ?? []) {
+      if (name.type === 'uri') uris.push(name.text);
+      else if (name.type === 'dns') dnsNames.push(name.text);
+    }
+  } catch {
+    // A certificate that only a lenient reader reads has passed validation without names; it is told without them.
+    return { uris: [], dnsNames: [] };
+  }
+  return { uris, dnsNames };
+}
+
+export function certificateNames(certificate: X509Certificate): CertificateNames {
+  return {
+    ...alternativeNames(certificate.raw),
+    subject: rfc2253(certificate.subject),
+    issuer: rfc2253(certificate.issuer),
+    sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    pem: certificate.toString(),
+  };
+}
+
+/** What is known of a connection's TLS; certificates are read when somebody asks. */
+export class ConnectionTls implements TlsInfo {
+  readonly version: string;
+  readonly cipher: string;
+  readonly serverName: string;
+  readonly local: CertificateNames | undefined;
+  readonly #chain: readonly Uint8Array[];
+  #peer: CertificateNames | undefined;
+
+  constructor(socket: TLSSocket, local: CertificateNames | undefined) {
+    this.version = socket.getProtocol() ?? '';
+    this.cipher = socket.getCipher()?.name ?? '';
+    this.serverName = 'servername' in socket && typeof socket.servername === 'string' ? socket.servername : '';
+    this.local = local;
+    this.#chain = peerChain(socket.getPeerCertificate(true));
+  }
+
+  get peer(): CertificateNames | undefined {
+    const [leaf] = this.#chain;
+    if (this.#peer || !leaf) return this.#peer;
+    this.#peer = certificateNames(new X509Certificate(leaf));
+    return this.#peer;
+  }
+
+  get peerChainPem(): string {
+    return this.#chain.map((der) => new X509Certificate(der).toString()).join('');
+  }
+}
