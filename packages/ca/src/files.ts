@@ -12,8 +12,20 @@ function sync(path: string): void {
   }
 }
 
-/** Writes a file of mode 0600 in one step, so that a process killed meanwhile leaves the old one; on the disk when it returns. */
+/**
+ * Writes a file of mode 0600 in one step, so that a process killed meanwhile leaves the old one; it is on the disk when
+ * this returns. Throws `WeftError` FAILED_PRECONDITION when it cannot be written.
+ */
 export function writeSecret(path: string, text: string): void {
+  try {
+    write(path, text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : cause;
+    throw new WeftError('FAILED_PRECONDITION', `${path} cannot be written: ${reason}`, { cause });
+  }
+}
+
+function write(path: string, text: string): void {
   const folder = dirname(path);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}.tmp`;
