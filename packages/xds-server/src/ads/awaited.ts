@@ -19,6 +19,11 @@ export class Awaited {
     }
   }
 
+  /** Expects no more what is not there any more. */
+  retain(isThere: (name: string) => boolean): void {
+    for (const name of this.#since.keys()) if (!isThere(name)) this.#since.delete(name);
+  }
+
   /** When the one that was expected first was; undefined when none is. */
   get sinceMs(): number | undefined {
     return this.#since.values().next().value;

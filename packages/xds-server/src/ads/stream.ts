@@ -3,7 +3,7 @@
 import { WeftError } from '@weft/contracts/error';
 import { RESOURCE_TYPES, typeUrl } from '@weft/envoy-api';
 import { type EncodedResource, SERVED_TYPES, type ServedType } from '../snapshot/resource.ts';
-import { eachResource, NO_RESOURCES, type Snapshot } from '../snapshot/snapshot.ts';
+import { eachResource, lookUp, NO_RESOURCES, type Snapshot } from '../snapshot/snapshot.ts';
 import { Awaited } from './awaited.ts';
 import { FOLLOWS, STEPS, type Step } from './order.ts';
 import { type Batch, type Refusal, Subscription } from './subscription.ts';
@@ -56,6 +56,7 @@ const TYPE_OF_URL: ReadonlyMap<string, ServedType> = new Map(
 
 export class AdsStream {
   readonly #options: StreamOptions;
+  readonly #startedAtMs: number;
   readonly #subscriptions = new Map<string, Subscription>();
   /** Names that the client is going to ask for, by their type. */
   readonly #awaited: { readonly [T in ServedType]: Awaited };
@@ -70,6 +71,7 @@ export class AdsStream {
 
   constructor(options: StreamOptions) {
     this.#options = options;
+    this.#startedAtMs = options.now();
     const awaited = () => new Awaited();
     this.#awaited = { cluster: awaited(), endpoint: awaited(), listener: awaited(), route: awaited() };
   }
@@ -83,7 +85,7 @@ export class AdsStream {
     if (message.typeUrl === '') throw new WeftError('INVALID_ARGUMENT', 'a request names no type: type_url is empty');
     const first = !this.#subscriptions.has(message.typeUrl);
     const subscription = this.#subscription(message.typeUrl);
-    subscription.hear(message, this.#options.now());
+    const forgotten = subscription.hear(message, this.#options.now());
     const { names } = subscription.interest;
     if (names.size > MAX_NAMES) {
       throw new WeftError('RESOURCE_EXHAUSTED', `more than ${MAX_NAMES} names of ${message.typeUrl} were asked for`);
@@ -91,7 +93,19 @@ export class AdsStream {
     const type = TYPE_OF_URL.get(message.typeUrl);
     if (type) this.#awaited[type].arrived(names);
     if (first && type) this.#expectFollowers(type);
+    if (type && forgotten.length > 0) this.#expectAgain(type, new Set(forgotten));
     this.pump();
+  }
+
+  /** What a client dropped with a resource that has come back since, it will ask for again when it hears of that. */
+  #expectAgain(type: ServedType, forgotten: ReadonlySet<string>): void {
+    for (const leader of ['cluster', 'listener'] as const) {
+      if (FOLLOWS[leader] !== type || !this.#snapshot) continue;
+      const back = [...eachResource(this.#snapshot.sets[leader])].filter(({ needs }) =>
+        needs[FOLLOWS[leader]]?.some((name) => forgotten.has(name)),
+      );
+      this.#expect(leader, back);
+    }
   }
 
   /** What a client that comes back has already, it will ask the rest of in a moment. */
@@ -148,6 +162,8 @@ export class AdsStream {
       this.#offeredAtMs ??= this.#options.now();
       for (const type of SERVED_TYPES)
         this.#served(type)?.offer(snapshot.sets[type], known ? changes[type] : undefined);
+      for (const type of SERVED_TYPES)
+        this.#awaited[type].retain((name) => lookUp(snapshot.sets[type], name) !== undefined);
       if (first) for (const type of SERVED_TYPES) this.#expectFollowers(type);
     }
     this.#target = target;
@@ -202,11 +218,13 @@ export class AdsStream {
   }
 
   /** Whether the steps before this one are done, or have been given time enough. */
-  #isOpen({ after }: Step): boolean {
-    return after.every(({ type, what }) => {
+  #isOpen(step: Step): boolean {
+    return step.after.every(({ type, what }) => {
       const subscription = this.#served(type);
-      // A client that does not ask for a type does not wait for it.
-      if (!subscription) return !this.#isFresh(this.#awaited[type].sinceMs);
+      // A client that does not ask for a type does not wait for it. One that has only just come may still ask for it,
+      // and may have from an earlier stream what refers to what is gone.
+      const isEarly = step.what === 'removals' && this.#isFresh(this.#startedAtMs);
+      if (!subscription) return !isEarly && !this.#isFresh(this.#awaited[type].sinceMs);
       if (this.#isFresh(subscription.waitingSinceMs) || this.#isFresh(this.#awaited[type].sinceMs)) return false;
       if (subscription.waitingSinceMs !== undefined) return true;
       return what === 'news' ? !subscription.hasNews : !subscription.hasRemovals;
@@ -259,6 +277,7 @@ export class AdsStream {
   /** Looks again when the first of what is waited for has been given time enough. */
   #wait(): void {
     const times = SERVED_TYPES.flatMap((type) => [this.#served(type)?.waitingSinceMs, this.#awaited[type].sinceMs]);
+    if (SERVED_TYPES.some((type) => this.#served(type)?.hasRemovals)) times.push(this.#startedAtMs);
     const fresh = times.filter((sinceMs) => sinceMs !== undefined && this.#isFresh(sinceMs));
     if (fresh.length === 0) return;
     const { now, patienceMs, later } = this.#options;

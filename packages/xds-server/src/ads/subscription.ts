@@ -69,8 +69,9 @@ export class Subscription {
     this.interest = new Interest(options.emptyMeansAll);
   }
 
+  /** Why the client refuses something that it is to have; undefined when it refuses nothing. */
   get refusal(): Refusal | undefined {
-    return this.#refusal;
+    return this.#refused.size > 0 || this.#parts.length > 0 ? this.#refusal : undefined;
   }
 
   /** Whether the client never answers what it is sent. */
@@ -78,13 +79,14 @@ export class Subscription {
     return this.#unanswered.length > MAX_UNANSWERED;
   }
 
-  /** Takes what the client says; false: it is about an older response than the last, and of no effect. */
-  hear(message: ClientMessage, nowMs: number): boolean {
+  /** Takes what the client says, and gives the names that it no longer asks for. */
+  hear(message: ClientMessage, nowMs: number): readonly string[] {
     const first = !this.#asked;
     this.#asked = true;
-    if (message.names.type === 'all' && !first && message.nonce !== '' && message.nonce !== this.#latestNonce)
-      return false;
     if (!first && message.nonce !== '') this.#settle(message, nowMs);
+    // Over the state of the world names that go with an older response than the last are of no effect.
+    const isOld = message.nonce !== '' && message.nonce !== this.#latestNonce;
+    if (message.names.type === 'all' && !first && isOld) return [];
     const hadAll = this.interest.wildcard;
     const asked = this.interest.change(message.names);
     if (first && message.names.type === 'difference') this.#remember(message.names.versions);
@@ -93,7 +95,7 @@ export class Subscription {
     for (const name of asked.names) this.#ask(name, first);
     if (asked.everything) this.#askEverything();
     if (first && (message.names.type === 'all' || (asked.everything && this.#known.size === 0))) this.#answerDue = true;
-    return true;
+    return asked.forgotten;
   }
 
   #remember(versions: Readonly<Record<string, string>>): void {
@@ -229,7 +231,7 @@ export class Subscription {
       this.#setAbsent(name);
       this.#refused.delete(name);
     }
-    if (this.#options.fullState) return this.#commit([...this.#wanted()], [], []);
+    if (this.#options.fullState) return this.#commit([...this.#had()], [], []);
     return this.#options.tellsRemoval ? this.#commit([], gone, []) : undefined;
   }
 
@@ -248,6 +250,11 @@ export class Subscription {
         if (resource) yield resource;
       }
     }
+  }
+
+  /** What the client has: news among it wait for their own turn. */
+  *#had(): Generator<EncodedResource> {
+    for (const known of this.#known.values()) if (typeof known === 'object') yield known;
   }
 
   /** What the client has and is to lose later: until then it stays in the full state. */
@@ -286,7 +293,6 @@ export class Subscription {
   #accept({ news }: Sent): void {
     if (this.#options.fullState) this.#refused.clear();
     for (const { name } of news) this.#refused.delete(name);
-    if (this.#refused.size === 0 && this.#parts.length === 0) this.#refusal = undefined;
   }
 
   #refuse({ news, version }: Sent, message: string, atMs: number): void {
