@@ -4,15 +4,16 @@
  * - `json`: ProtoJSON with the names of the .proto files: what Envoy's documentation, bootstrap files and
  *   `/config_dump` show. Fields that were not sent are absent; 64-bit integers are strings, bytes base64.
  * - `native`: for one's own messages: camelCase, every field without presence filled with its default, 64-bit
- *   integers as numbers, bytes as Uint8Array. Well-known types have no special form.
+ *   integers as numbers (those beyond 2^53 are refused), bytes as Uint8Array. Well-known types have no special form.
  */
+import { base64Bytes } from './base64.ts';
 import { type DecodeShape, decodeInto } from './decode.ts';
-import { type EncodeContext, type EncodeShape, writeBody } from './encode.ts';
+import { type EncodeContext, type EncodeShape, NULL_VALUE, writeBody } from './encode.ts';
 import { Path } from './path.ts';
 import { type TableSource, Tables } from './table.ts';
 import { MessageError, type Violation } from './violation.ts';
 import { readWellKnown, writeWellKnown } from './well-known.ts';
-import { Reader, Writer } from './wire.ts';
+import { Reader, WireError, Writer } from './wire.ts';
 
 export interface DecodeOptions {
   /** Told of each field that the tables do not know: the path of the message that holds it, its type, the number. */
@@ -32,11 +33,6 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function base64Bytes(value: unknown): Uint8Array | undefined {
-  if (typeof value !== 'string' || !/^[A-Za-z0-9+/_-]*={0,2}$/.test(value)) return undefined;
-  return Buffer.from(value, 'base64');
-}
-
 const JSON_SHAPE: { readonly decode: DecodeShape; readonly encode: EncodeShape } = {
   decode: {
     names: 'proto',
@@ -44,18 +40,24 @@ const JSON_SHAPE: { readonly decode: DecodeShape; readonly encode: EncodeShape }
     bytes: (value) => value.toString('base64'),
     integer64: String,
     floating: (value) => (Number.isFinite(value) ? value : String(value)),
-    enumeration: (value, label) => label ?? value,
+    enumeration: (value, label, typeName) => (typeName === NULL_VALUE ? null : (label ?? value)),
     wellKnown: readWellKnown,
   },
-  encode: { bytes: base64Bytes, numericStrings: true, wellKnown: writeWellKnown },
+  encode: { bytes: base64Bytes, numericStrings: true, wellFormed: true, wellKnown: writeWellKnown },
 };
+
+/** A number stands for no two integers: one that it cannot tell from its neighbour is refused. */
+function exactInteger(value: number | bigint): number {
+  if (typeof value === 'number') return value;
+  throw new WireError(`the integer ${value} is beyond what numbers hold exactly`);
+}
 
 const NATIVE_SHAPE: { readonly decode: DecodeShape; readonly encode: EncodeShape } = {
   decode: {
     names: 'camel',
     defaults: true,
     bytes: (value) => Buffer.from(value),
-    integer64: Number,
+    integer64: exactInteger,
     floating: (value) => value,
     enumeration: (value, label) => label ?? value,
     wellKnown: () => undefined,
@@ -63,6 +65,7 @@ const NATIVE_SHAPE: { readonly decode: DecodeShape; readonly encode: EncodeShape
   encode: {
     bytes: (value) => (value instanceof Uint8Array ? value : undefined),
     numericStrings: false,
+    wellFormed: false,
     wellKnown: () => undefined,
   },
 };
@@ -87,7 +90,9 @@ function createCodec(source: TableSource, shape: typeof JSON_SHAPE): Codec {
         return special ? special(reader, context) : decodeInto(reader, typeName, context, {});
       } catch (cause) {
         const reason = cause instanceof Error ? cause.message : String(cause);
-        const error = new MessageError(typeName, [{ path: '', message: `not a valid message: ${reason}` }]);
+        const error = new MessageError(typeName, [
+          { path: context.path.toString(), message: `not a valid message: ${reason}` },
+        ]);
         error.cause = cause;
         throw error;
       }

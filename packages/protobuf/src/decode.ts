@@ -15,7 +15,7 @@ export interface DecodeShape {
   bytes(value: Buffer): unknown;
   integer64(value: number | bigint): unknown;
   floating(value: number): unknown;
-  enumeration(value: number, label: string | undefined): unknown;
+  enumeration(value: number, label: string | undefined, typeName: string): unknown;
   /** Reads messages that have a form of their own; undefined where the message is plain. */
   wellKnown(typeName: string): ((reader: Reader, context: DecodeContext) => unknown) | undefined;
 }
@@ -29,7 +29,17 @@ export interface DecodeContext {
   depth: number;
 }
 
+/** As deep as protobuf's own readers go. */
 const MAX_DEPTH = 100;
+
+/** Runs `read` one level deeper; what is deeper than any sensible message is refused before the stack overflows. */
+export function deeper<T>(context: DecodeContext, read: () => T): T {
+  if (++context.depth > MAX_DEPTH) throw new WireError(`messages are nested more than ${MAX_DEPTH} deep`);
+  const result = read();
+  context.depth--;
+  return result;
+}
+
 const WIRE_TYPES: Record<FieldType, number> = {
   d: 1,
   f: 5,
@@ -110,17 +120,20 @@ const ZERO: Record<Exclude<FieldType, 'm' | 'e'>, (shape: DecodeShape) => unknow
   B: (shape) => shape.bytes(Buffer.alloc(0)),
 };
 
+function enumeration(value: number, typeName: string, context: DecodeContext): unknown {
+  return context.shape.enumeration(value, context.tables.enum(typeName).byNumber.get(value), typeName);
+}
+
 function readScalar(reader: Reader, field: Field, type: FieldType, context: DecodeContext): unknown {
   if (type === 'e') {
-    const value = reader.varint32() | 0;
-    return context.shape.enumeration(value, context.tables.enum(field.typeName as string).byNumber.get(value));
+    return enumeration(reader.varint32() | 0, field.typeName as string, context);
   }
   return READ_SCALAR[type as Exclude<FieldType, 'm' | 'e'>](reader, context.shape);
 }
 
 function zeroOf(field: Field, context: DecodeContext): unknown {
   if (field.type === 'e') {
-    return context.shape.enumeration(0, context.tables.enum(field.typeName as string).byNumber.get(0));
+    return enumeration(0, field.typeName as string, context);
   }
   return ZERO[field.type as Exclude<FieldType, 'm' | 'e'>](context.shape);
 }
@@ -132,19 +145,24 @@ function readMessage(reader: Reader, field: Field, context: DecodeContext, into:
   return decodeInto(reader.message(), typeName, context, (into as PlainObject | undefined) ?? {});
 }
 
+/** A map is a list of entries with a key of number 1 and a value of number 2. */
+const KEY_TAG = 1 << 3;
+const VALUE_TAG = 2 << 3;
+
 function readMapEntry(reader: Reader, field: Field, context: DecodeContext, map: PlainObject): void {
   const entry = reader.message();
   const keyField: Field = { ...field, type: field.keyType as FieldType };
   let key: unknown = zeroOf(keyField, context);
   let value: Reader | undefined;
   while (!entry.done) {
-    const tag = entry.varint32();
-    if (tag >>> 3 === 1) key = readScalar(entry, keyField, keyField.type, context);
-    else {
-      const start = entry.position;
-      entry.skip(tag & 7);
-      if (tag >>> 3 === 2) value = new Reader(entry.bytes, start, entry.position);
+    const tag = entry.tag();
+    if (tag === KEY_TAG + WIRE_TYPES[keyField.type]) {
+      key = readScalar(entry, keyField, keyField.type, context);
+      continue;
     }
+    const start = entry.position;
+    entry.skip(tag);
+    if (tag === VALUE_TAG + WIRE_TYPES[field.type]) value = new Reader(entry.bytes, start, entry.position);
   }
   context.path.enterKey(String(key));
   setOwn(map, String(key), readMapValue(value, field, context));
@@ -178,8 +196,12 @@ function readRepeated(reader: Reader, wireType: number, field: Field, context: D
   list.push(readScalar(reader, field, field.type, context));
 }
 
+function nameOf(field: Field, context: DecodeContext): string {
+  return context.shape.names === 'proto' ? field.protoName : field.jsonName;
+}
+
 function readField(reader: Reader, wireType: number, field: Field, context: DecodeContext, target: PlainObject): void {
-  const name = context.shape.names === 'proto' ? field.protoName : field.jsonName;
+  const name = nameOf(field, context);
   if (field.presence === '=') {
     const value = readScalar(reader, field, field.type, context);
     if (value === zeroOf(field, context)) delete target[name];
@@ -188,8 +210,10 @@ function readField(reader: Reader, wireType: number, field: Field, context: Deco
   }
   context.path.enter(name);
   if (field.presence === '*' || field.presence === '+') {
-    target[name] ??= [];
-    readRepeated(reader, wireType, field, context, target[name] as unknown[]);
+    const list = (target[name] ?? []) as unknown[];
+    readRepeated(reader, wireType, field, context, list);
+    // A packed field of no items sets nothing.
+    if (list.length > 0) target[name] = list;
   } else if (field.presence === '%') {
     target[name] ??= {};
     readMapEntry(reader, field, context, target[name] as PlainObject);
@@ -207,28 +231,19 @@ function fits(field: Field, wireType: number): boolean {
   return wireType === 2 && (field.presence === '*' || field.presence === '+');
 }
 
-function clearOneof(target: PlainObject, field: Field, typeName: string, context: DecodeContext): void {
-  for (const other of context.tables.message(typeName).fields) {
-    if (other.oneof === field.oneof && other !== field) {
-      delete target[context.shape.names === 'proto' ? other.protoName : other.jsonName];
-    }
-  }
-}
-
 /** Reads the rest of `reader` as one message into `target`, merging as the format asks. */
 export function decodeInto(reader: Reader, typeName: string, context: DecodeContext, target: PlainObject): PlainObject {
   if (++context.depth > MAX_DEPTH) throw new WireError(`messages are nested more than ${MAX_DEPTH} deep`);
   const message = context.tables.message(typeName);
   while (!reader.done) {
-    const tag = reader.varint32();
+    const tag = reader.tag();
     const field = message.byNumber.get(tag >>> 3);
     const wireType = tag & 7;
     if (field && fits(field, wireType)) {
-      if (field.oneof) clearOneof(target, field, typeName, context);
+      for (const rival of field.rivals) delete target[nameOf(rival, context)];
       readField(reader, wireType, field, context, target);
     } else {
-      if (tag >>> 3 === 0) throw new WireError('a field has the number 0');
-      reader.skip(wireType);
+      reader.skip(tag);
       context.unknownField?.(context.path.toString(), typeName, tag >>> 3);
     }
   }
@@ -239,7 +254,7 @@ export function decodeInto(reader: Reader, typeName: string, context: DecodeCont
 
 function fillDefaults(target: PlainObject, fields: readonly Field[], context: DecodeContext): void {
   for (const field of fields) {
-    const name = context.shape.names === 'proto' ? field.protoName : field.jsonName;
+    const name = nameOf(field, context);
     if (target[name] !== undefined) continue;
     if (field.presence === '=') target[name] = zeroOf(field, context);
     else if (field.presence === '*' || field.presence === '+') target[name] = [];

@@ -10,6 +10,8 @@ export interface EncodeShape {
   bytes(value: unknown): Uint8Array | undefined;
   /** Whether numbers may be written as decimal strings, as ProtoJSON allows. */
   readonly numericStrings: boolean;
+  /** Whether strings that are no Unicode are refused; else U+FFFD stands in for what is not. */
+  readonly wellFormed: boolean;
   /** Writes messages that have a form of their own; undefined where the message is plain. */
   wellKnown(typeName: string): ((value: unknown, context: EncodeContext) => void) | undefined;
 }
@@ -24,6 +26,8 @@ export interface EncodeContext {
 }
 
 const MAX_DEPTH = 100;
+/** The enum whose only value is null in ProtoJSON. */
+export const NULL_VALUE = 'google.protobuf.NullValue';
 
 export function report(context: EncodeContext, expected: string, value: unknown): void {
   context.violations.push({ path: context.path.toString(), message: `expected ${expected}, got ${picture(value)}` });
@@ -52,28 +56,39 @@ function toInteger(value: unknown, numericStrings: boolean): number | bigint | u
 
 function integer(value: unknown, range: IntegerRange, context: EncodeContext): number | bigint {
   const number = toInteger(value, context.shape.numericStrings);
-  if (number === undefined || number < range.min || number > range.max) {
+  const isExact = context.shape.numericStrings || Number.isSafeInteger(Number(number));
+  if (number === undefined || number < range.min || number > range.max || !isExact) {
     report(context, range.what, value);
     return 0;
   }
   return number;
 }
 
-function floating(value: unknown, context: EncodeContext): number {
+const MAX_FLOAT = 3.4028234663852886e38;
+
+function toFloating(value: unknown, numericStrings: boolean): number | undefined {
   if (typeof value === 'number') return value;
-  if (context.shape.numericStrings && typeof value === 'string') {
-    if (value === 'NaN') return Number.NaN;
-    if (value === 'Infinity') return Number.POSITIVE_INFINITY;
-    if (value === '-Infinity') return Number.NEGATIVE_INFINITY;
-    if (/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value)) return Number(value);
+  if (!numericStrings || typeof value !== 'string') return undefined;
+  if (value === 'NaN') return Number.NaN;
+  if (value === 'Infinity') return Number.POSITIVE_INFINITY;
+  if (value === '-Infinity') return Number.NEGATIVE_INFINITY;
+  if (!/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value)) return undefined;
+  return Number.isFinite(Number(value)) ? Number(value) : undefined;
+}
+
+function floating(value: unknown, largest: number, context: EncodeContext): number {
+  const number = toFloating(value, context.shape.numericStrings);
+  if (number === undefined || (Number.isFinite(number) && Math.abs(number) > largest)) {
+    report(context, largest === MAX_FLOAT ? 'a number of 32-bit floating point' : 'a number', value);
+    return 0;
   }
-  report(context, 'a number', value);
-  return 0;
+  return number;
 }
 
 function enumNumber(value: unknown, field: Field, context: EncodeContext): number {
   const known = context.tables.enum(field.typeName as string);
-  if (typeof value === 'number' && Number.isInteger(value)) return value;
+  if (typeof value === 'number' && (value | 0) === value) return value;
+  if (value === null && field.typeName === NULL_VALUE) return 0;
   const number = typeof value === 'string' ? known.byName.get(value) : undefined;
   if (number !== undefined) return number;
   const names = [...known.byName.keys()];
@@ -94,8 +109,8 @@ function writeSigned32(number: number, context: EncodeContext): void {
 }
 
 const WRITE_SCALAR: Record<Exclude<FieldType, 'm'>, WriteScalar> = {
-  d: (value, _, context) => context.writer.double(floating(value, context)),
-  f: (value, _, context) => context.writer.float(floating(value, context)),
+  d: (value, _, context) => context.writer.double(floating(value, Number.MAX_VALUE, context)),
+  f: (value, _, context) => context.writer.float(floating(value, MAX_FLOAT, context)),
   i: (value, _, context) => writeSigned32(Number(integer(value, INT32, context)), context),
   u: (value, _, context) => context.writer.varint32(Number(integer(value, UINT32, context))),
   z: (value, _, context) => {
@@ -129,8 +144,10 @@ const WRITE_SCALAR: Record<Exclude<FieldType, 'm'>, WriteScalar> = {
     context.writer.varint32(value === true ? 1 : 0);
   },
   s: (value, _, context) => {
-    if (typeof value === 'string') context.writer.string(value);
-    else report(context, 'a string', value);
+    if (typeof value !== 'string') report(context, 'a string', value);
+    else if (context.shape.wellFormed && !value.isWellFormed())
+      report(context, 'a string without half surrogates', value);
+    else context.writer.string(value);
   },
   B: (value, _, context) => {
     const bytes = context.shape.bytes(value);
@@ -162,9 +179,14 @@ const WIRE_TYPES: Record<FieldType, WireType> = {
 
 /** Writes `value` as the message `typeName`, without tag or length. */
 export function writeBody(typeName: string, value: unknown, context: EncodeContext): void {
-  const special = context.shape.wellKnown(typeName);
-  if (special) special(value, context);
-  else encodeMessage(context.tables.message(typeName), value, context);
+  if (++context.depth > MAX_DEPTH) {
+    context.violations.push({ path: context.path.toString(), message: `nested more than ${MAX_DEPTH} deep` });
+  } else {
+    const special = context.shape.wellKnown(typeName);
+    if (special) special(value, context);
+    else encodeMessage(context.tables.message(typeName), value, context);
+  }
+  context.depth--;
 }
 
 function writeMessage(number: number, typeName: string, value: unknown, context: EncodeContext): void {
@@ -241,6 +263,7 @@ function isDefault(field: Field, value: unknown): boolean {
   if (field.presence !== '=') return false;
   // A 64-bit zero is written as '0' in ProtoJSON; of a string field '0' is a value like any other.
   if (value === '0') return field.type !== 's';
+  if (value instanceof Uint8Array) return value.length === 0;
   return value === 0 || value === '' || value === false || value === 0n;
 }
 
@@ -257,8 +280,9 @@ function unknownKeys(message: Message, value: Record<string, unknown>, context: 
 }
 
 function isSet(field: Field, value: unknown): boolean {
-  // null is "not set", but for google.protobuf.Value, where it is a value.
-  return value !== undefined && (value !== null || field.typeName === 'google.protobuf.Value');
+  // null is "not set", but where it is a value.
+  if (value !== null) return value !== undefined;
+  return field.typeName === 'google.protobuf.Value' || field.typeName === NULL_VALUE;
 }
 
 /** The name under which `value` has the field; a field may be spelled in both ways that ProtoJSON allows, once. */
@@ -311,11 +335,5 @@ function encodeMessage(message: Message, value: unknown, context: EncodeContext)
     report(context, `an object (${message.name})`, value);
     return;
   }
-  if (++context.depth > MAX_DEPTH) {
-    context.violations.push({ path: context.path.toString(), message: `nested more than ${MAX_DEPTH} deep` });
-    context.depth--;
-    return;
-  }
   if (encodeFields(message, value, context) !== Object.keys(value).length) unknownKeys(message, value, context);
-  context.depth--;
 }

@@ -9,7 +9,8 @@ export function unsigned64(low: number, high: number): number | bigint {
 
 export function signed64(low: number, high: number): number | bigint {
   const signedHigh = high | 0;
-  if (signedHigh >= -0x20_0000 && signedHigh <= 0x1f_ffff) return signedHigh * TWO_32 + low;
+  const isExact = signedHigh >= -0x20_0000 && signedHigh <= 0x1f_ffff && (signedHigh !== -0x20_0000 || low !== 0);
+  if (isExact) return signedHigh * TWO_32 + low;
   return BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low));
 }
 
@@ -38,7 +39,8 @@ export function zigzag64(value: number | bigint): { readonly low: number; readon
 
 /** The shortest decimal that reads back as the same 32-bit float, as canonical ProtoJSON prints it. */
 export function shortestFloat(value: number): number {
-  for (let digits = 6; digits < 9; digits++) {
+  // The smallest of all have fewer digits than the six that every other float has.
+  for (let digits = Math.abs(value) < 1.2e-38 ? 1 : 6; digits < 9; digits++) {
     const candidate = Number(value.toPrecision(digits));
     if (Math.fround(candidate) === value) return candidate;
   }

@@ -27,6 +27,8 @@ export interface Field {
   /** The full name of the message or enum. */
   readonly typeName: string | undefined;
   readonly oneof: string | undefined;
+  /** The other fields of its oneof. */
+  readonly rivals: readonly Field[];
 }
 
 export interface Message {
@@ -70,11 +72,18 @@ function parseField(text: string): Field {
     keyType: isMap ? (kind[1] as ScalarType) : undefined,
     typeName,
     oneof: oneof?.slice(1),
+    rivals: [],
   };
 }
 
+function rivalsOf(field: Field, fields: readonly Field[]): readonly Field[] {
+  if (field.oneof === undefined) return [];
+  return fields.filter((other) => other !== field && other.oneof === field.oneof);
+}
+
 function parseMessage(name: string, body: string): Message {
-  const fields = body === '' ? [] : body.split(';').map(parseField);
+  const parsed = body === '' ? [] : body.split(';').map(parseField);
+  const fields = parsed.map((field) => Object.assign(field, { rivals: rivalsOf(field, parsed) }));
   const byName = new Map<string, Field>();
   for (const field of fields) {
     byName.set(field.jsonName, field);

@@ -2,117 +2,24 @@
  * The messages with a ProtoJSON form of their own: https://protobuf.dev/programming-guides/json/.
  *
  * An `Any` whose type the tables do not hold is kept whole as `{ "@type": …, "@bytes": <base64> }`, a form of this
- * package, so that what cannot be read can still be shown and passed on.
+ * package, so that what cannot be read can still be shown and passed on. An `Any` without a type is `{}`.
  */
-import { type DecodeContext, decodeInto } from './decode.ts';
+import { base64Bytes } from './base64.ts';
+import { type DecodeContext, decodeInto, deeper } from './decode.ts';
 import { type EncodeContext, eachItem, encodeField, isPlainObject, report, writeBody } from './encode.ts';
-import { halves, signed64 } from './numbers.ts';
-import type { Field } from './table.ts';
+import { lowerCamelCase } from './table.ts';
+import { duration, passOver, timestamp } from './times.ts';
+import type { Read, WellKnown, Write } from './well-known-form.ts';
 import { Reader } from './wire.ts';
-
-type Read = (reader: Reader, context: DecodeContext) => unknown;
-type Write = (value: unknown, context: EncodeContext) => void;
-
-interface WellKnown {
-  readonly read: Read;
-  readonly write: Write;
-}
 
 function plain(typeName: string, reader: Reader, context: DecodeContext): Record<string, unknown> {
   return decodeInto(reader, typeName, context, {});
 }
 
-/** Seconds and nanoseconds of a Duration or Timestamp. */
-function readTime(reader: Reader): { readonly seconds: number; readonly nanos: number } {
-  let seconds = 0;
-  let nanos = 0;
-  while (!reader.done) {
-    const tag = reader.varint32();
-    if (tag === 8) {
-      reader.varint64();
-      seconds = Number(signed64(reader.low, reader.high));
-    } else if (tag === 16) nanos = reader.varint32() | 0;
-    else reader.skip(tag & 7);
-  }
-  return { seconds, nanos };
-}
-
-function writeTime(seconds: number, nanos: number, context: EncodeContext): void {
-  if (seconds !== 0) {
-    const { low, high } = halves(seconds);
-    context.writer.tag(1, 0);
-    context.writer.varint64(low, high);
-  }
-  if (nanos !== 0) {
-    context.writer.tag(2, 0);
-    context.writer.varint64(nanos >>> 0, nanos < 0 ? 0xffff_ffff : 0);
-  }
-}
-
-function fraction(nanos: number): string {
-  const digits = String(Math.abs(nanos)).padStart(9, '0');
-  if (nanos === 0) return '';
-  if (digits.endsWith('000000')) return `.${digits.slice(0, 3)}`;
-  return digits.endsWith('000') ? `.${digits.slice(0, 6)}` : `.${digits}`;
-}
-
-const MAX_DURATION_SECONDS = 315_576_000_000;
-
-const duration: WellKnown = {
-  read(reader) {
-    const { seconds, nanos } = readTime(reader);
-    const sign = seconds < 0 || nanos < 0 ? '-' : '';
-    return `${sign}${Math.abs(seconds)}${fraction(nanos)}s`;
-  },
-  write(value, context) {
-    const match = typeof value === 'string' ? /^(-?)(\d+)(?:\.(\d{1,9}))?s$/.exec(value) : null;
-    const seconds = Number(match?.[2]);
-    if (!match || seconds > MAX_DURATION_SECONDS) {
-      report(context, 'a duration such as "0.250s"', value);
-      return;
-    }
-    const sign = match[1] === '-' ? -1 : 1;
-    writeTime(sign * seconds, sign * Number((match[3] ?? '').padEnd(9, '0')), context);
-  },
-};
-
-const timestamp: WellKnown = {
-  read(reader) {
-    const { seconds, nanos } = readTime(reader);
-    const date = new Date(seconds * 1000);
-    if (Number.isNaN(date.getTime())) return `${seconds}${fraction(nanos)}`;
-    return date.toISOString().replace(/\.\d+Z$/, `${fraction(nanos)}Z`);
-  },
-  write(value, context) {
-    const match =
-      typeof value === 'string'
-        ? /^(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$/.exec(value)
-        : null;
-    const milliseconds = match ? Date.parse(`${match[1]}${match[3]}`) : Number.NaN;
-    if (!match || Number.isNaN(milliseconds)) {
-      report(context, 'a time such as "2026-01-02T03:04:05Z"', value);
-      return;
-    }
-    writeTime(milliseconds / 1000, Number((match[2] ?? '').padEnd(9, '0')), context);
-  },
-};
-
-/** The field of a message that has one alone. */
-function onlyField(typeName: string, context: EncodeContext): Field {
-  return context.tables.message(typeName).fields[0] as Field;
-}
-
-/** A wrapper's value stands for the wrapper. */
-function wrapper(typeName: string): WellKnown {
-  return {
-    read(reader, context) {
-      const value = plain(typeName, reader, context).value;
-      return value ?? ZERO_OF_WRAPPER[typeName];
-    },
-    write(value, context) {
-      encodeField(onlyField(typeName, context), value, context);
-    },
-  };
+/** Writes the only field of a message that has one alone. */
+function writeOnly(typeName: string, value: unknown, context: EncodeContext): void {
+  const [field] = context.tables.message(typeName).fields;
+  if (field) encodeField(field, value, context);
 }
 
 const ZERO_OF_WRAPPER: Readonly<Record<string, unknown>> = {
@@ -127,24 +34,39 @@ const ZERO_OF_WRAPPER: Readonly<Record<string, unknown>> = {
   'google.protobuf.DoubleValue': 0,
 };
 
+/** A wrapper's value stands for the wrapper. */
+function wrapper(typeName: string): WellKnown {
+  return {
+    read: (reader, context) => plain(typeName, reader, context).value ?? ZERO_OF_WRAPPER[typeName],
+    write: (input, context) => writeOnly(typeName, input, context),
+  };
+}
+
+/** Numbers of the arms of google.protobuf.Value with their wire types, as tags. */
+const VALUE_TAGS = { null: 8, number: 17, string: 26, boolean: 32, struct: 42, list: 50 } as const;
+
+function readArm(reader: Reader, tag: number, context: DecodeContext): unknown {
+  if (tag === VALUE_TAGS.number) return reader.double();
+  if (tag === VALUE_TAGS.string) return reader.string();
+  if (tag === VALUE_TAGS.struct) return struct.read(reader.message(), context);
+  if (tag === VALUE_TAGS.list) return list.read(reader.message(), context);
+  reader.varint64();
+  return tag === VALUE_TAGS.boolean ? reader.low !== 0 || reader.high !== 0 : null;
+}
+
+const TAGS_OF_VALUE: ReadonlySet<number> = new Set(Object.values(VALUE_TAGS));
+
 const value: WellKnown = {
   read(reader, context) {
-    let result: unknown = null;
-    while (!reader.done) {
-      const tag = reader.varint32();
-      if (tag === 8) {
-        reader.varint64();
-        result = null;
-      } else if (tag === 17) result = reader.double();
-      else if (tag === 26) result = reader.string();
-      else if (tag === 32) {
-        reader.varint64();
-        result = reader.low !== 0;
-      } else if (tag === 42) result = struct.read(reader.message(), context);
-      else if (tag === 50) result = list.read(reader.message(), context);
-      else reader.skip(tag & 7);
-    }
-    return result;
+    return deeper(context, () => {
+      let result: unknown = null;
+      while (!reader.done) {
+        const tag = reader.tag();
+        if (TAGS_OF_VALUE.has(tag)) result = readArm(reader, tag, context);
+        else passOver(reader, tag, 'google.protobuf.Value', context);
+      }
+      return result;
+    });
   },
   write(input, context) {
     const { writer } = context;
@@ -160,24 +82,26 @@ const value: WellKnown = {
     } else if (typeof input === 'boolean') {
       writer.tag(4, 0);
       writer.varint32(input ? 1 : 0);
-    } else {
+    } else if (isPlainObject(input) || Array.isArray(input)) {
       writer.tag(Array.isArray(input) ? 6 : 5, 2);
       const mark = writer.begin();
-      (Array.isArray(input) ? list : struct).write(input, context);
+      writeBody(Array.isArray(input) ? 'google.protobuf.ListValue' : 'google.protobuf.Struct', input, context);
       writer.end(mark);
-    }
+    } else report(context, 'a value of JSON', input);
   },
 };
 
 const list: WellKnown = {
   read(reader, context) {
-    const items: unknown[] = [];
-    while (!reader.done) {
-      const tag = reader.varint32();
-      if (tag === 10) items.push(nested(() => value.read(reader.message(), context), context));
-      else reader.skip(tag & 7);
-    }
-    return items;
+    return deeper(context, () => {
+      const items: unknown[] = [];
+      while (!reader.done) {
+        const tag = reader.tag();
+        if (tag === 10) items.push(value.read(reader.message(), context));
+        else passOver(reader, tag, 'google.protobuf.ListValue', context);
+      }
+      return items;
+    });
   },
   write(input, context) {
     if (!Array.isArray(input)) {
@@ -187,40 +111,34 @@ const list: WellKnown = {
     eachItem(input, context, (item) => {
       context.writer.tag(1, 2);
       const mark = context.writer.begin();
-      value.write(item, context);
+      writeBody('google.protobuf.Value', item, context);
       context.writer.end(mark);
     });
   },
 };
 
-function nested<T>(read: () => T, context: DecodeContext): T {
-  if (++context.depth > 100) throw new Error('values are nested more than 100 deep');
-  const result = read();
-  context.depth--;
-  return result;
-}
-
 const struct: WellKnown = {
-  read(reader, context) {
-    return nested(() => plain('google.protobuf.Struct', reader, context).fields ?? {}, context);
-  },
+  read: (reader, context) => plain('google.protobuf.Struct', reader, context).fields ?? {},
   write(input, context) {
-    if (isPlainObject(input)) encodeField(onlyField('google.protobuf.Struct', context), input, context);
+    if (isPlainObject(input)) writeOnly('google.protobuf.Struct', input, context);
     else report(context, 'an object', input);
   },
 };
 
+/** Paths are spelled in lowerCamelCase in ProtoJSON, each of their names. */
 const fieldMask: WellKnown = {
   read(reader, context) {
     const paths = (plain('google.protobuf.FieldMask', reader, context).paths ?? []) as string[];
-    return paths.join(',');
+    return paths.map(lowerCamelCase).join(',');
   },
   write(input, context) {
     if (typeof input !== 'string') {
       report(context, 'a comma-separated list of fields', input);
       return;
     }
-    encodeField(onlyField('google.protobuf.FieldMask', context), input === '' ? [] : input.split(','), context);
+    const paths = input === '' ? [] : input.split(',');
+    const names = paths.map((path) => path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+    writeOnly('google.protobuf.FieldMask', names, context);
   },
 };
 
@@ -229,49 +147,78 @@ export function typeNameOf(typeUrl: string): string {
   return typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
 }
 
+function readContent(typeUrl: string, bytes: Buffer, context: DecodeContext): unknown {
+  if (typeUrl === '' && bytes.length === 0) return {};
+  const typeName = typeNameOf(typeUrl);
+  if (!context.tables.has(typeName)) return { '@type': typeUrl, '@bytes': bytes.toString('base64') };
+  const special = WELL_KNOWN[typeName];
+  if (special) return { '@type': typeUrl, value: special.read(new Reader(bytes), context) };
+  return decodeInto(new Reader(bytes), typeName, context, { '@type': typeUrl });
+}
+
+function refuse(name: string, message: string, context: EncodeContext): void {
+  context.path.enter(name);
+  context.violations.push({ path: context.path.toString(), message });
+  context.path.leave();
+}
+
+/** The content of an Any that is not empty; a message with a form of its own stands in `value`. */
+function writeContent(typeUrl: string, fields: Record<string, unknown>, context: EncodeContext): void {
+  const typeName = typeNameOf(typeUrl);
+  if (!WELL_KNOWN[typeName]) {
+    writeBody(typeName, fields, context);
+    return;
+  }
+  for (const name of Object.keys(fields)) {
+    if (name !== 'value') refuse(name, `${typeName} in an Any has "value" alone`, context);
+  }
+  context.path.enter('value');
+  writeBody(typeName, fields.value, context);
+  context.path.leave();
+}
+
 const any: WellKnown = {
   read(reader, context) {
-    let typeUrl = '';
-    let bytes = Buffer.alloc(0) as Buffer;
-    while (!reader.done) {
-      const tag = reader.varint32();
-      if (tag === 10) typeUrl = reader.string();
-      else if (tag === 18) bytes = reader.chunk();
-      else reader.skip(tag & 7);
-    }
-    const typeName = typeNameOf(typeUrl);
-    if (!context.tables.has(typeName)) return { '@type': typeUrl, '@bytes': bytes.toString('base64') };
-    const special = WELL_KNOWN[typeName];
-    if (special) return { '@type': typeUrl, value: special.read(new Reader(bytes), context) };
-    return decodeInto(new Reader(bytes), typeName, context, { '@type': typeUrl });
+    return deeper(context, () => {
+      let typeUrl = '';
+      let bytes: Buffer = Buffer.alloc(0);
+      while (!reader.done) {
+        const tag = reader.tag();
+        if (tag === 10) typeUrl = reader.string();
+        else if (tag === 18) bytes = reader.chunk();
+        else passOver(reader, tag, 'google.protobuf.Any', context);
+      }
+      return readContent(typeUrl, bytes, context);
+    });
   },
   write(input, context) {
+    if (isPlainObject(input) && Object.keys(input).length === 0) return;
     const typeUrl = isPlainObject(input) ? input['@type'] : undefined;
     if (!isPlainObject(input) || typeof typeUrl !== 'string') {
       report(context, 'an object with "@type"', input);
       return;
     }
-    const typeName = typeNameOf(typeUrl);
-    const { '@type': _, ...fields } = input;
-    if (typeof fields['@bytes'] !== 'string' && !context.tables.has(typeName)) {
+    const { '@type': _, '@bytes': encoded, ...fields } = input;
+    const kept = base64Bytes(encoded);
+    if (!kept && !context.tables.has(typeNameOf(typeUrl))) {
       context.violations.push({ path: context.path.toString(), message: `the type ${typeUrl} is not known` });
       return;
     }
     const { writer } = context;
-    writer.tag(1, 2);
-    writer.string(typeUrl);
+    if (typeUrl !== '') {
+      writer.tag(1, 2);
+      writer.string(typeUrl);
+    }
+    const start = writer.position;
     writer.tag(2, 2);
     const mark = writer.begin();
-    if (typeof fields['@bytes'] === 'string') {
-      writer.end(mark);
-      writer.position = mark;
-      writer.chunk(Buffer.from(fields['@bytes'], 'base64'));
-      return;
-    }
-    const special = WELL_KNOWN[typeName];
-    if (special) special.write(fields.value, context);
-    else writeBody(typeName, fields, context);
-    writer.end(mark);
+    if (kept) {
+      writer.raw(kept);
+      for (const name of Object.keys(fields)) refuse(name, 'cannot stand beside "@bytes"', context);
+    } else writeContent(typeUrl, fields, context);
+    // A content without bytes is not written, as any other empty field of bytes.
+    if (writer.position === mark + 1) writer.position = start;
+    else writer.end(mark);
   },
 };
 

@@ -12,6 +12,8 @@ export class WireError extends Error {
   override readonly name = 'WireError';
 }
 
+const MAX_GROUPS = 100;
+
 /** A cursor over one message's bytes. */
 export class Reader {
   readonly bytes: Buffer;
@@ -34,6 +36,13 @@ export class Reader {
   #byte(): number {
     if (this.position >= this.end) throw new WireError('the message ends inside a field');
     return this.bytes[this.position++] as number;
+  }
+
+  /** A field's number, shifted left by 3, with its wire type. */
+  tag(): number {
+    const tag = this.varint32();
+    if (tag >>> 3 === 0) throw new WireError('a field has the number 0');
+    return tag;
   }
 
   /** A varint cut to 32 bits, as the format asks of readers of 32-bit fields. */
@@ -114,12 +123,26 @@ export class Reader {
     return new Reader(this.bytes, start, start + length);
   }
 
-  skip(wireType: number): void {
+  /** Passes over the value of the field that `tag` begins; groups, which proto3 has not, whole. */
+  skip(tag: number): void {
+    const wireType = tag & 7;
     if (wireType === 0) this.varint64();
     else if (wireType === 1) this.#advance(8);
     else if (wireType === 2) this.#advance(this.varint32());
+    else if (wireType === 3) this.#skipGroup(tag);
     else if (wireType === 5) this.#advance(4);
-    else throw new WireError(`wire type ${wireType} is not supported`);
+    else throw new WireError(`wire type ${wireType} is not one that can begin a field`);
+  }
+
+  #skipGroup(tag: number): void {
+    const open = [tag >>> 3];
+    while (open.length > 0) {
+      const inner = this.tag();
+      if ((inner & 7) === 3) open.push(inner >>> 3);
+      else if ((inner & 7) !== 4) this.skip(inner);
+      else if (open.pop() !== inner >>> 3) throw new WireError('a group ends that was not begun');
+      if (open.length > MAX_GROUPS) throw new WireError(`groups are nested more than ${MAX_GROUPS} deep`);
+    }
   }
 }
 
@@ -188,6 +211,11 @@ export class Writer {
 
   chunk(bytes: Uint8Array): void {
     this.varint32(bytes.length);
+    this.raw(bytes);
+  }
+
+  /** Bytes without a length before them. */
+  raw(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
     this.#buffer.set(bytes, this.position);
     this.position += bytes.length;

@@ -32,7 +32,8 @@ function typeText(field: FieldDescriptor): string {
     const name = bare(field.typeName);
     return WELL_KNOWN[name] ?? identifier(name);
   }
-  if (field.type === ENUM_TYPE) return identifier(bare(field.typeName));
+  if (field.type === ENUM_TYPE)
+    return field.typeName === '.google.protobuf.NullValue' ? 'null' : identifier(bare(field.typeName));
   if (field.type === 8) return 'boolean';
   if (field.type === 9 || field.type === 12) return 'string';
   return INTEGERS_64.has(field.type) ? 'string | number' : 'number';
