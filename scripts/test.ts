@@ -79,6 +79,7 @@ async function main(packages: readonly string[]): Promise<number> {
   if (packages.length === 0) {
     results.push(await check('types', [bin('typescript', 'tsc'), '--noEmit', '-p', 'tsconfig.json']));
     results.push(await check('style', [bin('@biomejs/biome', 'biome'), 'check', '.']));
+    results.push(await check('lock file', ['scripts/lock.ts', '--check']));
     results.push(await check('layers', ['scripts/check-layers.ts']));
   }
   results.push(await tests(packages));

@@ -9,6 +9,7 @@ import { type Announced, announce, clearGone } from './announce.ts';
 import { serverCertificate } from './certificate.ts';
 import { systemClock } from './clock.ts';
 import { type HttpServer, serveHttp } from './http.ts';
+import { reachableAddress } from './reachable.ts';
 import { Switchboard } from './switchboard.ts';
 import type { Clock, RunningService, ServiceContext, ServiceName } from './types.ts';
 
@@ -29,7 +30,7 @@ export interface HostOptions {
   readonly adminListen: string;
   /** `host:port` of /live, /ready and /metrics. */
   readonly httpListen: string;
-  /** What agents and administrators are told to connect to; default: as bound. */
+  /** What agents and administrators are told to connect to; default: as bound, where that is one address. */
   readonly advertise?: string;
   readonly version: string;
   readonly clock?: Clock;
@@ -191,7 +192,8 @@ class ServiceHost implements Host {
       if (!running) return [];
       const bound = running.node.length > 0 ? this.nodeAddress() : this.adminAddress();
       const notReadyBecause = () => running.notReadyBecause();
-      return [{ service: hosted.name, id, address: advertise ?? bound ?? '', startedAtMs, version, notReadyBecause }];
+      const address = advertise ?? (bound === undefined || bound.startsWith('unix:') ? '' : reachableAddress(bound));
+      return [{ service: hosted.name, id, address, startedAtMs, version, notReadyBecause }];
     });
   }
 

@@ -73,7 +73,8 @@ export function instanceDirectory(bus: Bus, clock: Clock): InstanceDirectory {
 }
 
 function order(instance: Instance): number {
-  return SERVICE_NAMES.findIndex((name) => name === instance.service);
+  const names: readonly string[] = SERVICE_NAMES;
+  return names.indexOf(instance.service);
 }
 
 export function instanceKey(service: ServiceName, instanceId: string): string {

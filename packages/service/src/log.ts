@@ -58,7 +58,7 @@ export function createLogger(options: LogOptions): Logger {
   const settings: LoggerOptions = {
     name: options.name,
     level: options.level ?? 'info',
-    base: pretty ? null : { pid: process.pid },
+    base: pretty ? {} : { pid: process.pid },
     redact: { paths: REDACTED, censor: '(hidden)' },
   };
   return pino(settings, pretty ? prettyStderr : pino.destination({ dest: 2, sync: true }));

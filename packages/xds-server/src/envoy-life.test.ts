@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import type { Workload } from '@weft/contracts/bus';
+import { createTestMesh } from '@weft/identity/testing';
 import { sketchWorkload } from '@weft/model/testing';
 import { sketchRoute } from '@weft/policies/testing';
 import { type Application, call, startApplication } from './testing/applications.ts';
@@ -143,6 +145,57 @@ for (const variant of VARIANTS) {
     assert.ok(server.service.notReadyBecause() === undefined);
   });
 }
+
+/** What a listener says to a caller with that certificate, or none: nothing is what it should be. */
+function answerTo(port: number, credential: { readonly cert?: string; readonly key?: string }): Promise<string> {
+  return new Promise((resolve) => {
+    let received = '';
+    const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false, ...credential });
+    socket.on('secureConnect', () => socket.write('GET / HTTP/1.1\r\nHost: stock.mesh\r\n\r\n'));
+    socket.on('data', (chunk: Buffer) => {
+      received += chunk.toString();
+      if (received.includes('}')) socket.destroy();
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => resolve(received));
+  });
+}
+
+test('nobody gets a byte through who is not of the mesh, or is another than the registry says', options, async (t) => {
+  const pair = await openPair(t, 'DELTA_GRPC');
+  const { ground, stock, web, app } = pair;
+  await ground.status('shop/web-1', ({ snapshot }) => snapshot !== '');
+  const port = stock.ports[0]?.inboundPort ?? 0;
+  const of = ({ chainPem: cert, keyPem: key }: { readonly chainPem: string; readonly keyPem: string }) => ({
+    cert,
+    key,
+  });
+  assert.match(await answerTo(port, of(ground.mesh.issue('shop', 'web'))), /^HTTP\/1.1 200/);
+  const seen = app.seen();
+  assert.equal(await answerTo(port, {}), '');
+  assert.equal(await answerTo(port, of(createTestMesh('weft.test').issue('shop', 'web'))), '');
+  assert.equal(await answerTo(port, of(createTestMesh('other.test').issue('shop', 'web'))), '');
+  const forger = sketchWorkload({
+    service: 'vault',
+    address: '127.0.0.1',
+    outboundPort: 0,
+    inboundPort: await freePort(),
+    applicationPort: app.port,
+  });
+  const registryRevision = await ground.register(forger);
+  ground.disguise(forger, stock);
+  const { server } = pair;
+  await startEnvoy(t, path ?? '', {
+    id: 'shop/vault-1',
+    cluster: 'vault',
+    server: server.address,
+    variant: 'DELTA_GRPC',
+  });
+  await ground.status('shop/vault-1', ({ acknowledgedRegistryRevision: has }) => has >= registryRevision);
+  await ground.status('shop/web-1', ({ acknowledgedRegistryRevision: has }) => has >= registryRevision);
+  assert.equal((await call({ port: web.outboundPort, path: 'http://vault.mesh/' })).status, 503);
+  assert.equal(app.seen(), seen);
+});
 
 test('Envoy compiles every regular expression that the schema lets through', options, async (t) => {
   const { ground, web } = await openPair(t, 'DELTA_GRPC');

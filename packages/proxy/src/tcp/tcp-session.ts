@@ -160,7 +160,7 @@ export class TcpSession {
     if (this.#isOver) return;
     const isClean = this.#client.readableEnded && this.#client.writableFinished;
     if (!isClean) this.#info.flags |= FLAG.DC;
-    this.#end(this.#client.readableEnded);
+    this.#end(isClean ? 'flush' : 'reset');
   }
 
   #onUpstreamGone(): void {
@@ -170,11 +170,11 @@ export class TcpSession {
     if (isClean && !this.#client.writableFinished) {
       // Everything came; what the client has not taken yet is still on its way.
       this.#releaseUpstream();
-      this.#client.once('finish', () => this.#end(true));
+      this.#client.once('finish', () => this.#end('flush'));
       return;
     }
     if (!isClean) this.#info.flags |= FLAG.UC;
-    this.#end(isClean);
+    this.#end(isClean ? 'flush' : 'reset');
   }
 
   #giveUp(flags: number): void {
@@ -192,19 +192,21 @@ export class TcpSession {
     cluster.stats.upstream_cx_destroy++;
   }
 
-  #end(isClean = false): void {
+  /** `reset`: one side broke off, and the other must not take that for an end. */
+  #end(how: 'flush' | 'reset' | 'close' = 'close'): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#idle.dispose();
     this.#connecting?.cancel();
     this.#releaseUpstream();
-    if (isClean) {
-      this.#upstream?.destroySoon();
-      this.#client.destroySoon();
-    } else {
-      this.#upstream?.destroy();
-      this.#client.destroy();
-    }
+    for (const socket of [this.#upstream, this.#client]) if (socket) endSocket(socket, how);
     this.#options.onEnd();
   }
+}
+
+function endSocket(socket: Socket, how: 'flush' | 'reset' | 'close'): void {
+  if (how === 'flush') socket.destroySoon();
+  // Of TLS it is the missing close_notify that tells.
+  else if (how === 'reset' && !('encrypted' in socket)) socket.resetAndDestroy();
+  else socket.destroy();
 }

@@ -35,7 +35,6 @@ export class DownstreamTls {
   readonly #handshakes = new Map<string, Handshake>();
   #server: Server | undefined;
   #validation: Validation | undefined;
-  #local: CertificateNames | undefined;
 
   constructor(config: DownstreamTlsConfig, secrets: SecretStore, warming: Warming, stats: TlsStats, clock: Clock) {
     this.#config = config;
@@ -83,7 +82,6 @@ export class DownstreamTls {
     const prepared = validation && prepareValidation(validation);
     const local = certificate && certificateNames(new X509Certificate(certificate.chain));
     this.#validation = prepared;
-    this.#local = local;
     const server = createServer(this.#options());
     server.on('secureConnection', (socket) => this.#onSecure(socket, prepared, local));
     server.on('tlsClientError', (error, socket) => this.#onError(error, socket));

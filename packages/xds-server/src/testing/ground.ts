@@ -177,6 +177,11 @@ export class Ground {
     return this.bus.state(states.workloads).put(key, workload);
   }
 
+  /** Has the proxy of a workload show another's certificate, as a forger would. */
+  disguise(workload: Workload, as: Workload): void {
+    this.#identities.set(`${workload.namespace}/${workload.id}`, as);
+  }
+
   deregister(workload: Workload): Promise<number> {
     return this.bus.state(states.workloads).delete(`${workload.namespace}/${workload.id}`);
   }

@@ -1,0 +1,7 @@
+/** Where the proxy tells what it does; pino's loggers are of this form. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
