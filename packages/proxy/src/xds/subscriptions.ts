@@ -13,8 +13,17 @@ export interface ResourceListener {
 
 /** Told of all resources of a type. */
 export interface CollectionListener {
-  /** What came and went in one update, by name. Gives what is wrong with each; the others are taken all the same. */
-  onUpdate(update: CollectionUpdate): readonly ConfigIssue[];
+  /**
+   * What came and went in one update, by name; the first is told even if it is empty: the source has answered. Gives
+   * what is wrong with each; the others are taken all the same.
+   */
+  onUpdate(update: CollectionUpdate): readonly ResourceIssue[];
+}
+
+/** What is wrong with one resource of several. */
+export interface ResourceIssue extends ConfigIssue {
+  /** Of the resource, as the update has it. */
+  readonly name: string;
 }
 
 export interface CollectionUpdate {
@@ -27,6 +36,6 @@ export type Unwatch = () => void;
 export interface Subscriptions {
   /** Watches one resource. What is known of it already is told at once. */
   watch(source: ResourceSource, type: ResourceType, name: string, listener: ResourceListener): Unwatch;
-  /** Watches every resource of a type that the source has for this proxy. */
+  /** Watches every resource of a type that the source has for this proxy. What is known already is told at once. */
   watchAll(source: ResourceSource, type: ResourceType, listener: CollectionListener): Unwatch;
 }
