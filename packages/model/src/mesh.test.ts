@@ -101,6 +101,18 @@ test('a selector finds workloads of the namespace by label, and by the service t
   );
 });
 
+test('a workload cannot enter a service by its choice of labels', () => {
+  const workloads = [
+    sketchWorkload({ service: 'stock', id: 'own', labels: { version: 'v2' }, address: '10.0.0.1' }),
+    sketchWorkload({ service: 'cart', id: 'sly', labels: { version: 'v2', service: 'stock' }, address: '10.0.0.2' }),
+  ];
+  const members = (spec: Partial<ResourceOf<'Service'>['spec']>) =>
+    get(deriveMesh(worldOf([service('stock-v2', spec)], workloads)), 'shop/stock-v2').members.map(({ id }) => id);
+  assert.deepEqual(members({ selector: { version: 'v2', service: 'stock' } }), ['own']);
+  assert.deepEqual(members({ selector: { version: 'v2' } }), []);
+  assert.deepEqual(members({ selector: { version: 'v2' }, serviceAccounts: ['stock'] }), ['own']);
+});
+
 test('an undeclared service speaks what its oldest workload does, and endpoints are of that protocol', () => {
   const workloads = [
     sketchWorkload({ service: 'db', id: 'new', protocol: 'HTTP', registeredAtMs: 9, address: '10.0.0.9' }),

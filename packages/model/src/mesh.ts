@@ -141,7 +141,7 @@ function endpointsOf(members: readonly Workload[], protocol: ServiceProtocol): r
   return [...byAddress.values()].map(({ endpoint }) => endpoint);
 }
 
-/** The identities that discovery lets register as a service, for as long as nobody has. */
+/** The identities that discovery lets register as a service; empty while the trust domain is not known. */
 function admittedIdentities(world: World, namespace: string, name: string, declared?: ResourceOf<'Service'>): string[] {
   if (world.trustDomain === '') return [];
   const accounts = [name, ...(declared?.spec.serviceAccounts ?? [])];
@@ -173,9 +173,10 @@ function reuse(next: MeshService, before: MeshService | undefined): MeshService 
   return keys.every((key) => merged[key] === before[key]) ? before : Object.freeze(merged);
 }
 
+/** The label `service` is what the workload was let register as; all others are the workload's own choice. */
 function selects(selector: Readonly<Record<string, string>>, workload: Workload): boolean {
   return Object.entries(selector).every(([key, value]) => {
-    if (key === 'service' && !Object.hasOwn(workload.labels, key)) return workload.service === value;
+    if (key === 'service') return workload.service === value;
     return Object.hasOwn(workload.labels, key) && workload.labels[key] === value;
   });
 }
@@ -201,20 +202,31 @@ function groupWorkloads(world: World): Groups {
   return { byService, byNamespace, upstreams };
 }
 
-/** The workloads of a service: those its selector finds in its namespace, else those registered under its name. */
-function membersOf(key: string, declared: ResourceOf<'Service'> | undefined, groups: Groups): readonly Workload[] {
+/**
+ * The workloads of a service: those its selector finds in its namespace, else those registered under its name. A selector
+ * that does not name the service finds none but those whose service account may be the service: labels prove nothing.
+ */
+function membersOf(
+  key: string,
+  declared: ResourceOf<'Service'> | undefined,
+  groups: Groups,
+  admitted: readonly string[],
+): readonly Workload[] {
   const selector = declared?.spec.selector;
   if (!declared || !selector) return groups.byService.get(key) ?? [];
-  return (groups.byNamespace.get(declared.namespace) ?? []).filter((workload) => selects(selector, workload));
+  const found = (groups.byNamespace.get(declared.namespace) ?? []).filter((workload) => selects(selector, workload));
+  if (Object.hasOwn(selector, 'service')) return found;
+  return found.filter(({ spiffeId }) => admitted.includes(spiffeId));
 }
 
 function deriveService(key: string, world: World, references: References, groups: Groups): MeshService {
   const [namespace = '', name = ''] = key.split('/');
   const declared = references.declared.get(key);
-  const members = membersOf(key, declared, groups);
+  const admitted = admittedIdentities(world, namespace, name, declared);
+  const members = membersOf(key, declared, groups, admitted);
   const protocol = declared?.spec.protocol ?? spokenProtocol(members);
   const shown = members.map(({ spiffeId }) => spiffeId);
-  const identities = shown.length > 0 ? shown : admittedIdentities(world, namespace, name, declared);
+  const identities = shown.length > 0 ? shown : admitted;
   return {
     key,
     namespace,

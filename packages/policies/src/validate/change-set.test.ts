@@ -65,7 +65,8 @@ test('a reference to nothing is told with what may have been meant', () => {
     'a.yaml#1 spec.rules[0].backendRefs[0].name: no service shop/stok is declared or registered: did you mean stock? If not, declare it with a resource of kind Service in the same apply',
   ]);
   assert.equal(texts(world, [canary('stock-v2')]).length, 1);
-  assert.deepEqual(texts(world, [canary('stock-v2'), sketchService('stock-v2', { selector: { version: 'v2' } })]), []);
+  const second = sketchService('stock-v2', { selector: { service: 'stock', version: 'v2' } });
+  assert.deepEqual(texts(world, [canary('stock-v2'), second]), []);
   const unreadable = sketchService('stock-v2', { selector: 7 });
   assert.deepEqual(
     texts(world, [canary('stock-v2'), unreadable]).map((text) => text.slice(0, 23)),
