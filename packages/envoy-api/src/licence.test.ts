@@ -16,7 +16,10 @@ test('the notice covers every file of the descriptors, and tells how many there 
     names.filter((name) => !covered.some((prefix) => name.startsWith(prefix))),
     [],
   );
-  assert.match(notice, new RegExp(`envoy-${ENVOY_VERSION.replaceAll('.', '\\.')}\\.binpb holds .* ${names.length} \\.proto`));
+  assert.match(
+    notice,
+    new RegExp(`envoy-${ENVOY_VERSION.replaceAll('.', '\\.')}\\.binpb holds .* ${names.length} \\.proto`),
+  );
 });
 
 test('the modules that the notice names are those that the descriptors are made from, in the same versions', () => {
