@@ -18,7 +18,7 @@ export interface Started {
   request(message: string): Promise<void>;
   /** Asks it to end, and waits until it has. */
   stop(): Promise<number>;
-  /** Ends it and its children at once, as a power failure would. */
+  /** Ends it and all that it started at once, as a power failure would; resolves when nothing of it is left. */
   kill(): Promise<number>;
 }
 
@@ -59,9 +59,14 @@ export function startWeft(name: string, args: readonly string[], options: StartO
       signal(child, 'SIGTERM');
       return ended;
     },
-    kill() {
-      signalGroup(child, 'SIGKILL');
-      return ended;
+    async kill() {
+      const all = child.pid === undefined ? [] : [child.pid, ...descendants(child.pid)];
+      for (const pid of all) killProcess(pid);
+      const code = await ended;
+      const deadline = performance.now() + 2000;
+      while (all.some(isRunning) && performance.now() < deadline)
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      return code;
     },
   };
 }
@@ -83,12 +88,32 @@ function signal(child: ChildProcess, name: NodeJS.Signals): void {
   if (child.exitCode === null && child.signalCode === null) child.kill(name);
 }
 
-function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+/** What a process started, and what that did; nothing where /proc does not tell. */
+function descendants(pid: number): readonly number[] {
+  let children: string;
   try {
-    process.kill(-child.pid, name);
+    children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  } catch {
+    return []; // not Linux, or gone
+  }
+  const own = children.split(' ').filter(Boolean).map(Number);
+  return [...own, ...own.flatMap(descendants)];
+}
+
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Neither gone nor a zombie that nobody has asked about. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
   }
 }
 

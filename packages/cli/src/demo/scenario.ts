@@ -167,7 +167,7 @@ export async function play(shop: Shop, startedAt: number, tell: Tell): Promise<F
 
   const scene: Scene = { shop, tell, traffic: startTraffic(url, 6, 20) };
   let canaryAppliedMs = 0;
-  let killedAt = 0;
+  const death = { fromMs: 0, toMs: 0 };
   await step(scene, 'traffic', () => pause(1000));
   await step(scene, 'canary by apply: 10 % to version 2', async () => {
     canaryAppliedMs = await canary(scene);
@@ -181,8 +181,9 @@ export async function play(shop: Shop, startedAt: number, tell: Tell): Promise<F
   await shop.startWorkload('stock', 'v1', []);
   await readyWorkloads(shop, 'stock', 3, []);
   await step(scene, 'one instance of stock killed (SIGKILL)', async () => {
-    killedAt = performance.now();
+    death.fromMs = performance.now();
     await stock.process.kill();
+    death.toMs = performance.now();
     await pause(1000);
   });
   for (const service of SERVICES) {
@@ -194,14 +195,15 @@ export async function play(shop: Shop, startedAt: number, tell: Tell): Promise<F
     await shop.startControlPlane();
   });
   await scene.traffic.stop();
-  return conclude(shop, scene, { first200Ms, canaryAppliedMs, memoryMiB, killedAt });
+  return conclude(shop, scene, { first200Ms, canaryAppliedMs, memoryMiB, death });
 }
 
 interface Measured {
   readonly first200Ms: number;
   readonly canaryAppliedMs: number;
   readonly memoryMiB: Memory | undefined;
-  readonly killedAt: number;
+  /** From the kill of an instance until nothing of it was left. */
+  readonly death: { readonly fromMs: number; readonly toMs: number };
 }
 
 async function conclude(shop: Shop, { traffic }: Scene, measured: Measured): Promise<Findings> {
@@ -211,7 +213,7 @@ async function conclude(shop: Shop, { traffic }: Scene, measured: Measured): Pro
   });
   const bad = traffic.answers.filter(({ status }) => status !== 200);
   const inFlight = bad.filter(
-    ({ startedAt, endedAt }) => startedAt <= measured.killedAt && endedAt >= measured.killedAt,
+    ({ startedAt, endedAt }) => startedAt <= measured.death.toMs && endedAt >= measured.death.fromMs,
   );
   return {
     first200Ms: measured.first200Ms,
