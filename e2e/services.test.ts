@@ -15,7 +15,7 @@ interface ControlPlane {
 }
 
 /** The five services as five processes on one NATS. */
-async function startServices(mesh: Mesh, natsUrl: string): Promise<ControlPlane> {
+async function startServices(mesh: Mesh, natsUrls: readonly string[]): Promise<ControlPlane> {
   const ports = Object.fromEntries(
     await Promise.all(
       SERVICES.map(async (service) => [service, { node: await freePort(), http: await freePort() }] as const),
@@ -26,7 +26,8 @@ async function startServices(mesh: Mesh, natsUrl: string): Promise<ControlPlane>
   const start = async (service: Service): Promise<void> => {
     const { node, http } = ports[service];
     const listen = service === 'api' ? ['--admin-listen', `127.0.0.1:${node}`] : ['--listen', `127.0.0.1:${node}`];
-    const own = ['service', service, '--nats', natsUrl, ...listen, '--http-listen', `127.0.0.1:${http}`];
+    const nats = natsUrls.flatMap((url) => ['--nats', url]);
+    const own = ['service', service, ...nats, ...listen, '--http-listen', `127.0.0.1:${http}`];
     const flags = service === 'ca' ? ['--state', join(mesh.folder, 'ca'), '--join-token-file', tokenFile] : [];
     const started = mesh.start([...own, ...flags]);
     processes.set(service, started);
@@ -54,10 +55,10 @@ async function startServices(mesh: Mesh, natsUrl: string): Promise<ControlPlane>
 
 for (const dataPlane of DATA_PLANES) {
   test(`${dataPlane}: each service alone on NATS is killed and started again while traffic flows, and no request fails`, async (t) => {
+    const mesh = openMesh(t, dataPlane); // ends before the bus does
     const nats = await startNats();
-    t.after(() => nats.stop());
-    const mesh = openMesh(t, dataPlane);
-    const services = await startServices(mesh, nats.url);
+    t.after(() => nats.close());
+    const services = await startServices(mesh, nats.urls);
     const { env } = services;
     const web = await mesh.run('web', { calls: ['stock'], env });
     await mesh.run('stock', { env });
