@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { startNats } from '@weft/bus/testing';
-import { type Answer, ask, DATA_PLANES, freePort, type Mesh, openMesh, type Process, until } from './harness.ts';
+import {
+  type Answer,
+  ask,
+  DATA_PLANES,
+  freePort,
+  type Mesh,
+  openMesh,
+  type Process,
+  until,
+  type Workload,
+} from './harness.ts';
 
 const SERVICES = ['ca', 'discovery', 'xds-server', 'telemetry', 'api'] as const;
 type Service = (typeof SERVICES)[number];
@@ -53,6 +63,54 @@ async function startServices(mesh: Mesh, natsUrls: readonly string[]): Promise<C
   };
 }
 
+/** Three clients that ask one after another, until they are stopped. */
+function startTraffic(t: TestContext, url: string) {
+  const agent = new Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  const answers: Answer[] = [];
+  let running = true;
+  const lanes = Array.from({ length: 3 }, async () => {
+    while (running) {
+      answers.push(await ask(url, { agent }));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  });
+  return {
+    /** Resolves when so many more answers have come. */
+    further(count: number) {
+      const goal = answers.length + count;
+      return until(`${count} more answers`, () => (answers.length >= goal ? true : undefined));
+    },
+    /** Stops it and gives the answers that were not 200. */
+    async failures(): Promise<readonly Answer[]> {
+      running = false;
+      await Promise.all(lanes);
+      return answers.filter(({ status }) => status !== 200);
+    },
+  };
+}
+
+function firstAnswer({ port, process }: Workload): Promise<boolean> {
+  const isThere = async () => {
+    const answer = await ask(`http://127.0.0.1:${port}/`).catch(() => undefined);
+    return answer?.status === 200 ? true : undefined;
+  };
+  return until('a first answer', isThere, 30_000, process.text);
+}
+
+/** Runs a command to its end until it succeeds, and gives what it printed. */
+function succeed(mesh: Mesh, env: ControlPlane['env'], ...args: string[]): Promise<string> {
+  let last = '';
+  const attempt = async () => {
+    const { code, out, err } = await mesh.start(args, { env }).ended;
+    last = out + err;
+    return code === 0 ? out : undefined;
+  };
+  return until(`weft ${args.join(' ')}`, attempt, 30_000, () => last);
+}
+
+const CANARY = join(import.meta.dirname, '../examples/shop/canary.yaml');
+
 for (const dataPlane of DATA_PLANES) {
   test(`${dataPlane}: each service alone on NATS is killed and started again while traffic flows, and no request fails`, async (t) => {
     const mesh = openMesh(t, dataPlane); // ends before the bus does
@@ -61,58 +119,28 @@ for (const dataPlane of DATA_PLANES) {
     const services = await startServices(mesh, nats.urls);
     const { env } = services;
     const web = await mesh.run('web', { calls: ['stock'], env });
-    await mesh.run('stock', { env });
-    const url = `http://127.0.0.1:${web.port}/`;
-    await until(
-      'a first answer',
-      async () => {
-        const answer = await ask(url).catch(() => undefined);
-        return answer?.status === 200 ? true : undefined;
-      },
-      30_000,
-      web.process.text,
-    );
+    await Promise.all([mesh.run('stock', { env }), mesh.run('stock', { version: 'v2', env })]);
+    await firstAnswer(web);
+    await succeed(mesh, env, 'apply', '-f', CANARY);
 
-    const agent = new Agent({ keepAlive: true });
-    t.after(() => agent.destroy());
-    const answers: Answer[] = [];
-    let running = true;
-    const lanes = Array.from({ length: 3 }, async () => {
-      while (running) {
-        answers.push(await ask(url, { agent }));
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-    });
-    const further = (count: number) => {
-      const goal = answers.length + count;
-      return until(`${count} more answers`, () => (answers.length >= goal ? true : undefined));
-    };
+    const traffic = startTraffic(t, `http://127.0.0.1:${web.port}/`);
     for (const service of SERVICES) {
       await services.process(service).kill();
-      await further(30);
+      await traffic.further(30);
       await services.start(service);
-      await further(30);
+      await traffic.further(30);
     }
-    // What is new arrives after all of that: registrations, routes, identities.
-    const late = await mesh.run('late', { calls: ['stock'], env });
-    await until(
-      'an answer of a late workload',
-      async () => {
-        const answer = await ask(`http://127.0.0.1:${late.port}/`).catch(() => undefined);
-        return answer?.status === 200 ? true : undefined;
-      },
-      30_000,
-      late.process.text,
-    );
-    running = false;
-    await Promise.all(lanes);
-    assert.deepEqual(
-      answers.filter(({ status }) => status !== 200),
-      [],
-    );
-
-    const status = await mesh.start(['status'], { env }).ended;
-    assert.match(status.out, /acknowledged by 3 of 3 proxies/);
-    assert.equal(status.code, 0, status.err + status.out);
+    await nats.nodes[0]?.kill();
+    await traffic.further(30);
+    await nats.nodes[0]?.start();
+    await traffic.further(30);
+    // Nothing was lost, and what is new arrives after all of that: registrations, routes, identities.
+    await firstAnswer(await mesh.run('late', { calls: ['stock'], env }));
+    const routes = await succeed(mesh, env, 'get', 'routes');
+    assert.match(routes, /HTTPRoute\/stock-canary +1 /);
+    const deleted = await succeed(mesh, env, 'delete', 'HTTPRoute/stock-canary');
+    assert.match(deleted, /revision 2; acknowledged by 4 of 4 proxies/);
+    assert.deepEqual(await traffic.failures(), []);
+    assert.match(await succeed(mesh, env, 'status'), /revision +2; acknowledged by 4 of 4 proxies/);
   });
 }
