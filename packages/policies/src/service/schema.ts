@@ -31,7 +31,7 @@ const OPEN =
 export const serviceSchema: KindSchema<'Service'> = {
   apiVersion: 'weft.mesh/v1',
   spec: {
-    expects: specSchema.expects,
+    ...specSchema,
     read(value, path, report) {
       const parsed = specSchema.read(value, path, report);
       if (!isOpen(value)) return parsed;
