@@ -36,8 +36,8 @@ export async function startWeft(
   const proxy = await startProxy({ bootstrap, streams: (_cluster, path, signal) => nodeApi.open(path, signal), log });
   return {
     isReady: async () => proxy.isReady(),
-    trouble: () => undefined,
-    drain: (timeoutMs) => proxy.drain({ timeoutMs }),
+    trouble: () => proxy.troubles()[0],
+    drain: (timeoutMs) => proxy.drain({ timeoutMs, direction: 'INBOUND' }),
     close: () => proxy.close(),
   };
 }
@@ -106,13 +106,16 @@ class EnvoyDataPlane implements DataPlane {
     const { ports, protocol } = this.#options;
     const endAt = performance.now() + timeoutMs;
     let quietSince: number | undefined;
+    let seen = -1;
     try {
       await this.#process.beginDrain();
       while (!signal.aborted && performance.now() < endAt) {
-        const { requests, connections } = await this.#process.activity(ports.inbound);
+        const { requests, requestsTotal, connections } = await this.#process.activity(ports.inbound);
         if (connections === 0) return;
-        if (requests > 0 || protocol === 'tcp') quietSince = undefined;
+        // Between two looks requests may have come and gone.
+        if (requests > 0 || requestsTotal !== seen || protocol === 'tcp') quietSince = undefined;
         else quietSince ??= performance.now();
+        seen = requestsTotal;
         if (quietSince !== undefined && performance.now() - quietSince >= QUIET_MS) return;
         await sleep(POLL_MS, signal);
       }

@@ -25,7 +25,13 @@ import {
 
 /** Where something listens or is reached. */
 export type NetworkAddress =
-  | { readonly type: 'tcp'; readonly host: string; readonly port: number }
+  | {
+      readonly type: 'tcp';
+      readonly host: string;
+      readonly port: number;
+      /** An IPv6 address that takes IPv4 too, where something listens at it. */
+      readonly isDualStack?: boolean;
+    }
   | { readonly type: 'unix'; readonly path: string };
 
 /** As Envoy writes it: `127.0.0.1:80`, `[::1]:80`, or the path of a socket. */
@@ -53,7 +59,12 @@ const addressMessage = message(
 
 export const address: Schema<NetworkAddress> = built(addressMessage, ({ socket_address, pipe: unix }) =>
   socket_address
-    ? { type: 'tcp', host: socket_address.address, port: socket_address.port_value ?? 0 }
+    ? {
+        type: 'tcp',
+        host: socket_address.address,
+        port: socket_address.port_value ?? 0,
+        ...(socket_address.ipv4_compat ? { isDualStack: true } : {}),
+      }
     : { type: 'unix', path: unix?.path ?? '' },
 );
 

@@ -1,0 +1,206 @@
+/** One filter chain of a listener, made ready: TLS, and the connection manager or TCP proxy behind it. */
+import type { Socket } from 'node:net';
+import type { AccessLogs } from '../access-log/logs.ts';
+import type { Clock } from '../clock.ts';
+import type { Random } from '../cluster/balancer.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { HttpConnectionManagerConfig } from '../config/http.ts';
+import type { FilterChainConfig, ListenerConfig } from '../config/listener.ts';
+import type { TcpProxyConfig } from '../config/tcp.ts';
+import { downstreamTlsConfig } from '../config/tls.ts';
+import type { FlushQueue } from '../net/flush-queue.ts';
+import { HttpManager } from '../stack/http-manager.ts';
+import { RouteTable } from '../stack/route-table.ts';
+import type { DownstreamInfo } from '../stack/stream-info.ts';
+import { HttpStats, TcpStats, TlsStats } from '../stats/groups.ts';
+import { type StatsRegistry, statName } from '../stats/registry.ts';
+import { TcpProxy } from '../tcp/tcp-proxy.ts';
+import { DownstreamTls } from '../tls/downstream.ts';
+import type { SecretStore } from '../tls/secrets.ts';
+import type { Warming } from '../warming.ts';
+import type { RouteStore, RouteUse } from './routes.ts';
+
+export type TrafficDirection = ListenerConfig['traffic_direction'];
+
+export interface ChainContext {
+  readonly stats: StatsRegistry;
+  readonly secrets: SecretStore;
+  readonly routes: RouteStore;
+  readonly logs: AccessLogs;
+  readonly findCluster: (name: string) => Cluster | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly queue: FlushQueue;
+  /** Whether connections of that direction are asked to leave. */
+  readonly isDraining: (direction: TrafficDirection) => boolean;
+}
+
+/** What a chain is part of. */
+export interface ChainPlace {
+  readonly listener: ListenerConfig;
+  /** Of the listener, as statistics name it. */
+  readonly statPrefix: string;
+}
+
+/** What serves the connections of a chain. */
+interface Server {
+  accept(socket: Socket, downstream: DownstreamInfo): void;
+  /** Asks every connection to leave. */
+  drain(): void;
+  destroy(): void;
+  readonly connections: number;
+  /** Requests, or TCP connections, that are being served. */
+  readonly active: number;
+}
+
+export class Chain {
+  readonly match: FilterChainConfig['filter_chain_match'];
+  readonly direction: TrafficDirection;
+  readonly tls: DownstreamTls | undefined;
+  readonly #server: Server;
+  readonly #routes: RouteUse | undefined;
+  #users = 1;
+  #isRetired = false;
+  #isDestroyed = false;
+  #onGone: () => void = () => undefined;
+
+  constructor(config: FilterChainConfig, place: ChainPlace, warming: Warming, context: ChainContext) {
+    this.match = config.filter_chain_match;
+    this.direction = place.listener.traffic_direction;
+    this.tls = makeTls(config, place, warming, context);
+    const filter = config.filters[0]?.typed_config;
+    if (filter?.type === 'http') {
+      this.#routes = useRoutes(filter.value, warming, context);
+      this.#server = this.#makeHttp(filter.value, place, context);
+    } else this.#server = makeTcp(filter?.value as TcpProxyConfig, context);
+  }
+
+  #makeHttp(config: HttpConnectionManagerConfig, { listener }: ChainPlace, context: ChainContext): Server {
+    const prefix = statName(config.stat_prefix);
+    const manager = new HttpManager({
+      ...context,
+      config,
+      routes: this.#routes?.routes ?? { current: config.route_config && new RouteTable(config.route_config) },
+      stats: context.stats.share(
+        `http.${prefix}.`,
+        'http_',
+        { envoy_http_conn_manager_prefix: prefix },
+        () => new HttpStats(),
+      ),
+      logs: context.logs.http(config.access_log),
+      bufferLimit: listener.per_connection_buffer_limit_bytes,
+      listenerPort: listener.address.type === 'tcp' ? listener.address.port : 0,
+      isDraining: () => this.#isRetired || context.isDraining(this.direction),
+    });
+    return {
+      accept: (socket, downstream) => void manager.accept(socket, downstream),
+      drain: () => manager.drain(),
+      destroy: () => manager.destroy(),
+      get connections() {
+        return manager.connections;
+      },
+      get active() {
+        return manager.activeRequests;
+      },
+    };
+  }
+
+  accept(socket: Socket, downstream: DownstreamInfo): void {
+    this.#server.accept(socket, downstream);
+  }
+
+  get connections(): number {
+    return this.#server.connections;
+  }
+
+  /** Requests, or TCP connections, that are being served. */
+  get active(): number {
+    return this.#server.active;
+  }
+
+  /** Asks every connection to leave: idle ones now, the others after what they serve. TCP connections stay. */
+  drain(): void {
+    this.#server.drain();
+  }
+
+  /** One more listener has the chain. */
+  retain(): this {
+    this.#users++;
+    return this;
+  }
+
+  /**
+   * One listener less has the chain; the last one's going retires it: connections end after what they serve, those that
+   * are there `drainMs` later are closed. `onGone` is told then, or at once where others still have it.
+   */
+  release(drainMs: number, clock: Clock, onGone: () => void): void {
+    if (--this.#users > 0) {
+      onGone();
+      return;
+    }
+    this.#isRetired = true;
+    this.#onGone = onGone;
+    this.#server.drain();
+    if (this.connections === 0) this.destroy();
+    else clock.after(drainMs, () => this.destroy());
+  }
+
+  /** Told when one of its connections has ended. */
+  onConnectionEnd(): void {
+    if (this.#isRetired && this.connections === 0) this.destroy();
+  }
+
+  destroy(): void {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    this.#isRetired = true;
+    this.#server.destroy();
+    this.#routes?.close();
+    this.tls?.close();
+    const onGone = this.#onGone;
+    this.#onGone = () => undefined;
+    onGone();
+  }
+}
+
+function useRoutes(
+  config: HttpConnectionManagerConfig,
+  warming: Warming,
+  { routes }: ChainContext,
+): RouteUse | undefined {
+  return config.rds && routes.use(config.rds.config_source, config.rds.route_config_name, warming);
+}
+
+function makeTls(
+  config: FilterChainConfig,
+  { statPrefix }: ChainPlace,
+  warming: Warming,
+  { stats, secrets, clock }: ChainContext,
+): DownstreamTls | undefined {
+  const socket = config.transport_socket?.typed_config;
+  if (socket?.type !== 'tls') return undefined;
+  const labels = { envoy_listener_address: statPrefix };
+  const tlsStats = stats.share(`listener.${statPrefix}.ssl.`, 'listener_ssl_', labels, () => new TlsStats());
+  return new DownstreamTls(downstreamTlsConfig(socket.value), secrets, warming, tlsStats, clock);
+}
+
+function makeTcp(config: TcpProxyConfig, context: ChainContext): Server {
+  const prefix = statName(config.stat_prefix);
+  const proxy = new TcpProxy({
+    ...context,
+    config,
+    stats: context.stats.share(`tcp.${prefix}.`, 'tcp_', { envoy_tcp_prefix: prefix }, () => new TcpStats()),
+    logs: context.logs.tcp(config.access_log),
+  });
+  return {
+    accept: (socket, downstream) => proxy.accept(socket, downstream),
+    drain: () => undefined,
+    destroy: () => proxy.destroy(),
+    get connections() {
+      return proxy.connections;
+    },
+    get active() {
+      return proxy.connections;
+    },
+  };
+}

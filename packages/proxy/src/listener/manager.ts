@@ -1,0 +1,321 @@
+/**
+ * All listeners, by name: made, warmed, bound, replaced and removed. A listener that changes keeps its socket, and the
+ * filter chains that did not change keep their connections
+ * (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/listeners/lds).
+ */
+import { toWeftError } from '@weft/contracts/error';
+import type { Cancel } from '../clock.ts';
+import { addressText, type NetworkAddress } from '../config/core.ts';
+import { type FilterChainConfig, type ListenerConfig, listener as listenerSchema } from '../config/listener.ts';
+import { type ConfigIssue, Place } from '../config/schema.ts';
+import type { Log } from '../log.ts';
+import { ListenerManagerStats, ListenerStats } from '../stats/groups.ts';
+import { statName } from '../stats/registry.ts';
+import { Warming } from '../warming.ts';
+import { Acceptor } from './acceptor.ts';
+import { Chain, type ChainContext, type TrafficDirection } from './chain.ts';
+import { type ConnectionBudget, Listener } from './listener.ts';
+
+export interface ListenerManagerOptions extends ChainContext {
+  readonly budget: ConnectionBudget;
+  readonly log: Log;
+  /** How long connections of a listener that is gone may go on. */
+  readonly drainMs: number;
+  /** Told when nothing is warming or waiting for its address. */
+  readonly onSettled: () => void;
+  /** Told when the address of one of the bootstrap's listeners cannot be had; it is tried again all the same. */
+  readonly onStaticTrouble: (message: string) => void;
+}
+
+/** How often an address that something else has is tried again. */
+const BIND_RETRY_MS = 1000;
+
+/** One name, over the versions of its listener. */
+interface Slot {
+  active: Listener | undefined;
+  warming: Listener | undefined;
+  acceptor: Acceptor | undefined;
+  /** Why the address cannot be bound. */
+  trouble: string | undefined;
+  cancelRetry: Cancel;
+  isBinding: boolean;
+  isRemoved: boolean;
+}
+
+/** A listener as it stands, for those who show it. */
+export interface ListenerView {
+  readonly name: string;
+  /** Undefined where it is not bound. */
+  readonly address: NetworkAddress | undefined;
+  readonly listener: Listener;
+  readonly state: 'active' | 'warming' | 'draining';
+  readonly trouble: string | undefined;
+}
+
+export class ListenerManager {
+  readonly #options: ListenerManagerOptions;
+  readonly #slots = new Map<string, Slot>();
+  readonly #draining = new Set<{ readonly name: string; readonly listener: Listener }>();
+  readonly stats: ListenerManagerStats;
+  #isClosed = false;
+
+  constructor(options: ListenerManagerOptions) {
+    this.#options = options;
+    this.stats = options.stats.share('listener_manager.', 'listener_manager_', {}, () => new ListenerManagerStats());
+    options.stats.onRead(() => {
+      const slots = [...this.#slots.values()];
+      this.stats.total_listeners_active = slots.filter(({ acceptor }) => acceptor).length;
+      this.stats.total_listeners_warming = slots.filter(({ warming }) => warming).length;
+      this.stats.total_listeners_draining = this.#draining.size;
+    });
+  }
+
+  /** Takes a listener, in place of one of the same name once it is warm. Gives what is wrong with it. */
+  apply(resource: unknown, version: string, isStatic: boolean): readonly ConfigIssue[] {
+    const place = new Place();
+    const config = listenerSchema.parse(resource, place);
+    const name = config.name === '' ? addressText(config.address) : config.name;
+    const slot = this.#slots.get(name);
+    const known = slot?.warming ?? slot?.active;
+    if (known?.isStatic && !isStatic) place.refuse(`the listener ${name} is one of the bootstrap's own`);
+    if (place.issues.length === 0) this.#checkAddress(name, config, place);
+    if (place.issues.length > 0) return place.issues;
+    if (known && JSON.stringify(known.resource) === JSON.stringify(resource)) return [];
+    if (known) this.stats.listener_modified++;
+    else this.stats.listener_added++;
+    this.#begin(name, config, { resource, version, isStatic });
+    return [];
+  }
+
+  /** Two listeners cannot have one address. */
+  #checkAddress(name: string, { address }: ListenerConfig, place: Place): void {
+    if (address?.type === 'tcp' && address.port === 0) return;
+    for (const [other, slot] of this.#slots) {
+      const taken = (slot.warming ?? slot.active)?.config.address;
+      if (other === name || !taken || addressText(taken) !== addressText(address)) continue;
+      place.within('address', () => place.refuse(`${addressText(address)} is that of the listener ${other} already`));
+    }
+  }
+
+  #begin(
+    name: string,
+    config: ListenerConfig,
+    origin: { readonly resource: unknown; readonly version: string; readonly isStatic: boolean },
+  ): void {
+    const { clock, budget, stats } = this.#options;
+    const slot = this.#slots.get(name) ?? this.#newSlot(name);
+    const warming = new Warming(clock, () => this.#warmed(name, slot, listener));
+    const statPrefix = statName(config.stat_prefix === '' ? addressText(config.address) : config.stat_prefix);
+    const { chains, defaultChain } = this.#chains(config, origin.resource, statPrefix, slot.active, warming);
+    const listener: Listener = new Listener({
+      ...origin,
+      config,
+      chains,
+      defaultChain,
+      stats: stats.share(
+        `listener.${statPrefix}.`,
+        'listener_',
+        { envoy_listener_address: statPrefix },
+        () => new ListenerStats(),
+      ),
+      budget,
+      warming,
+      clock,
+    });
+    slot.warming?.release(0, () => undefined);
+    slot.warming = listener;
+    warming.start();
+  }
+
+  #newSlot(name: string): Slot {
+    const slot: Slot = {
+      active: undefined,
+      warming: undefined,
+      acceptor: undefined,
+      trouble: undefined,
+      cancelRetry: () => undefined,
+      isBinding: false,
+      isRemoved: false,
+    };
+    this.#slots.set(name, slot);
+    return slot;
+  }
+
+  /** The chains of a listener; those that the one before has already are taken from it, with their connections. */
+  #chains(
+    config: ListenerConfig,
+    resource: unknown,
+    statPrefix: string,
+    before: Listener | undefined,
+    warming: Warming,
+  ): { readonly chains: ReadonlyMap<string, Chain>; readonly defaultChain: Chain | undefined } {
+    const given = resource as { readonly filter_chains?: readonly unknown[]; readonly default_filter_chain?: unknown };
+    const shared = [config.traffic_direction, config.per_connection_buffer_limit_bytes, config.address, statPrefix];
+    const chains = new Map<string, Chain>();
+    const make = (chainConfig: FilterChainConfig, source: unknown): Chain => {
+      const key = JSON.stringify([source, shared]);
+      const kept = before?.chains.get(key)?.retain();
+      const chain = kept ?? new Chain(chainConfig, { listener: config, statPrefix }, warming, this.#options);
+      chains.set(chains.has(key) ? `${key} ${chains.size}` : key, chain);
+      return chain;
+    };
+    for (const [index, chain] of config.filter_chains.entries()) make(chain, given.filter_chains?.[index]);
+    const fallback = config.default_filter_chain;
+    return { chains, defaultChain: fallback && make(fallback, ['default', given.default_filter_chain]) };
+  }
+
+  #warmed(name: string, slot: Slot, listener: Listener): void {
+    if (slot.warming !== listener || this.#isClosed) return;
+    const { active, acceptor } = slot;
+    const isSameAddress = active && addressText(active.config.address) === addressText(listener.config.address);
+    if (acceptor && isSameAddress) {
+      this.#activate(name, slot, listener, acceptor);
+      return;
+    }
+    void this.#bind(name, slot);
+  }
+
+  /** Binds the address of whatever is warm in a slot; tries again while something else has it. */
+  async #bind(name: string, slot: Slot): Promise<void> {
+    if (slot.isBinding) return;
+    const listener = slot.warming;
+    if (!listener) return;
+    slot.isBinding = true;
+    slot.cancelRetry();
+    const { address, tcp_backlog_size: backlog } = listener.config;
+    const acceptor = await this.#tryBind(name, slot, address, backlog);
+    slot.isBinding = false;
+    const isWanted = !this.#isClosed && !slot.isRemoved;
+    if (acceptor && isWanted && slot.warming === listener) this.#activate(name, slot, listener, acceptor);
+    else {
+      acceptor?.close();
+      // Meanwhile another version came, or the address was not to be had.
+      if (isWanted && slot.warming?.warming.isWarm) this.#bindLater(name, slot, acceptor ? 0 : BIND_RETRY_MS);
+    }
+  }
+
+  async #tryBind(
+    name: string,
+    slot: Slot,
+    address: NetworkAddress,
+    backlog: number | undefined,
+  ): Promise<Acceptor | undefined> {
+    try {
+      const acceptor = await Acceptor.bind({ address, backlog, onConnection: (socket) => socket.destroy() });
+      this.stats.listener_create_success++;
+      return acceptor;
+    } catch (thrown) {
+      this.stats.listener_create_failure++;
+      const { message } = toWeftError(thrown);
+      if (slot.trouble !== message) this.#options.log.error({ listener: name }, `${message}; it is tried again`);
+      slot.trouble = message;
+      if (slot.warming?.isStatic) this.#options.onStaticTrouble(message);
+      return undefined;
+    }
+  }
+
+  #bindLater(name: string, slot: Slot, delayMs: number): void {
+    slot.cancelRetry = this.#options.clock.after(delayMs, () => void this.#bind(name, slot));
+  }
+
+  #activate(name: string, slot: Slot, listener: Listener, acceptor: Acceptor): void {
+    const { active, acceptor: acceptorBefore } = slot;
+    acceptor.onConnection = (socket) => listener.accept(socket);
+    slot.acceptor = acceptor;
+    slot.active = listener;
+    slot.warming = undefined;
+    slot.trouble = undefined;
+    if (acceptorBefore !== acceptor) acceptorBefore?.close();
+    if (active) this.#retire(name, active);
+    this.#checkSettled();
+  }
+
+  #retire(name: string, listener: Listener): void {
+    const entry = { name, listener };
+    this.#draining.add(entry);
+    listener.release(this.#options.drainMs, () => this.#draining.delete(entry));
+  }
+
+  /** Lets go of a listener: its address is free at once, what runs on it ends by itself. Those of the bootstrap stay. */
+  remove(name: string): void {
+    const slot = this.#slots.get(name);
+    if (!slot || (slot.active ?? slot.warming)?.isStatic) return;
+    this.#slots.delete(name);
+    this.stats.listener_removed++;
+    slot.isRemoved = true;
+    slot.cancelRetry();
+    slot.acceptor?.close();
+    slot.warming?.release(0, () => undefined);
+    if (slot.active) this.#retire(name, slot.active);
+    this.#checkSettled();
+  }
+
+  #checkSettled(): void {
+    if (this.isSettled) this.#options.onSettled();
+  }
+
+  /** Whether every listener is warm and bound. */
+  get isSettled(): boolean {
+    for (const { warming } of this.#slots.values()) if (warming) return false;
+    return true;
+  }
+
+  /** Why a listener is not there, in a sentence each. */
+  get troubles(): readonly string[] {
+    return [...this.#slots.values()].flatMap(({ trouble }) => trouble ?? []);
+  }
+
+  *views(): Generator<ListenerView> {
+    for (const [name, { active, warming, acceptor, trouble }] of this.#slots) {
+      if (active) yield { name, address: acceptor?.address, listener: active, state: 'active', trouble };
+      if (warming) yield { name, address: undefined, listener: warming, state: 'warming', trouble };
+    }
+    for (const { name, listener } of this.#draining) {
+      yield { name, address: undefined, listener, state: 'draining', trouble: undefined };
+    }
+  }
+
+  *#chainsOf(applies: (direction: TrafficDirection) => boolean): Generator<Chain> {
+    for (const { listener } of this.views()) {
+      for (const chain of listener.chains.values()) if (applies(chain.direction)) yield chain;
+    }
+  }
+
+  /** Requests and TCP connections that are being served, by chains of some direction. */
+  active(applies: (direction: TrafficDirection) => boolean = () => true): number {
+    return [...new Set(this.#chainsOf(applies))].reduce((total, chain) => total + chain.active, 0);
+  }
+
+  connections(applies: (direction: TrafficDirection) => boolean = () => true): number {
+    return [...new Set(this.#chainsOf(applies))].reduce((total, chain) => total + chain.connections, 0);
+  }
+
+  /** Closes idle connections now, and the others after what they serve. */
+  drain(applies: (direction: TrafficDirection) => boolean = () => true): void {
+    for (const chain of this.#chainsOf(applies)) chain.drain();
+  }
+
+  /** Takes no more connections on listeners of some direction. */
+  stopListening(applies: (direction: TrafficDirection) => boolean = () => true): void {
+    for (const slot of this.#slots.values()) {
+      if (!slot.active || !applies(slot.active.config.traffic_direction)) continue;
+      slot.acceptor?.close();
+      slot.acceptor = undefined;
+      this.stats.listener_stopped++;
+    }
+  }
+
+  /** Ends everything now. */
+  close(): void {
+    this.#isClosed = true;
+    for (const slot of this.#slots.values()) {
+      slot.cancelRetry();
+      slot.acceptor?.close();
+      slot.active?.destroy();
+      slot.warming?.destroy();
+    }
+    for (const { listener } of this.#draining) listener.destroy();
+    this.#slots.clear();
+    this.#draining.clear();
+  }
+}

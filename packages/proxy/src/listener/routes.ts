@@ -1,0 +1,103 @@
+/** Route tables by name, as they arrive and change; listeners that name the same one share it. */
+import type { Clock } from '../clock.ts';
+import type { ResourceSource } from '../config/core.ts';
+import { routeConfiguration } from '../config/route.ts';
+import { type ConfigIssue, Place } from '../config/schema.ts';
+import type { RouteSource } from '../stack/http-manager.ts';
+import { RouteTable } from '../stack/route-table.ts';
+import type { Warming } from '../warming.ts';
+import type { Subscriptions, Unwatch } from '../xds/subscriptions.ts';
+
+/** A route table with what it came from. */
+export interface ManagedRoutes {
+  readonly name: string;
+  readonly resource: unknown;
+  readonly version: string;
+  readonly updatedMs: number;
+}
+
+class SharedRoutes implements RouteSource {
+  readonly name: string;
+  readonly waiting = new Set<() => void>();
+  users = 0;
+  unwatch: Unwatch = () => undefined;
+  current: RouteTable | undefined;
+  managed: ManagedRoutes | undefined;
+  /** Whether the source has spoken: with routes, or to say that there are none. */
+  isKnown = false;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Whoever waits for the source's word waits no more. */
+  known(): void {
+    this.isKnown = true;
+    for (const arrived of this.waiting) arrived();
+    this.waiting.clear();
+  }
+}
+
+export interface RouteUse {
+  readonly routes: RouteSource;
+  close(): void;
+}
+
+export class RouteStore {
+  readonly #subscriptions: Subscriptions;
+  readonly #clock: Clock;
+  readonly #shared = new Map<string, SharedRoutes>();
+
+  constructor(subscriptions: Subscriptions, clock: Clock) {
+    this.#subscriptions = subscriptions;
+    this.#clock = clock;
+  }
+
+  /** The routes of that name, now and as they change; `warming` waits for them. */
+  use(source: ResourceSource, name: string, warming: Warming): RouteUse {
+    const key = `${JSON.stringify(source)} ${name}`;
+    const shared = this.#shared.get(key) ?? this.#begin(key, source, name);
+    shared.users++;
+    if (!shared.isKnown) {
+      const what = `the routes ${name}`;
+      warming.waitFor(what, source.initialFetchTimeoutMs);
+      shared.waiting.add(() => warming.arrived(what));
+    }
+    return { routes: shared, close: () => this.#release(key, shared) };
+  }
+
+  #begin(key: string, source: ResourceSource, name: string): SharedRoutes {
+    const shared = new SharedRoutes(name);
+    this.#shared.set(key, shared);
+    shared.unwatch = this.#subscriptions.watch(source, 'route', name, {
+      onResource: (resource, version) => this.#onResource(shared, resource, version),
+      onRemoved: () => {
+        shared.current = undefined;
+        shared.managed = undefined;
+        shared.known();
+      },
+    });
+    return shared;
+  }
+
+  #onResource(shared: SharedRoutes, resource: unknown, version: string): readonly ConfigIssue[] {
+    const place = new Place();
+    const config = routeConfiguration.parse(resource, place);
+    if (place.issues.length > 0) return place.issues;
+    shared.current = new RouteTable(config);
+    shared.managed = { name: shared.name, resource, version, updatedMs: this.#clock.wallMs() };
+    shared.known();
+    return [];
+  }
+
+  #release(key: string, shared: SharedRoutes): void {
+    if (--shared.users > 0) return;
+    shared.unwatch();
+    this.#shared.delete(key);
+  }
+
+  /** Every route table that is in use. */
+  *all(): Generator<ManagedRoutes> {
+    for (const { managed } of this.#shared.values()) if (managed) yield managed;
+  }
+}

@@ -1,0 +1,439 @@
+/**
+ * The proxy as a whole: what it starts from, in which order its parts come up, how it drains and ends
+ * (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/operations/init).
+ */
+import type { Bootstrap, Node } from '@weft/envoy-api';
+import { AccessLogs } from './access-log/logs.ts';
+import type { AdminContext, AdminListener, ServerState } from './admin/context.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { Random } from './cluster/balancer.ts';
+import { ClusterManager } from './cluster/manager.ts';
+import { type CheckedBootstrap, checkBootstrap, issuesText, requireNoIssues } from './config/check.ts';
+import { addressText } from './config/core.ts';
+import type { ConfigIssue } from './config/schema.ts';
+import type { TrafficDirection } from './listener/chain.ts';
+import { Connections } from './listener/connections.ts';
+import { ListenerManager } from './listener/manager.ts';
+import { RouteStore } from './listener/routes.ts';
+import { LeveledLog, type Log, type LogLevel } from './log.ts';
+import { FlushQueue } from './net/flush-queue.ts';
+import { resolveHost } from './net/resolve.ts';
+import { GrpcAccessLogStats, ServerStats } from './stats/groups.ts';
+import { StatsRegistry } from './stats/registry.ts';
+import type { StreamFactory } from './streams.ts';
+import { SecretStore } from './tls/secrets.ts';
+import { XdsClient } from './xds/client.ts';
+import type { CollectionUpdate, ResourceIssue } from './xds/subscriptions.ts';
+
+export interface ProxyOptions {
+  /** Static configuration; types and names must be right, as those of a bootstrap that `encodeUnknown` accepted. */
+  readonly bootstrap: Bootstrap;
+  /** Opens streams to the clusters of the control plane that the bootstrap names. */
+  readonly streams: StreamFactory;
+  readonly log: Log;
+  readonly logLevel?: LogLevel;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** How long connections of listeners that are gone may go on; default 600,000, as Envoy's. */
+  readonly drainMs?: number;
+  /** For `/server_info`. */
+  readonly version?: string;
+  readonly commandLine?: Readonly<Record<string, unknown>>;
+  /** What `/quitquitquit` does. */
+  readonly onQuit?: () => void;
+}
+
+export interface DrainRequest {
+  /** How long what runs may take. */
+  readonly timeoutMs: number;
+  /** Of listeners of that direction; default: of all. */
+  readonly direction?: 'INBOUND' | 'OUTBOUND';
+}
+
+export interface RunningProxy {
+  /** Whether everything that it was first given is in use. */
+  isReady(): boolean;
+  /** Resolves when it is. */
+  ready(): Promise<void>;
+  /** Resolves, with a sentence, when the address of one of the bootstrap's own listeners cannot be had. */
+  failed(): Promise<string>;
+  /** Why it is not ready, as far as that is known: a sentence each. */
+  troubles(): readonly string[];
+  /** Of the admin interface, as bound; undefined where there is none. */
+  readonly adminAddress: string | undefined;
+  /** Requests and TCP connections that are being served. */
+  activeRequests(direction?: DrainRequest['direction']): number;
+  /**
+   * Tells clients to leave (`connection: close`), and resolves as soon as nothing is being served, or after the
+   * timeout. Connections that come meanwhile are still served.
+   */
+  drain(request: DrainRequest): Promise<void>;
+  /** Takes no more connections; those that are there go on. */
+  stopListening(): void;
+  /** Frees addresses, ends connections, and writes what logs still hold. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_DRAIN_MS = 600_000;
+const POLL_MS = 10;
+/** How long nothing must have been served while clients keep idle connections, which they may use at any moment. */
+const QUIET_MS = 500;
+
+/** In the order of Envoy's `server.state`. */
+const STATES: readonly ServerState[] = ['LIVE', 'DRAINING', 'PRE_INITIALIZING', 'INITIALIZING'];
+
+class ProxyServer implements RunningProxy {
+  readonly #options: ProxyOptions;
+  readonly #checked: CheckedBootstrap;
+  readonly #clock: Clock;
+  readonly #log: LeveledLog;
+  readonly #stats = new StatsRegistry();
+  readonly #connections: Connections;
+  readonly #xds: XdsClient;
+  readonly #secrets: SecretStore;
+  readonly #routes: RouteStore;
+  readonly #clusters: ClusterManager;
+  readonly #logs: AccessLogs;
+  readonly #listeners: ListenerManager;
+  readonly #refused = new Map<string, AdminListener>();
+  readonly #draining = new Set<TrafficDirection | 'ALL'>();
+  readonly #startedMs: number;
+  readonly #startedAt: number;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #failed = Promise.withResolvers<string>();
+  #state: ServerState = 'PRE_INITIALIZING';
+  #isHealthy = true;
+  #isListening = false;
+  #closeAdmin: () => Promise<void> = async () => undefined;
+  adminAddress: string | undefined;
+
+  constructor(options: ProxyOptions, checked: CheckedBootstrap) {
+    const { streams, clock = systemClock, random = Math.random } = options;
+    const queue = new FlushQueue();
+    const stats = this.#stats;
+    this.#options = options;
+    this.#checked = checked;
+    this.#clock = clock;
+    this.#log = new LeveledLog(options.log, options.logLevel ?? 'info');
+    this.#startedMs = clock.wallMs();
+    this.#startedAt = clock.monotonicMs();
+    this.#connections = new Connections(checked.config);
+    const node: Node = { user_agent_name: 'weft', ...options.bootstrap.node };
+    const adsCluster = checked.config.dynamic_resources?.ads_config;
+    const log = this.#log;
+    this.#xds = new XdsClient({ streams, adsCluster, node, stats, clock, random, log });
+    this.#secrets = new SecretStore(this.#xds, checked.config.static_resources?.secrets ?? []);
+    this.#routes = new RouteStore(this.#xds, clock);
+    const shared = { stats, clock, random, queue, secrets: this.#secrets };
+    this.#clusters = new ClusterManager({ ...shared, subscriptions: this.#xds, resolve: resolveHost });
+    const logStats = stats.share('access_logs.grpc_access_log.', 'access_logs_grpc_access_log_', {}, () => {
+      return new GrpcAccessLogStats();
+    });
+    this.#logs = new AccessLogs({ streams, node, clock, stats: logStats, log });
+    this.#listeners = new ListenerManager({
+      ...shared,
+      routes: this.#routes,
+      logs: this.#logs,
+      findCluster: (name) => this.#clusters.get(name),
+      budget: this.#connections,
+      isDraining: (direction) => this.#isDraining(direction),
+      log,
+      drainMs: options.drainMs ?? DEFAULT_DRAIN_MS,
+      onSettled: () => this.#checkReady(),
+      onStaticTrouble: (message) => this.#failed.resolve(message),
+    });
+    this.#keepServerStats();
+  }
+
+  // Coming up: clusters, then what the control plane has of them, then listeners.
+
+  async start(): Promise<void> {
+    const { config, clusters } = this.#checked;
+    await this.#startAdmin();
+    for (const cluster of clusters) requireNoIssues(this.#clusters.apply(cluster, '', true));
+    this.#state = 'INITIALIZING';
+    const cds = config.dynamic_resources?.cds_config;
+    if (!cds) {
+      this.#clusters.whenSettled(() => this.#startListeners());
+      return;
+    }
+    const begin = once(() => this.#clusters.whenSettled(() => this.#startListeners()));
+    this.#giveUpAfter(cds.initialFetchTimeoutMs, 'clusters', begin);
+    this.#xds.watchAll(cds, 'cluster', {
+      onUpdate: (update) => {
+        const issues = this.#take(update, (resource, version) => this.#clusters.apply(resource, version, false));
+        for (const name of update.removed) this.#clusters.remove(name);
+        begin();
+        return issues;
+      },
+    });
+  }
+
+  #giveUpAfter(timeoutMs: number, what: string, giveUp: () => void): void {
+    if (timeoutMs <= 0) return;
+    this.#clock.after(timeoutMs, () => {
+      if (this.#state !== 'LIVE') this.#log.warn({}, `no ${what} came within ${timeoutMs} ms; going on without`);
+      giveUp();
+    });
+  }
+
+  #startListeners(): void {
+    const { config } = this.#checked;
+    for (const listener of config.static_resources?.listeners ?? []) {
+      requireNoIssues(this.#listeners.apply(listener, '', true));
+    }
+    const lds = config.dynamic_resources?.lds_config;
+    const begin = once(() => {
+      this.#isListening = true;
+      this.#checkReady();
+    });
+    if (!lds) {
+      begin();
+      return;
+    }
+    this.#giveUpAfter(lds.initialFetchTimeoutMs, 'listeners', begin);
+    this.#xds.watchAll(lds, 'listener', {
+      onUpdate: (update) => {
+        for (const name of update.removed) this.#listeners.remove(name);
+        const issues = this.#take(update, (resource, version, name) => this.#applyListener(resource, version, name));
+        this.#listeners.stats.lds_updates++;
+        begin();
+        return issues;
+      },
+    });
+  }
+
+  #applyListener(resource: unknown, version: string, name: string): readonly ConfigIssue[] {
+    const issues = this.#listeners.apply(resource, version, false);
+    if (issues.length === 0) this.#refused.delete(name);
+    else {
+      const entry = { name, address: '', resource, version, isStatic: false, updatedMs: this.#clock.wallMs() };
+      this.#refused.set(name, { ...entry, state: 'refused', issues: issuesText(issues) });
+    }
+    return issues;
+  }
+
+  /** Takes every resource of an update that is right; gives what is wrong with the others, by name. */
+  #take(
+    { changed }: CollectionUpdate,
+    apply: (resource: unknown, version: string, name: string) => readonly ConfigIssue[],
+  ): readonly ResourceIssue[] {
+    return changed.flatMap(({ name, version, resource }) =>
+      apply(resource, version, name).map((issue) => ({ name, ...issue })),
+    );
+  }
+
+  #checkReady(): void {
+    if (!this.#isListening || this.#state !== 'INITIALIZING' || !this.#listeners.isSettled) return;
+    this.#state = 'LIVE';
+    this.#listeners.stats.workers_started = 1;
+    this.#log.info({ ms: Math.round(this.#clock.monotonicMs() - this.#startedAt) }, 'all is in use');
+    this.#ready.resolve();
+  }
+
+  async #startAdmin(): Promise<void> {
+    const address = this.#checked.config.admin?.address;
+    if (!address) return;
+    const { startAdmin } = await import('./admin/server.ts');
+    const admin = await startAdmin(this.#adminContext(), address);
+    this.adminAddress = admin.address;
+    this.#closeAdmin = () => admin.close();
+  }
+
+  // What others ask.
+
+  isReady(): boolean {
+    return this.#state === 'LIVE';
+  }
+
+  ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  failed(): Promise<string> {
+    return this.#failed.promise;
+  }
+
+  stopListening(): void {
+    this.#listeners.stopListening();
+  }
+
+  troubles(): readonly string[] {
+    return [
+      ...this.#listeners.troubles,
+      ...[...this.#refused.values()].map(({ name, issues }) => `${name}: ${issues}`),
+    ];
+  }
+
+  activeRequests(direction?: DrainRequest['direction']): number {
+    return this.#listeners.active(appliesTo(direction));
+  }
+
+  #isDraining(direction: TrafficDirection): boolean {
+    return this.#draining.has('ALL') || this.#draining.has(direction) || !this.#isHealthy;
+  }
+
+  async drain({ timeoutMs, direction }: DrainRequest): Promise<void> {
+    const applies = appliesTo(direction);
+    const clock = this.#clock;
+    const endMs = clock.monotonicMs() + timeoutMs;
+    let quietSinceMs: number | undefined;
+    this.#draining.add(direction ?? 'ALL');
+    if (direction === undefined) this.#state = 'DRAINING';
+    while (clock.monotonicMs() < endMs && this.#listeners.connections(applies) > 0) {
+      const nowMs = clock.monotonicMs();
+      if (this.#listeners.active(applies) > 0) quietSinceMs = undefined;
+      else quietSinceMs ??= nowMs;
+      if (quietSinceMs !== undefined && nowMs - quietSinceMs >= QUIET_MS) break;
+      await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
+    }
+    this.#listeners.drain(applies);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.close();
+    await this.#logs.close();
+    this.#xds.close();
+    this.#clusters.close();
+    await this.#closeAdmin();
+  }
+
+  // What is shown.
+
+  #keepServerStats(): void {
+    const stats = this.#stats.share('server.', 'server_', {}, () => new ServerStats());
+    this.#stats.onRead(() => {
+      const { heapUsed, rss } = process.memoryUsage();
+      stats.state = STATES.indexOf(this.#shownState());
+      stats.live = this.#shownState() === 'LIVE' ? 1 : 0;
+      stats.uptime = Math.floor((this.#clock.monotonicMs() - this.#startedAt) / 1000);
+      stats.memory_allocated = heapUsed;
+      stats.memory_heap_size = rss;
+      stats.total_connections = this.#connections.active;
+    });
+  }
+
+  #shownState(): ServerState {
+    return this.#isHealthy ? this.#state : 'DRAINING';
+  }
+
+  *#shownListeners(): Generator<AdminListener> {
+    for (const { name, address, listener, state, trouble } of this.#listeners.views()) {
+      const { resource, version, isStatic, updatedMs, warming } = listener;
+      const issues = trouble ?? this.#refused.get(name)?.issues;
+      yield {
+        name,
+        address: address === undefined ? '' : addressText(address),
+        resource,
+        version,
+        isStatic,
+        updatedMs,
+        state,
+        missing: warming.missing,
+        ...(issues === undefined ? {} : { issues }),
+      };
+    }
+    const known = new Set([...this.#listeners.views()].map(({ name }) => name));
+    for (const refused of this.#refused.values()) if (!known.has(refused.name)) yield refused;
+  }
+
+  #adminContext(): AdminContext {
+    const { bootstrap, version = '', commandLine = {}, onQuit } = this.#options;
+    return {
+      stats: this.#stats,
+      clusters: this.#clusters,
+      secrets: this.#secrets,
+      listeners: () => this.#shownListeners(),
+      routes: () => this.#shownRoutes(),
+      state: () => this.#shownState(),
+      logLevel: () => this.#log.level,
+      bootstrap,
+      node: bootstrap.node ?? {},
+      startedMs: this.#startedMs,
+      version,
+      commandLine,
+      clock: this.#clock,
+      log: this.#log,
+      actions: {
+        drainListeners: (options) => this.#drainListeners(options),
+        failHealthcheck: () => {
+          this.#isHealthy = false;
+        },
+        okHealthcheck: () => {
+          this.#isHealthy = true;
+        },
+        quit: () => onQuit?.(),
+        setLogLevel: (level) => {
+          this.#log.level = level;
+        },
+      },
+    };
+  }
+
+  *#shownRoutes(): ReturnType<AdminContext['routes']> & Generator {
+    for (const routes of this.#routes.all()) yield { ...routes, isStatic: false };
+    for (const { listener } of this.#listeners.views()) {
+      for (const { resource, name } of inlineRoutes(listener.resource)) {
+        yield { name, resource, version: '', updatedMs: listener.updatedMs, isStatic: true };
+      }
+    }
+  }
+
+  #drainListeners(options: {
+    readonly graceful: boolean;
+    readonly inboundOnly: boolean;
+    readonly skipExit: boolean;
+  }): void {
+    const direction = options.inboundOnly ? 'INBOUND' : undefined;
+    const stop = () => {
+      if (!options.skipExit) this.#listeners.stopListening(appliesTo(direction));
+    };
+    if (!options.graceful) {
+      stop();
+      return;
+    }
+    this.#draining.add(direction ?? 'ALL');
+    this.#clock.after(this.#options.drainMs ?? DEFAULT_DRAIN_MS, stop);
+  }
+}
+
+function appliesTo(direction: DrainRequest['direction']): (given: TrafficDirection) => boolean {
+  return (given) => direction === undefined || given === direction;
+}
+
+function once(run: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    run();
+  };
+}
+
+/** The route configurations that stand in a listener itself. */
+function* inlineRoutes(listener: unknown): Generator<{ readonly name: string; readonly resource: unknown }> {
+  const { filter_chains = [] } = listener as {
+    readonly filter_chains?: readonly {
+      readonly filters?: readonly { readonly typed_config?: { readonly route_config?: { readonly name?: string } } }[];
+    }[];
+  };
+  for (const { filters = [] } of filter_chains) {
+    for (const { typed_config } of filters) {
+      const routes = typed_config?.route_config;
+      if (routes) yield { name: routes.name ?? '', resource: routes };
+    }
+  }
+}
+
+/**
+ * Starts a proxy. It serves at once what it can, and becomes ready later: {@link RunningProxy.ready}. Throws `WeftError`
+ * INVALID_ARGUMENT with everything in the bootstrap that is wrong or not supported, UNAVAILABLE where the address of the
+ * admin interface is taken.
+ */
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
+  const checked = checkBootstrap(options.bootstrap);
+  requireNoIssues(checked.issues);
+  const server = new ProxyServer(options, checked);
+  await server.start();
+  return server;
+}
