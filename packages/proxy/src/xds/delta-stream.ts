@@ -1,0 +1,219 @@
+/** One source of resources: a stream to it that is opened again whenever it ends, and what is wanted over it. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { toWeftError, WeftError } from '@weft/contracts/error';
+import type { Node, ResourceType } from '@weft/envoy-api';
+import type { RawStream } from '@weft/rpc';
+import type { Cancel, Clock } from '../clock.ts';
+import type { Random } from '../cluster/balancer.ts';
+import type { Log } from '../log.ts';
+import type { ControlPlaneStats } from '../stats/groups.ts';
+import { Backoff } from './backoff.ts';
+import type { TypeSubscription } from './type-subscription.ts';
+import { type DeltaRequest, type DeltaResponse, readResponse, TYPE_ORDER, typeOfUrl, writeRequest } from './wire.ts';
+
+export interface DeltaStreamOptions {
+  /** For people: `the aggregated stream to weft-agent`. */
+  readonly name: string;
+  readonly open: (signal: AbortSignal) => RawStream;
+  readonly node: Node;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly stats: ControlPlaneStats;
+  /** Makes what keeps a type's subscriptions. */
+  readonly subscription: (type: ResourceType, onChange: () => void) => TypeSubscription;
+  /** The type of a stream of its own; undefined: all types share the stream. */
+  readonly only: ResourceType | undefined;
+  /** Told when nobody wants anything from here any more. */
+  readonly onIdle: () => void;
+}
+
+type State =
+  | { readonly type: 'idle' }
+  | { readonly type: 'open'; readonly raw: RawStream; readonly abort: AbortController }
+  /** The stream ended; the next attempt is due later. */
+  | { readonly type: 'waiting'; readonly cancel: Cancel }
+  | { readonly type: 'closed' };
+
+export class DeltaStream {
+  readonly #options: DeltaStreamOptions;
+  readonly #types = new Map<ResourceType, TypeSubscription>();
+  readonly #backoff: Backoff;
+  #state: State = { type: 'idle' };
+  #isFlushDue = false;
+  /** Whether the server is slow to read: what is to be said is gathered meanwhile. */
+  #isHeld = false;
+  #isIntroduced = false;
+  /** Whether it was already told that the server cannot be reached. */
+  #isTroubleTold = false;
+
+  constructor(options: DeltaStreamOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.random);
+  }
+
+  /** The subscriptions of one type from this source. */
+  type(type: ResourceType): TypeSubscription {
+    const known = this.#types.get(type);
+    if (known) return known;
+    const made = this.#options.subscription(type, () => this.#flushSoon());
+    this.#types.set(type, made);
+    return made;
+  }
+
+  close(): void {
+    const state = this.#state;
+    this.#state = { type: 'closed' };
+    if (state.type === 'waiting') state.cancel();
+    if (state.type === 'open') end(state.raw, state.abort, new WeftError('CANCELLED', 'the proxy leaves the stream'));
+    for (const subscription of this.#types.values()) subscription.close();
+    this.#setConnected(false);
+  }
+
+  /** What many ask for in one turn is said at once. */
+  #flushSoon(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    queueMicrotask(() => {
+      this.#isFlushDue = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#state.type === 'closed') return;
+    if (![...this.#types.values()].some(({ isWanted }) => isWanted)) {
+      this.#options.onIdle();
+      return;
+    }
+    if (this.#state.type === 'idle') this.#open();
+    else if (this.#state.type === 'open') this.#sayAll(this.#state.raw);
+    else for (const subscription of this.#types.values()) subscription.settle();
+    this.#countPending();
+  }
+
+  #countPending(): void {
+    this.#options.stats.pending_requests = [...this.#types.values()].filter(({ isBehind }) => isBehind).length;
+  }
+
+  #setConnected(isConnected: boolean): void {
+    this.#options.stats.connected_state = isConnected ? 1 : 0;
+  }
+
+  #open(): void {
+    const abort = new AbortController();
+    let raw: RawStream;
+    try {
+      raw = this.#options.open(abort.signal);
+    } catch (thrown) {
+      this.#retryLater(thrown);
+      return;
+    }
+    this.#state = { type: 'open', raw, abort };
+    this.#isIntroduced = false;
+    this.#isHeld = false;
+    this.#setConnected(true);
+    this.#sayAll(raw);
+    void this.#read(raw, abort);
+  }
+
+  async #read(raw: RawStream, abort: AbortController): Promise<void> {
+    let reason: unknown = new WeftError('UNAVAILABLE', 'the server ended the stream', { source: 'control-plane' });
+    try {
+      for await (const bytes of raw.messages) {
+        this.#hear(raw, bytes);
+        // A server that does not read is not listened to either: what it is answered has to go somewhere.
+        if (this.#isHeld) await raw.drained();
+        // Others have their turn between two responses.
+        await nextTurn();
+        if (!this.#isCurrent(raw)) return;
+      }
+    } catch (thrown) {
+      reason = thrown;
+    }
+    end(raw, abort, reason);
+    if (this.#isCurrent(raw)) this.#ended(reason);
+  }
+
+  #isCurrent(raw: RawStream): boolean {
+    return this.#state.type === 'open' && this.#state.raw === raw;
+  }
+
+  #ended(reason: unknown): void {
+    for (const subscription of this.#types.values()) subscription.streamEnded();
+    this.#setConnected(false);
+    this.#retryLater(reason);
+  }
+
+  #retryLater(reason: unknown): void {
+    const waitMs = this.#backoff.next();
+    const fields = { reason: toWeftError(reason).message, retryMs: Math.round(waitMs) };
+    const text = `${this.#options.name} ended; what it brought stays in use until it is back`;
+    if (this.#isTroubleTold) this.#options.log.debug(fields, text);
+    else this.#options.log.warn(fields, text);
+    this.#isTroubleTold = true;
+    const cancel = this.#options.clock.after(waitMs, () => {
+      this.#state = { type: 'idle' };
+      this.#flush();
+    });
+    this.#state = { type: 'waiting', cancel };
+    this.#countPending();
+  }
+
+  #sayAll(raw: RawStream): void {
+    for (const type of TYPE_ORDER) {
+      if (this.#isHeld) return;
+      const request = this.#types.get(type)?.request();
+      if (request) this.#say(raw, request);
+    }
+  }
+
+  #say(raw: RawStream, request: DeltaRequest): void {
+    const { node } = this.#options;
+    const message = this.#isIntroduced ? request : { ...request, node };
+    this.#isIntroduced = true;
+    if (raw.send(writeRequest(message)) || this.#isHeld) return;
+    this.#isHeld = true;
+    void this.#goOn(raw);
+  }
+
+  async #goOn(raw: RawStream): Promise<void> {
+    await raw.drained();
+    if (!this.#isCurrent(raw)) return;
+    this.#isHeld = false;
+    this.#flush();
+  }
+
+  /** Takes one response. Throws `MessageError` when the bytes are none, which ends the stream: nothing after it is sure. */
+  #hear(raw: RawStream, bytes: Buffer): void {
+    const response = readResponse(bytes);
+    this.#backoff.reset();
+    if (this.#isTroubleTold) this.#options.log.info({}, `${this.#options.name} is back`);
+    this.#isTroubleTold = false;
+    const type = typeOfUrl(response.typeUrl);
+    const { only, log } = this.#options;
+    if (type && only && type !== only) {
+      const refusal = `the response is of ${response.typeUrl}, which was not asked for on this stream`;
+      log.warn({ reason: refusal }, 'a response is refused');
+      this.#answer(raw, only, response, refusal);
+      return;
+    }
+    const subscription = type && this.#types.get(type);
+    if (!type || !subscription?.isAsked) {
+      log.warn({ typeUrl: response.typeUrl }, 'a response of a type that was not asked for is ignored');
+      return;
+    }
+    const refusal = subscription.take(response);
+    if (this.#isCurrent(raw)) this.#answer(raw, type, response, refusal);
+  }
+
+  #answer(raw: RawStream, type: ResourceType, { nonce }: DeltaResponse, refusal: string | undefined): void {
+    this.#say(raw, { type, nonce, refusal });
+  }
+}
+
+/** Leaves a stream, however far it is. */
+function end(raw: RawStream, abort: AbortController, reason: unknown): void {
+  raw.end(reason);
+  abort.abort();
+}

@@ -1,0 +1,288 @@
+/** All that is wanted and held of one type from one source, over all of the streams to it. */
+import type { ResourceType } from '@weft/envoy-api';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import { ABSENT, Held } from './held.ts';
+import { refusalText } from './refusal.ts';
+import { type GoodResource, readResources } from './resource.ts';
+import type { SubscriptionCounts } from './statistics.ts';
+import type { CollectionListener, ResourceIssue, ResourceListener, Unwatch } from './subscriptions.ts';
+import { tellAll, tellOne, tellRemoved } from './telling.ts';
+import type { DeltaRequest, DeltaResponse } from './wire.ts';
+
+export interface TypeSubscriptionOptions {
+  readonly type: ResourceType;
+  readonly counts: SubscriptionCounts;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Told when there may be something to say to the server. */
+  readonly onChange: () => void;
+}
+
+type Changed = GoodResource & { readonly resource: object };
+
+const WILDCARD = '*';
+
+/** Of these a first request without names asks for all: that is known to servers that do not know the wildcard's name. */
+const EMPTY_MEANS_ALL: ReadonlySet<ResourceType> = new Set(['cluster', 'listener']);
+
+export class TypeSubscription {
+  readonly #options: TypeSubscriptionOptions;
+  readonly #held = new Map<string, Held>();
+  readonly #collections = new Set<CollectionListener>();
+  /** Names that somebody watches, the wildcard among them. */
+  readonly #wanted = new Set<string>();
+  /** Of them, those that were watched or left since the server was told last. */
+  readonly #dirty = new Set<string>();
+  /** What the server was asked for on this stream; undefined while nothing was. */
+  #asked: Set<string> | undefined;
+  /** Whether the source has said what there is for those who want all. */
+  #isAnswered = false;
+
+  constructor(options: TypeSubscriptionOptions) {
+    this.#options = options;
+  }
+
+  get isWanted(): boolean {
+    return this.#wanted.size > 0;
+  }
+
+  /** Whether the server was asked for anything on this stream. */
+  get isAsked(): boolean {
+    return this.#asked !== undefined;
+  }
+
+  /** Whether there is something that the server was not told yet. */
+  get isBehind(): boolean {
+    return this.#asked ? this.#dirty.size > 0 : this.isWanted;
+  }
+
+  watch(name: string, listener: ResourceListener): Unwatch {
+    const held = this.#holderOf(name);
+    // Each watch is one of its own, also when a listener watches twice.
+    const own: ResourceListener = {
+      onResource: (resource, version) => listener.onResource(resource, version),
+      onRemoved: () => listener.onRemoved(),
+    };
+    if (held.watchers.size === 0) this.#want(name);
+    held.watchers.add(own);
+    this.#tellLate(held, own);
+    return () => {
+      if (held.watchers.delete(own) && held.watchers.size === 0) this.#leave(name);
+    };
+  }
+
+  watchAll(listener: CollectionListener): Unwatch {
+    const own: CollectionListener = { onUpdate: (update) => listener.onUpdate(update) };
+    if (this.#collections.size === 0) this.#want(WILDCARD);
+    this.#collections.add(own);
+    if (this.#isAnswered) this.#tellAllLate(own);
+    return () => {
+      if (this.#collections.delete(own) && this.#collections.size === 0) this.#leave(WILDCARD);
+    };
+  }
+
+  #holderOf(name: string): Held {
+    const known = this.#held.get(name);
+    if (known) return known;
+    const held = new Held(name);
+    this.#held.set(name, held);
+    return held;
+  }
+
+  #want(name: string): void {
+    this.#wanted.add(name);
+    this.#dirty.add(name);
+    this.#options.counts.began(name === WILDCARD ? undefined : name);
+    this.#options.onChange();
+  }
+
+  #leave(name: string): void {
+    this.#wanted.delete(name);
+    this.#dirty.add(name);
+    this.#options.onChange();
+  }
+
+  #tellLate(held: Held, listener: ResourceListener): void {
+    const { log } = this.#options;
+    const { name, knowledge } = held;
+    if (knowledge.type === 'absent') tellRemoved(listener, log);
+    else if (knowledge.type === 'present') this.#logLate(tellOne(listener, { ...knowledge, name }, log));
+  }
+
+  #tellAllLate(listener: CollectionListener): void {
+    const changed = [...this.#held.values()].flatMap(({ name, knowledge }) =>
+      knowledge.type === 'present' ? [{ name, version: knowledge.version, resource: knowledge.resource }] : [],
+    );
+    this.#logLate(tellAll(listener, { changed, removed: [] }, this.#options.log));
+  }
+
+  /** The server knows the resource as accepted, by those who came first; it can only be said here. */
+  #logLate(issues: readonly ResourceIssue[]): void {
+    const { type, log } = this.#options;
+    if (issues.length === 0) return;
+    log.warn({ type, reason: refusalText(type, issues) }, 'a resource that others use cannot be used here');
+  }
+
+  /** Lets go of what nobody wants any more; gives the names that were watched or left. */
+  settle(): readonly string[] {
+    const changed = [...this.#dirty];
+    this.#dirty.clear();
+    for (const name of changed) {
+      if (this.#wanted.has(name)) continue;
+      if (name === WILDCARD) this.#forgetAll();
+      else this.#forget(name);
+    }
+    return changed;
+  }
+
+  /** What is held for those who want all stays for them. */
+  #forget(name: string): void {
+    this.#options.counts.ended(name);
+    const held = this.#held.get(name);
+    if (!held || (this.#wanted.has(WILDCARD) && held.knowledge.type === 'present')) return;
+    held.expiry = undefined;
+    this.#held.delete(name);
+  }
+
+  #forgetAll(): void {
+    this.#isAnswered = false;
+    for (const [name, held] of this.#held) {
+      if (held.watchers.size > 0) continue;
+      held.expiry = undefined;
+      this.#held.delete(name);
+    }
+  }
+
+  /** What the server is to be told now, if anything: on a new stream all that is wanted and held, later what changed. */
+  request(): DeltaRequest | undefined {
+    const changed = this.settle();
+    const asked = this.#asked;
+    if (!asked) return this.isWanted ? this.#firstRequest() : undefined;
+    const subscribe = changed.filter((name) => this.#wanted.has(name) && !asked.has(name));
+    const unsubscribe = changed.filter((name) => !this.#wanted.has(name) && asked.has(name));
+    if (subscribe.length + unsubscribe.length === 0) return undefined;
+    for (const name of subscribe) asked.add(name);
+    for (const name of unsubscribe) asked.delete(name);
+    return { type: this.#options.type, subscribe, unsubscribe };
+  }
+
+  #firstRequest(): DeltaRequest {
+    const { type } = this.#options;
+    this.#asked = new Set(this.#wanted);
+    const isAllAlone = this.#wanted.size === 1 && this.#wanted.has(WILDCARD);
+    const versions = [...this.#held.values()].flatMap(({ name, knowledge }) =>
+      knowledge.type === 'present' ? [[name, knowledge.version] as const] : [],
+    );
+    return {
+      type,
+      subscribe: isAllAlone && EMPTY_MEANS_ALL.has(type) ? [] : [...this.#wanted],
+      versions: Object.fromEntries(versions),
+    };
+  }
+
+  /** The stream is over; what is held stays in use. */
+  streamEnded(): void {
+    if (!this.#asked) return;
+    this.#asked = undefined;
+    this.#options.counts.failed(this.#wanted);
+  }
+
+  /** Nothing is told any more. */
+  close(): void {
+    this.#collections.clear();
+    for (const held of this.#held.values()) {
+      held.watchers.clear();
+      held.expiry = undefined;
+    }
+    this.#held.clear();
+    this.#wanted.clear();
+  }
+
+  /** Takes a response and tells of what is in it. Gives what is wrong with it, all else of it being taken. */
+  take(response: DeltaResponse): string | undefined {
+    const { type, counts, clock, log } = this.#options;
+    const { good, issues: unreadable } = readResources(type, response.resources, response.removedResources);
+    const issues = [...unreadable];
+    const unusable = new Set(unreadable.map(({ name }) => name));
+    for (const name of unusable) if (this.#wanted.has(name)) counts.resource(name, '', true, clock.wallMs());
+    const removed = response.removedResources.filter((name) => !unusable.has(name) && this.#held.has(name));
+    const changed = this.#sortOut(good, issues);
+    issues.push(...this.#tellCollections(changed, removed));
+    const bad = new Set(issues.map(({ name }) => name));
+    for (const resource of changed) {
+      const own = bad.has(resource.name) ? [] : this.#tellWatchers(resource);
+      issues.push(...own);
+      const isRefused = own.length > 0 || bad.has(resource.name);
+      if (!isRefused) this.#hold(resource);
+      counts.resource(resource.name, resource.version, isRefused, clock.wallMs());
+    }
+    for (const name of removed) this.#remove(name);
+    counts.answered(response.systemVersionInfo, issues.length > 0, clock.wallMs());
+    if (issues.length === 0) return undefined;
+    const refusal = refusalText(type, issues);
+    log.warn({ type, reason: refusal }, 'resources are refused; what was there before stays in use');
+    return refusal;
+  }
+
+  /** Of what can be read, what is wanted and has content; what has none only says that it lives on. */
+  #sortOut(good: readonly GoodResource[], issues: ResourceIssue[]): readonly Changed[] {
+    const changed: Changed[] = [];
+    for (const found of good) {
+      const { name, resource, ttlMs } = found;
+      if (!this.#wanted.has(name) && !this.#wanted.has(WILDCARD)) continue;
+      const held = this.#held.get(name);
+      if (resource) changed.push({ ...found, resource });
+      else if (held?.knowledge.type === 'present') this.#setExpiry(held, ttlMs);
+      else issues.push({ name, path: '', message: 'has no content' });
+    }
+    return changed;
+  }
+
+  #tellCollections(changed: readonly Changed[], removed: readonly string[]): readonly ResourceIssue[] {
+    if (this.#collections.size === 0) return [];
+    const gone = removed.filter((name) => this.#held.get(name)?.knowledge.type === 'present');
+    const isFirst = !this.#isAnswered;
+    this.#isAnswered = true;
+    if (!isFirst && changed.length + gone.length === 0) return [];
+    const update = { changed, removed: gone };
+    return [...this.#collections].flatMap((listener) => tellAll(listener, update, this.#options.log));
+  }
+
+  #tellWatchers(changed: Changed): readonly ResourceIssue[] {
+    const issues: ResourceIssue[] = [];
+    // Who comes or goes while others are told is told, or not, as the set goes.
+    for (const watcher of this.#held.get(changed.name)?.watchers ?? []) {
+      issues.push(...tellOne(watcher, changed, this.#options.log));
+    }
+    return issues;
+  }
+
+  #hold({ name, version, resource, ttlMs }: Changed): void {
+    const held = this.#holderOf(name);
+    held.knowledge = { type: 'present', version, resource };
+    this.#setExpiry(held, ttlMs);
+  }
+
+  #setExpiry(held: Held, ttlMs: number | undefined): void {
+    held.expiry = ttlMs === undefined ? undefined : this.#options.clock.after(ttlMs, () => this.#expire(held.name));
+  }
+
+  #expire(name: string): void {
+    const { type, log } = this.#options;
+    log.warn({ type, name }, 'a resource has outlived its time to live, and is taken as removed');
+    this.#tellCollections([], [name]);
+    this.#remove(name);
+  }
+
+  #remove(name: string): void {
+    const held = this.#held.get(name);
+    if (!held) return;
+    held.expiry = undefined;
+    const wasAbsent = held.knowledge.type === 'absent';
+    held.knowledge = ABSENT;
+    if (held.watchers.size === 0) this.#held.delete(name);
+    if (wasAbsent) return;
+    for (const watcher of held.watchers) tellRemoved(watcher, this.#options.log);
+  }
+}
