@@ -57,4 +57,8 @@ export class CodeCounts {
     }
     this.counts.push({ code, count: 1 });
   }
+
+  reset(): void {
+    for (const entry of this.counts) entry.count = 0;
+  }
 }

@@ -1,8 +1,8 @@
-/** All groups of statistics, and how they are written: as `/stats` and as `/stats/prometheus` of Envoy's admin. */
-import { BUCKET_BOUNDS, CodeCounts, Histogram } from './histogram.ts';
-
-/** The parts of a name that Prometheus gets as labels, in place of a part of the name. */
-export type Labels = Readonly<Record<string, string>>;
+/** All groups of statistics, and what is in them. */
+import { CodeCounts, Histogram } from './histogram.ts';
+import { writePrometheus } from './prometheus.ts';
+import { isGauge, type Labels, type Sample } from './sample.ts';
+import { writeJson, writeText } from './text.ts';
 
 export interface StatGroup {
   /** What stands before each name in `/stats`: `cluster.up.` */
@@ -13,103 +13,50 @@ export interface StatGroup {
   readonly values: object;
 }
 
-/** Names that say what is, rather than count what was. */
-const GAUGES = new Set([
-  'concurrency',
-  'connected_state',
-  'days_until_first_cert_expiring',
-  'live',
-  'max_host_weight',
-  'memory_allocated',
-  'memory_heap_size',
-  'membership_degraded',
-  'membership_excluded',
-  'membership_healthy',
-  'membership_total',
-  'parent_connections',
-  'pending_requests',
-  'state',
-  'stats_recent_lookups',
-  'total_connections',
-  'total_filter_chains_draining',
-  'total_listeners_active',
-  'total_listeners_draining',
-  'total_listeners_warming',
-  'update_time',
-  'uptime',
-  'version',
-  'warming_clusters',
-  'workers_started',
-]);
-
-function isGauge(name: string): boolean {
-  return name.endsWith('_active') || name === 'active_clusters' || GAUGES.has(name);
-}
-
 /** In names of statistics a colon is written as an underscore. */
 export function statName(name: string): string {
   return name.replaceAll(':', '_');
 }
 
-interface Sample {
-  readonly name: string;
-  readonly labels: Labels;
-  readonly value: number | Histogram;
-}
+/** Envoy makes these when the first one is counted. */
+const WHEN_COUNTED = /^upstream_rq_\dxx$/;
 
-function* samplesOf(values: object): Generator<Sample> {
-  for (const [name, value] of Object.entries(values)) {
-    if (typeof value === 'number' || value instanceof Histogram) yield { name, labels: {}, value };
-    else if (value instanceof CodeCounts) {
+function* samplesOf(group: StatGroup): Generator<Sample> {
+  const { prefix, metricPrefix, labels } = group;
+  for (const [name, value] of Object.entries(group.values)) {
+    if (value instanceof Histogram) {
+      yield { type: 'histogram', name: prefix + name, metric: metricPrefix + name, labels, histogram: value };
+    } else if (value instanceof CodeCounts) {
+      // `upstream_rq_200` is the metric `upstream_rq` with the status as label.
+      const metric = metricPrefix + name.replace(/_$/, '');
       for (const { code, count } of value.counts) {
-        yield { name: `${name}${code}`, labels: { envoy_response_code: String(code) }, value: count };
+        const withCode = { envoy_response_code: String(code), ...labels };
+        yield { type: 'counter', name: `${prefix}${name}${code}`, metric, labels: withCode, value: count };
       }
+    } else if (typeof value === 'number') {
+      if (value === 0 && WHEN_COUNTED.test(name)) continue;
+      const type = isGauge(name) ? 'gauge' : 'counter';
+      yield { type, name: prefix + name, ...metricOf(metricPrefix, name, labels), value };
     }
   }
 }
 
-/** `upstream_rq_2xx` is the metric `upstream_rq_xx` with the class as label, `upstream_rq_200` is `upstream_rq`. */
-function metricOf(sample: Sample): { readonly name: string; readonly labels: Labels } {
-  if (sample.labels.envoy_response_code !== undefined) {
-    return { name: sample.name.replace(/_\d+$/, ''), labels: sample.labels };
-  }
-  const match = /_(\d)xx$/.exec(sample.name);
-  if (!match) return sample;
-  return { name: sample.name.replace(/_\dxx$/, '_xx'), labels: { envoy_response_code_class: match[1] as string } };
+/** `upstream_rq_2xx` is the metric `upstream_rq_xx` with the class as label. */
+function metricOf(prefix: string, name: string, labels: Labels): Pick<Sample, 'metric' | 'labels'> {
+  const match = /^(.*_)(\d)xx$/.exec(name);
+  if (!match) return { metric: prefix + name, labels };
+  return { metric: `${prefix}${match[1]}xx`, labels: { envoy_response_code_class: match[2] ?? '', ...labels } };
 }
 
-function labelText(labels: Labels): string {
-  const quoted = (value: string) => value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-  return Object.entries(labels)
-    .map(([name, value]) => `${name}="${quoted(value)}"`)
-    .join(',');
-}
-
-function histogramLines(metric: string, labels: string, histogram: Histogram): string {
-  const before = labels === '' ? '' : `${labels},`;
-  let text = '';
-  for (const [index, total] of histogram.cumulative().entries()) {
-    text += `${metric}_bucket{${before}le="${BUCKET_BOUNDS[index]}"} ${total}\n`;
-  }
-  text += `${metric}_bucket{${before}le="+Inf"} ${histogram.count}\n`;
-  return `${text}${metric}_sum{${labels}} ${histogram.sum}\n${metric}_count{${labels}} ${histogram.count}\n`;
-}
-
-function histogramText(histogram: Histogram): string {
-  if (histogram.count === 0) return 'No recorded values';
-  return [0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 1]
-    .map((share) => {
-      const value = histogram.quantile(share).toFixed(2);
-      return `P${share * 100}(nan,${value})`;
-    })
-    .join(' ');
-}
+export type StatType = Sample['type'];
 
 export interface StatsFilter {
   /** Names that match, of all; matched anywhere in the name as `/stats` shows it. */
   readonly matching?: RegExp | undefined;
   /** Only what was counted at least once. */
   readonly usedOnly?: boolean;
+  /** Only these; undefined: all. */
+  readonly types?: readonly StatType[] | undefined;
 }
 
 export class StatsRegistry {
@@ -142,54 +89,40 @@ export class StatsRegistry {
     return () => this.#refreshers.delete(refresh);
   }
 
-  *#samples(filter: StatsFilter): Generator<{ readonly group: StatGroup; readonly sample: Sample }> {
+  *#samples({ types, usedOnly, matching }: StatsFilter): Generator<Sample> {
     for (const refresh of this.#refreshers) refresh();
     for (const group of this.#groups.values()) {
-      for (const sample of samplesOf(group.values)) {
-        const isUsed = (typeof sample.value === 'number' ? sample.value : sample.value.count) !== 0;
-        if (filter.usedOnly && !isUsed) continue;
-        if (filter.matching && !filter.matching.test(group.prefix + sample.name)) continue;
-        yield { group, sample };
+      for (const sample of samplesOf(group)) {
+        if (types && !types.includes(sample.type)) continue;
+        if (usedOnly && (sample.type === 'histogram' ? sample.histogram.count : sample.value) === 0) continue;
+        if (matching && sample.name.search(matching) === -1) continue;
+        yield sample;
       }
     }
   }
 
   /** `name: value` lines, sorted: counters and gauges, then histograms, as Envoy lists them. */
   text(filter: StatsFilter = {}): string {
-    const numbers: string[] = [];
-    const histograms: string[] = [];
-    for (const { group, sample } of this.#samples(filter)) {
-      const name = group.prefix + sample.name;
-      if (typeof sample.value === 'number') numbers.push(`${name}: ${sample.value}\n`);
-      else histograms.push(`${name}: ${histogramText(sample.value)}\n`);
-    }
-    return [...numbers.sort(), ...histograms.sort()].join('');
+    return writeText(this.#samples(filter));
   }
 
   /** The same as JSON: `{"stats": [{"name", "value"}]}`. */
   json(filter: StatsFilter = {}): object {
-    const stats: object[] = [];
-    for (const { group, sample } of this.#samples(filter)) {
-      if (typeof sample.value === 'number') stats.push({ name: group.prefix + sample.name, value: sample.value });
-    }
-    return { stats };
+    return writeJson(this.#samples(filter));
   }
 
   /** Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats). */
   prometheus(filter: StatsFilter = {}): string {
-    const metrics = new Map<string, { readonly type: string; lines: string }>();
-    for (const { group, sample } of this.#samples(filter)) {
-      const { name, labels } = metricOf(sample);
-      const metric = `envoy_${group.metricPrefix}${name}`.replaceAll(/[^a-zA-Z0-9_]/g, '_');
-      const isHistogram = sample.value instanceof Histogram;
-      const type = isHistogram ? 'histogram' : isGauge(sample.name) ? 'gauge' : 'counter';
-      const known = metrics.get(metric) ?? { type, lines: '' };
-      const all = labelText({ ...labels, ...group.labels });
-      known.lines += isHistogram
-        ? histogramLines(metric, all, sample.value as Histogram)
-        : `${metric}{${all}} ${sample.value}\n`;
-      metrics.set(metric, known);
+    return writePrometheus(this.#samples(filter));
+  }
+
+  /** Sets every counter to zero; gauges and histograms stay, as Envoy's do. */
+  resetCounters(): void {
+    for (const { values } of this.#groups.values()) {
+      for (const [name, value] of Object.entries(values)) {
+        if (value instanceof CodeCounts) value.reset();
+        else if (typeof value === 'number' && !isGauge(name)) Object.assign(values, { [name]: 0 });
+      }
     }
-    return [...metrics].map(([metric, { type, lines }]) => `# TYPE ${metric} ${type}\n${lines}`).join('');
   }
 }

@@ -1,0 +1,126 @@
+/** `/clusters`: each cluster that is in use, with its hosts and what was counted of them. */
+import type { Messages } from '@weft/envoy-api';
+import type { Host } from '../cluster/host.ts';
+import type { ManagedCluster } from '../cluster/manager.ts';
+import { addressMessage } from './address.ts';
+
+type ClusterStatus = Messages['envoy.admin.v3.ClusterStatus'];
+type HostStatus = Messages['envoy.admin.v3.HostStatus'];
+
+const DEFAULT_LIMITS = { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024, max_retries: 3 };
+type LimitName = keyof typeof DEFAULT_LIMITS;
+const LIMIT_NAMES = Object.keys(DEFAULT_LIMITS) as readonly LimitName[];
+
+const COUNTERS: readonly (readonly [string, (host: Host) => number])[] = [
+  ['cx_connect_fail', (host) => host.connectFailures],
+  ['cx_total', (host) => host.connectionsTotal],
+  ['rq_error', (host) => host.requestsFailed],
+  ['rq_success', (host) => host.requestsSucceeded],
+  ['rq_timeout', (host) => host.requestsTimedOut],
+  ['rq_total', (host) => host.requestsTotal],
+];
+const GAUGES: readonly (readonly [string, (host: Host) => number])[] = [
+  ['cx_active', (host) => host.connectionsActive],
+  ['rq_active', (host) => host.requestsActive],
+];
+const IN_ORDER = [...COUNTERS, ...GAUGES].sort(([a], [b]) => (a < b ? -1 : 1));
+
+const HEALTH_FLAGS = { healthy: 'healthy', degraded: '/degraded_eds_health', unhealthy: '/failed_eds_health' } as const;
+const HEALTH_STATUS = { healthy: 'HEALTHY', degraded: 'DEGRADED', unhealthy: 'UNHEALTHY' } as const;
+
+/** Envoy's word for what is known of a host's health. */
+export function healthStatus(host: Host): (typeof HEALTH_STATUS)[keyof typeof HEALTH_STATUS] {
+  return HEALTH_STATUS[host.endpoint.health];
+}
+
+/** The name of a cluster's endpoints, where that is another than its own; '' where they are not sent by EDS. */
+export function endpointsName({ cluster: { config } }: ManagedCluster): string {
+  return config.type === 'EDS' ? (config.eds_cluster_config?.service_name ?? '') : '';
+}
+
+function limitsOf({ cluster }: ManagedCluster, priority: 'DEFAULT' | 'HIGH'): Readonly<Record<LimitName, number>> {
+  const given = cluster.config.circuit_breakers?.thresholds.find((entry) => entry.priority === priority);
+  return { ...DEFAULT_LIMITS, ...(given && Object.fromEntries(LIMIT_NAMES.map((name) => [name, given[name]]))) };
+}
+
+function hostLines(prefix: string, host: Host): string {
+  const { hostname, health, weight, region, zone, subZone } = host.endpoint;
+  const rows = [
+    ...IN_ORDER.map(([name, read]) => [name, read(host)] as const),
+    ['hostname', hostname],
+    ['health_flags', HEALTH_FLAGS[health]],
+    ['weight', weight],
+    ['region', region],
+    ['zone', zone],
+    ['sub_zone', subZone],
+    ['canary', false],
+    ['priority', 0],
+    ['success_rate', -1],
+    ['local_origin_success_rate', -1],
+  ] as const;
+  return rows.map(([name, value]) => `${prefix}::${host.key}::${name}::${value}\n`).join('');
+}
+
+function clusterLines(managed: ManagedCluster): string {
+  const { cluster, isStatic } = managed;
+  const { name } = cluster;
+  let lines = `${name}::observability_name::${observabilityName(managed)}\n`;
+  for (const [title, priority] of [
+    ['default_priority', 'DEFAULT'],
+    ['high_priority', 'HIGH'],
+  ] as const) {
+    const limits = limitsOf(managed, priority);
+    for (const limit of LIMIT_NAMES) lines += `${name}::${title}::${limit}::${limits[limit]}\n`;
+  }
+  lines += `${name}::added_via_api::${!isStatic}\n`;
+  const service = endpointsName(managed);
+  if (service !== '') lines += `${name}::eds_service_name::${service}\n`;
+  return lines + cluster.hosts.map((host) => hostLines(name, host)).join('');
+}
+
+function observabilityName({ cluster: { config } }: ManagedCluster): string {
+  return config.alt_stat_name === '' ? config.name : config.alt_stat_name;
+}
+
+/** `name::address::statistic::value` lines. */
+export function clustersText(clusters: Iterable<ManagedCluster>): string {
+  return [...clusters].map(clusterLines).join('');
+}
+
+function metric(name: string, value: number, type?: 'GAUGE'): object {
+  return { ...(type && { type }), ...(value !== 0 && { value: String(value) }), name };
+}
+
+function hostStatus(host: Host): HostStatus {
+  const { hostname, weight, region, zone, subZone } = host.endpoint;
+  return {
+    address: addressMessage(host.address),
+    stats: [
+      ...COUNTERS.map(([name, read]) => metric(name, read(host))),
+      ...GAUGES.map(([name, read]) => metric(name, read(host), 'GAUGE')),
+    ],
+    health_status: { eds_health_status: healthStatus(host) },
+    weight,
+    ...(hostname !== '' && { hostname }),
+    locality: { ...(region && { region }), ...(zone && { zone }), ...(subZone && { sub_zone: subZone }) },
+  };
+}
+
+function clusterStatus(managed: ManagedCluster): ClusterStatus {
+  const service = endpointsName(managed);
+  return {
+    name: managed.cluster.name,
+    ...(!managed.isStatic && { added_via_api: true }),
+    host_statuses: managed.cluster.hosts.map(hostStatus),
+    circuit_breakers: {
+      thresholds: [limitsOf(managed, 'DEFAULT'), { priority: 'HIGH', ...limitsOf(managed, 'HIGH') }],
+    },
+    observability_name: observabilityName(managed),
+    ...(service !== '' && { eds_service_name: service }),
+  };
+}
+
+/** `envoy.admin.v3.Clusters`. */
+export function clustersJson(clusters: Iterable<ManagedCluster>): object {
+  return { cluster_statuses: [...clusters].map(clusterStatus) };
+}

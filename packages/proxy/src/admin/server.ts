@@ -1,0 +1,144 @@
+/**
+ * The admin interface over HTTP. It is meant for the machine's own tools: requests of browsers on behalf of other sites
+ * are refused, be they sent across origins or to a name that was made to point here, and what a client may hold is
+ * bounded.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, isIP, isIPv4 } from 'node:net';
+import { WeftError } from '@weft/contracts/error';
+import { addressText, type NetworkAddress } from '../config/core.ts';
+import { type Answer, text } from './answer.ts';
+import type { Admin, AdminContext } from './context.ts';
+import { ADMIN_PATHS, helpText, homePage } from './paths.ts';
+
+const MAX_CONNECTIONS = 128;
+const MAX_HEADER_BYTES = 16_384;
+/** Nothing here reads a body; more than this is not even waited for. */
+const MAX_BODY_BYTES = 65_536;
+const REQUEST_MS = 10_000;
+/** A connection on which nothing moves, be it between requests or in an answer that nobody reads. */
+const IDLE_MS = 60_000;
+const CHECK_MS = 5000;
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+}
+
+/** Without the port: `[::1]:9901` is `::1`. */
+function hostName(host: string): string {
+  return /^\[(.*)\](?::\d+)?$/.exec(host)?.[1] ?? host.replace(/:\d*$/, '');
+}
+
+/** Why a request is refused whatever it asks for; undefined where it is not. */
+function refusal(request: IncomingMessage, bound: NetworkAddress): string | undefined {
+  const { origin, host = '', 'sec-fetch-site': site } = request.headers;
+  if (origin !== undefined || (site !== undefined && site !== 'none' && site !== 'same-origin')) {
+    return 'The admin interface answers no request that a web page sent; use the address itself, or curl.';
+  }
+  if (bound.type === 'unix' || !isLoopback(bound.host)) return undefined;
+  const name = hostName(host);
+  if (name === '' || name === 'localhost' || isIP(name) !== 0) return undefined;
+  return `The admin interface listens on loopback alone and is not known as ${JSON.stringify(name)}; use ${addressText(bound)}.`;
+}
+
+function answerTo(request: IncomingMessage, context: AdminContext, bound: NetworkAddress): Answer {
+  const refused = refusal(request, bound);
+  if (refused !== undefined) return text(`${refused}\n`, 403);
+  const url = request.url ?? '/';
+  const mark = url.indexOf('?');
+  const path = mark === -1 ? url : url.slice(0, mark);
+  if (path === '/' || path === '') return homePage();
+  const found = ADMIN_PATHS.find((entry) => entry.path === path);
+  if (!found) return text(`invalid path. ${helpText()}`, 404);
+  if (found.mutates && request.method !== 'POST') {
+    return text(`Method ${request.method} not allowed, POST required.`, 405);
+  }
+  try {
+    return found.answer(context, new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1)));
+  } catch (error) {
+    context.log.error({ path, reason: (error as Error).stack }, 'the admin interface failed to answer');
+    return text(`${path} could not be answered: ${(error as Error).message}\n`, 500);
+  }
+}
+
+function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  const body = Buffer.from(answer.body);
+  response.writeHead(answer.status, {
+    'content-type': answer.contentType,
+    'cache-control': 'no-cache, max-age=0',
+    'x-content-type-options': 'nosniff',
+    'content-length': body.length,
+    server: 'weft',
+  });
+  if (answer.after) response.once('close', answer.after);
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** Lets go of a body that nobody asked for, and of clients that go on sending one. */
+function discardBody(request: IncomingMessage): void {
+  let received = 0;
+  request.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+    if (received > MAX_BODY_BYTES) request.destroy();
+  });
+  // The client left; whom it matters to is told by the response.
+  request.on('error', () => undefined);
+}
+
+function makeServer(context: AdminContext, bound: () => NetworkAddress): Server {
+  const options = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: REQUEST_MS,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: IDLE_MS,
+    connectionsCheckingInterval: CHECK_MS,
+  };
+  const server = createServer(options, (request, response) => {
+    discardBody(request);
+    send(request, response, answerTo(request, context, bound()));
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.timeout = IDLE_MS;
+  return server;
+}
+
+function listen(server: Server, address: NetworkAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const where = addressText(address);
+      const reason = cause.code === 'EADDRINUSE' ? 'something else listens there' : cause.message;
+      const advice = 'choose another address in admin.address of the bootstrap';
+      reject(
+        new WeftError('FAILED_PRECONDITION', `The admin interface cannot listen on ${where}: ${reason}; ${advice}.`, {
+          cause,
+        }),
+      );
+    });
+    server.once('listening', resolve);
+    if (address.type === 'unix') server.listen(address.path);
+    else server.listen(address.port, address.host);
+  });
+}
+
+/** Where it listens, with the port that the system chose. */
+function boundAddress(server: Server, address: NetworkAddress): NetworkAddress {
+  if (address.type === 'unix') return address;
+  return { ...address, port: (server.address() as AddressInfo).port };
+}
+
+/** Starts the admin interface. Throws `WeftError` FAILED_PRECONDITION where the address cannot be had. */
+export async function startAdmin(context: AdminContext, address: NetworkAddress): Promise<Admin> {
+  let bound = address;
+  const server = makeServer(context, () => bound);
+  await listen(server, address);
+  bound = boundAddress(server, address);
+  server.on('error', (error) => context.log.error({ reason: error.message }, 'the admin interface failed'));
+  return {
+    address: addressText(bound),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,51 @@
+/** One value of a statistic, as it is written. */
+import type { Histogram } from './histogram.ts';
+
+/** The parts of a name that Prometheus gets as labels, in place of a part of the name. */
+export type Labels = Readonly<Record<string, string>>;
+
+interface Named {
+  /** As `/stats` shows it: `cluster.up.upstream_rq_200` */
+  readonly name: string;
+  /** As Prometheus gets it, after `envoy_`: `cluster_upstream_rq` */
+  readonly metric: string;
+  readonly labels: Labels;
+}
+
+export type Sample =
+  | (Named & { readonly type: 'counter' | 'gauge'; readonly value: number })
+  | (Named & { readonly type: 'histogram'; readonly histogram: Histogram });
+
+/** Names that say what is, rather than count what was. */
+const GAUGES = new Set([
+  'active_clusters',
+  'concurrency',
+  'connected_state',
+  'days_until_first_cert_expiring',
+  'live',
+  'max_host_weight',
+  'memory_allocated',
+  'memory_heap_size',
+  'membership_degraded',
+  'membership_excluded',
+  'membership_healthy',
+  'membership_total',
+  'parent_connections',
+  'pending_requests',
+  'state',
+  'stats_recent_lookups',
+  'total_connections',
+  'total_filter_chains_draining',
+  'total_listeners_active',
+  'total_listeners_draining',
+  'total_listeners_warming',
+  'update_time',
+  'uptime',
+  'version',
+  'warming_clusters',
+  'workers_started',
+]);
+
+export function isGauge(name: string): boolean {
+  return name.endsWith('_active') || GAUGES.has(name);
+}
