@@ -3,10 +3,12 @@ export { defaulted, dictionary, isObject, type ObjectOf, object, optional, varia
 export { integer, oneOf, type TextRules, text } from './scalars.ts';
 export {
   checked,
+  type FieldOutline,
   INVALID,
   type Invalid,
   mapped,
   mismatch,
+  type Outline,
   type Parsed,
   picture,
   type Report,

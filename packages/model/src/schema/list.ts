@@ -14,6 +14,7 @@ export function list<T>(item: Schema<T>, rules: ListRules<T> = {}): Schema<reado
   const expects = min > 0 ? `a list of at least ${min}, each ${item.expects}` : `a list, each item ${item.expects}`;
   return {
     expects,
+    outline: { type: 'list', item: item.outline, min, max },
     read(value, path, report) {
       if (!Array.isArray(value)) return mismatch(value, expects, path, report);
       if (value.length < min || value.length > max) {

@@ -1,4 +1,13 @@
-import { INVALID, type Invalid, mismatch, picture, type Report, type Schema, within } from './schema.ts';
+import {
+  type FieldOutline,
+  INVALID,
+  type Invalid,
+  mismatch,
+  picture,
+  type Report,
+  type Schema,
+  within,
+} from './schema.ts';
 import { suggest } from './suggest.ts';
 
 /** A field that need not be there. */
@@ -64,11 +73,20 @@ function readField(field: AnyField, value: unknown, path: string, report: Report
   return field.optional ? undefined : field.fallback;
 }
 
+function outlineOf(field: AnyField): FieldOutline {
+  if (!('schema' in field)) return { outline: field.outline, presence: 'required' };
+  const { outline } = field.schema;
+  if (field.optional) return { outline, presence: 'optional' };
+  return { outline, presence: 'defaulted', fallback: field.fallback };
+}
+
 /** An object of these fields and no others. */
 export function object<const F extends Fields>(fields: F): Schema<ObjectOf<F>> {
   const expects = `an object with ${Object.keys(fields).join(', ')}`;
+  const outlines = Object.entries(fields).map(([key, field]) => [key, outlineOf(field)] as const);
   return {
     expects,
+    outline: { type: 'object', fields: Object.fromEntries(outlines) },
     read(value, path, report): ObjectOf<F> | Invalid {
       if (!isObject(value)) return mismatch(value, expects, path, report);
       let valid = !reportUnknown(value, fields, path, report);
@@ -89,6 +107,7 @@ export function dictionary<T>(key: Schema<string>, item: Schema<T>, maxSize = 64
   const expects = 'an object';
   return {
     expects,
+    outline: { type: 'dictionary', item: item.outline, max: maxSize },
     read(value, path, report) {
       if (!isObject(value)) return mismatch(value, expects, path, report);
       const entries = Object.entries(value);
@@ -121,8 +140,10 @@ export function variant<const K extends string, const V extends Readonly<Record<
     string];
   const names = Object.keys(variants);
   const expects = `an object whose ${key} is ${names.join(' or ')}`;
+  const outlines = Object.entries(variants).map(([name, { outline }]) => [name, outline] as const);
   return {
     expects,
+    outline: { type: 'variant', key, variants: Object.fromEntries(outlines) },
     read(value, path, report) {
       if (!isObject(value)) return mismatch(value, expects, path, report);
       const tag = Object.hasOwn(value, key) ? value[key] : undefined;

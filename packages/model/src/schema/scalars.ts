@@ -15,6 +15,7 @@ export function text(rules: TextRules = {}): Schema<string> {
   const expects = rules.expects ?? 'a text';
   return {
     expects,
+    outline: { type: 'value', expects, limit: `at most ${maxLength.toLocaleString('en')} characters` },
     read(value, path, report) {
       if (typeof value !== 'string') return mismatch(value, expects, path, report);
       if (value.length > maxLength) {
@@ -32,6 +33,7 @@ export function integer(min: number, max: number): Schema<number> {
   const expects = `a whole number from ${min} to ${max}`;
   return {
     expects,
+    outline: { type: 'value', expects },
     read(value, path, report) {
       if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
       return mismatch(value, expects, path, report);
@@ -44,6 +46,7 @@ export function oneOf<const T extends string | number>(...options: readonly T[])
   const expects = options.map((option) => JSON.stringify(option)).join(' or ');
   return {
     expects,
+    outline: { type: 'value', expects },
     read(value, path, report) {
       const found = options.find((option) => option === value);
       if (found !== undefined) return found;

@@ -10,9 +10,26 @@ export type Report = (path: string, message: string) => void;
 export const INVALID: unique symbol = Symbol('invalid');
 export type Invalid = typeof INVALID;
 
+/** What a schema takes, for whoever writes documentation: fields, defaults and limits. */
+export type Outline =
+  | { readonly type: 'value'; readonly expects: string; readonly limit?: string }
+  | { readonly type: 'list'; readonly item: Outline; readonly min: number; readonly max: number }
+  | { readonly type: 'dictionary'; readonly item: Outline; readonly max: number }
+  | { readonly type: 'object'; readonly fields: Readonly<Record<string, FieldOutline>> }
+  | { readonly type: 'variant'; readonly key: string; readonly variants: Readonly<Record<string, Outline>> }
+  | { readonly type: 'refused'; readonly reason: string };
+
+export interface FieldOutline {
+  readonly outline: Outline;
+  readonly presence: 'required' | 'optional' | 'defaulted';
+  /** Of a field with a default, what stands when it is absent. */
+  readonly fallback?: unknown;
+}
+
 export interface Schema<T> {
   /** What is expected, as the end of a sentence: `a number from 1 to 65535`. */
   readonly expects: string;
+  readonly outline: Outline;
   /** Gives the parsed value, defaults filled in, or reports what is wrong and gives `INVALID`. */
   read(value: unknown, path: string, report: Report): T | Invalid;
 }
@@ -50,6 +67,7 @@ export function within(path: string, key: string | number): string {
 export function checked<T>(schema: Schema<T>, check: (value: T) => string | undefined): Schema<T> {
   return {
     expects: schema.expects,
+    outline: schema.outline,
     read(value, path, report) {
       const parsed = schema.read(value, path, report);
       if (parsed === INVALID) return INVALID;
@@ -65,6 +83,7 @@ export function checked<T>(schema: Schema<T>, check: (value: T) => string | unde
 export function mapped<T, U>(schema: Schema<T>, change: (value: T) => U): Schema<U> {
   return {
     expects: schema.expects,
+    outline: schema.outline,
     read(value, path, report) {
       const parsed = schema.read(value, path, report);
       return parsed === INVALID ? INVALID : change(parsed);
@@ -76,6 +95,7 @@ export function mapped<T, U>(schema: Schema<T>, change: (value: T) => U): Schema
 export function refused(reason: string): Schema<never> {
   return {
     expects: 'nothing',
+    outline: { type: 'refused', reason },
     read(_value, path, report) {
       report(path, reason);
       return INVALID;

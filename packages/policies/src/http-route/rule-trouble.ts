@@ -49,6 +49,7 @@ function timeoutTroubles({ timeouts: { requestMs, backendRequestMs } }: HttpRule
 export function ruleTrouble(rule: schema.Schema<HttpRule>): schema.Schema<HttpRule> {
   return {
     expects: rule.expects,
+    outline: rule.outline,
     read(value, path, report) {
       const parsed = rule.read(value, path, report);
       if (parsed === schema.INVALID) return parsed;

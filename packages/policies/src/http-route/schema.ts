@@ -29,17 +29,10 @@ const cleanPath = checked(pathText, (path) =>
 
 const regex = checked(text({ maxLength: 1024, expects: 'a regular expression' }), regexTrouble);
 type PathMatch = HttpMatch['path'];
-const pathMatch: schema.Schema<PathMatch> = {
-  expects: 'an object with type and value',
-  read(value, path, report) {
-    const typed = schema.isObject(value) && value.type === undefined ? { ...value, type: 'PathPrefix' } : value;
-    return paths.read(typed, path, report) as PathMatch | schema.Invalid;
-  },
-};
 const paths = variant('type', {
   Exact: object({ type: oneOf('Exact'), value: defaulted(cleanPath, '/') }),
   PathPrefix: object({
-    type: oneOf('PathPrefix'),
+    type: defaulted(oneOf('PathPrefix'), 'PathPrefix'),
     value: defaulted(
       mapped(cleanPath, (prefix) => (prefix.length > 1 && prefix.endsWith('/') ? prefix.slice(0, -1) : prefix)),
       '/',
@@ -47,6 +40,14 @@ const paths = variant('type', {
   }),
   RegularExpression: object({ type: oneOf('RegularExpression'), value: defaulted(regex, '/') }),
 });
+const pathMatch: schema.Schema<PathMatch> = {
+  expects: 'an object with type and value',
+  outline: paths.outline,
+  read(value, path, report) {
+    const typed = schema.isObject(value) && value.type === undefined ? { ...value, type: 'PathPrefix' } : value;
+    return paths.read(typed, path, report) as PathMatch | schema.Invalid;
+  },
+};
 
 const TOKEN = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
 const headerName = mapped(text({ maxLength: 256, pattern: TOKEN, expects: 'the name of a header' }), (name) =>
@@ -61,6 +62,7 @@ function valueMatch(name: schema.Schema<string>) {
   return list(
     {
       expects: one.expects,
+      outline: one.outline,
       read: (value: unknown, path: string, report: schema.Report) =>
         one.read(
           schema.isObject(value) && value.type === undefined ? { ...value, type: 'Exact' } : value,
