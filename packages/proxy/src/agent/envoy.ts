@@ -40,8 +40,10 @@ function ask(port: number, method: 'GET' | 'POST', path: string): Promise<{ stat
 
 /** What of the inbound side is still busy. */
 export interface InboundActivity {
-  /** HTTP requests. */
+  /** HTTP requests under way. */
   readonly requests: number;
+  /** HTTP requests that have come since the process began. */
+  readonly requestsTotal: number;
   /** All connections, idle ones too; of TCP services each is work of its own. */
   readonly connections: number;
 }
@@ -119,20 +121,28 @@ export class EnvoyProcess {
     }
   }
 
-  /** Answers from now on say `connection: close`; connections are still accepted. */
+  /**
+   * Answers from now on say `connection: close`, and no inbound connection is accepted any more: callers that were not told
+   * that the workload leaves are refused before they have sent anything, and go elsewhere.
+   */
   async beginDrain(): Promise<void> {
     await ask(this.#adminPort, 'POST', '/healthcheck/fail');
+    await ask(this.#adminPort, 'POST', '/drain_listeners?inboundonly');
   }
 
   /** Of the listener at that port. */
   async activity(inboundPort: number): Promise<InboundActivity> {
     const listener = `listener\\..*_${inboundPort}\\.downstream_cx_active`;
-    const filter = `^(http\\.inbound\\.downstream_rq_active|${listener})$`;
+    const filter = `^(http\\.inbound\\.downstream_rq_(active|total)|${listener})$`;
     const { body } = await ask(this.#adminPort, 'GET', `/stats?format=json&filter=${encodeURIComponent(filter)}`);
     const { stats } = JSON.parse(body) as Stats;
     const sumOf = (suffix: string) =>
       stats.reduce((sum, { name, value }) => sum + (name?.endsWith(suffix) ? (value ?? 0) : 0), 0);
-    return { requests: sumOf('.downstream_rq_active'), connections: sumOf('.downstream_cx_active') };
+    return {
+      requests: sumOf('.downstream_rq_active'),
+      requestsTotal: sumOf('.downstream_rq_total'),
+      connections: sumOf('.downstream_cx_active'),
+    };
   }
 
   /** Ends it: at once, or by force after `graceMs`. */
