@@ -32,14 +32,17 @@ async function startServices(mesh: Mesh, natsUrls: readonly string[]): Promise<C
     ),
   ) as Record<Service, { readonly node: number; readonly http: number }>;
   const tokenFile = join(mesh.folder, 'join-token');
+  const own = (service: Service): readonly string[] => {
+    if (service === 'ca') return ['--state', join(mesh.folder, 'ca'), '--join-token-file', tokenFile];
+    return service === 'discovery' ? ['--expires-after', '6s'] : [];
+  };
   const processes = new Map<Service, Process>();
   const start = async (service: Service): Promise<void> => {
     const { node, http } = ports[service];
     const listen = service === 'api' ? ['--admin-listen', `127.0.0.1:${node}`] : ['--listen', `127.0.0.1:${node}`];
     const nats = natsUrls.flatMap((url) => ['--nats', url]);
-    const own = ['service', service, ...nats, ...listen, '--http-listen', `127.0.0.1:${http}`];
-    const flags = service === 'ca' ? ['--state', join(mesh.folder, 'ca'), '--join-token-file', tokenFile] : [];
-    const started = mesh.start([...own, ...flags]);
+    const common = ['service', service, ...nats, ...listen, '--http-listen', `127.0.0.1:${http}`];
+    const started = mesh.start([...common, ...own(service)]);
     processes.set(service, started);
     const isReady = async () => {
       const answer = await ask(`http://127.0.0.1:${http}/ready`).catch(() => undefined);
@@ -142,5 +145,36 @@ for (const dataPlane of DATA_PLANES) {
     assert.match(deleted, /revision 2; acknowledged by 4 of 4 proxies/);
     assert.deepEqual(await traffic.failures(), []);
     assert.match(await succeed(mesh, env, 'status'), /revision +2; acknowledged by 4 of 4 proxies/);
+  });
+
+  test(`${dataPlane}: an instance drained while ca, discovery or xds-server is away loses no request, and is not served after`, async (t) => {
+    const mesh = openMesh(t, dataPlane);
+    const nats = await startNats();
+    t.after(() => nats.close());
+    const services = await startServices(mesh, nats.urls);
+    const { env } = services;
+    const web = await mesh.run('web', { calls: ['stock'], env });
+    const [, ...leaving] = await Promise.all(
+      ['stays', 'ca', 'discovery', 'xds-server'].map((version) => mesh.run('stock', { version, env })),
+    );
+    await firstAnswer(web);
+    const readyStocks = async (count: number) => {
+      const workloads: unknown[] = JSON.parse(await succeed(mesh, env, 'get', 'workloads', '-o', 'json'));
+      const ready = workloads.filter((one) => /"service":"stock".*"health":"READY"/.test(JSON.stringify(one)));
+      return ready.length === count ? true : undefined;
+    };
+    await until('four instances of stock', () => readyStocks(4));
+
+    const traffic = startTraffic(t, `http://127.0.0.1:${web.port}/`);
+    await traffic.further(30);
+    for (const [index, service] of (['ca', 'discovery', 'xds-server'] as const).entries()) {
+      await services.process(service).kill();
+      assert.equal((await leaving[index]?.process.stop())?.code, 0);
+      await traffic.further(30);
+      await services.start(service);
+      await until(`${service}: its instance is gone`, () => readyStocks(3 - index));
+      await traffic.further(30);
+    }
+    assert.deepEqual(await traffic.failures(), []);
   });
 }
