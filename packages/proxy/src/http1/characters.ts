@@ -1,5 +1,7 @@
 /** Which bytes may stand where (RFC 9110, 5.6.2 and 5.5; RFC 9112, 3 and 5), as tables of 256 entries. */
 
+import { isIPv6 } from 'node:net';
+
 const TOKEN_MARKS = "!#$%&'*+-.^_`|~";
 
 function table(allowed: (code: number, character: string) => boolean): Uint8Array {
@@ -43,7 +45,14 @@ export function isFieldValue(text: string): boolean {
   return true;
 }
 
-const IP_LITERAL = /^\[[0-9A-Fa-f:.]+\]$|^\[v[0-9A-Fa-f]+\.[^[\]]+\]$/;
+/** `[::1]`; a zone has no meaning to anybody but the sender, and an address of the future (`[v1.x]`) to nobody yet. */
+function isIpLiteral(text: string): boolean {
+  return text.endsWith(']') && !text.includes('%') && isIPv6(text.slice(1, -1));
+}
+
+function isEscape(text: string, at: number): boolean {
+  return HEX[text.charCodeAt(at + 1)] !== 255 && HEX[text.charCodeAt(at + 2)] !== 255 && at + 2 < text.length;
+}
 
 function isPort(text: string): boolean {
   return /^\d{0,5}$/.test(text) && Number(text) <= 65535;
@@ -54,13 +63,13 @@ export function isAuthority(text: string): boolean {
   if (text.charCodeAt(0) === 91) {
     const end = text.indexOf(']') + 1;
     const rest = text.slice(end);
-    return IP_LITERAL.test(text.slice(0, end)) && (rest === '' || (rest[0] === ':' && isPort(rest.slice(1))));
+    return isIpLiteral(text.slice(0, end)) && (rest === '' || (rest[0] === ':' && isPort(rest.slice(1))));
   }
   const length = text.length;
   for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i);
     if (code === 58) return i > 0 && isPort(text.slice(i + 1));
-    if (code > 255 || !HOST[code]) return false;
+    if (code > 255 || !HOST[code] || (code === 37 && !isEscape(text, i))) return false;
   }
   return length > 0;
 }

@@ -37,6 +37,10 @@ export type ClosedCause = 'remote' | 'local' | 'idle' | 'protocol-error' | 'max-
 
 /** What a server tells about its patience is taken with a margin, for the time that bytes travel. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
+/** How long the rest of a response may take that nobody wants. */
+const DISCARD_MS = 5000;
+/** Informational responses to one request, beyond which it is an attack. */
+const MAX_INFORMATIONAL = 256;
 
 /** Takes a response that nobody wants. */
 const DISCARDING: ResponseListener = {
@@ -62,6 +66,10 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   #isChunked = false;
   #isRequestComplete = true;
   #isResponseBegun = false;
+  /** Whether any byte came in answer to the request. */
+  #isAnswered = false;
+  #informational = 0;
+  #upgrade: string | undefined;
   #isTunnel = false;
   /** Of a tunnel: the upstream sends no more. */
   #isUpstreamDone = false;
@@ -113,6 +121,8 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   /** Begins a request; {@link RequestStream.sendHead} follows at once. */
   begin(listener: ResponseListener): RequestStream {
     this.#listener = listener;
+    this.#isAnswered = false;
+    this.#informational = 0;
     this.#served++;
     this.#idle.clear();
     return this;
@@ -128,7 +138,10 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     this.#owner.onBytes(chunk.length);
     // An answer that nobody asked for: whose would it be?
     if (this.#listener === undefined) this.#close('protocol-error', 'protocol-error');
-    else this.#parser.push(chunk);
+    else {
+      this.#isAnswered = true;
+      this.#parser.push(chunk);
+    }
   }
 
   #onEndOfInput(): void {
@@ -166,7 +179,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     const listener = this.#listener;
     this.#listener = undefined;
     this.#owner.onClosed(this, cause);
-    listener?.onUpstreamReset({ type, text, isUnsent: false, isReused: this.#served > 1 && !this.#isResponseBegun });
+    listener?.onUpstreamReset({ type, text, isUnsent: false, isReused: this.#served > 1 && !this.#isAnswered });
   }
 
   // What the parser tells.
@@ -176,11 +189,12 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     if ('detail' in read) return read;
     const { head, minor } = read;
     if (head.status < 200 && head.status !== 101) {
+      if (++this.#informational > MAX_INFORMATIONAL) return VIOLATIONS.informational;
       this.#listener?.onUpstreamInformational(head);
       return 'informational';
     }
     const grantsTunnel = head.status === 101 || (this.#method === 'CONNECT' && head.status < 300);
-    if (head.status === 101 && !this.#wantsTunnel) return VIOLATIONS.status;
+    if (head.status === 101 && !this.#grantsUpgrade(framing)) return VIOLATIONS.status;
     this.#isResponseBegun = true;
     this.#isTunnel = grantsTunnel;
     if (framing.close || (minor === 0 && !framing.keepAlive) || grantsTunnel) this.#isReusable = false;
@@ -196,6 +210,11 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     return framing.chunked ? 'chunked' : head.bodyLength;
   }
 
+  /** Whether a 101 switches to what was asked for, and to nothing else (RFC 9110, 7.8). */
+  #grantsUpgrade(framing: Framing): boolean {
+    return this.#upgrade !== undefined && framing.upgradeOption && framing.upgrade?.toLowerCase() === this.#upgrade;
+  }
+
   #learnIdleTimeout(serverMs: number): void {
     const limitMs = serverMs - KEEP_ALIVE_MARGIN_MS;
     if (limitMs <= 0) this.#isReusable = false;
@@ -206,9 +225,10 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     this.#listener?.onUpstreamBody(chunk);
   }
 
-  onEnd(trailers: string[] | undefined): void {
+  onEnd(trailers: string[] | undefined, rest: number): void {
     const listener = this.#listener;
-    const isWhole = this.#isRequestComplete && this.#parser.heldBytes === 0;
+    // Bytes beyond the response would be taken for the answer to the next request.
+    const isWhole = this.#isRequestComplete && rest === 0;
     if (!isWhole || this.#served === this.#options.maxRequests) this.#isReusable = false;
     this.#listener = undefined;
     this.#isResponseBegun = false;
@@ -231,6 +251,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
 
   sendHead(head: RequestHead, end: boolean): void {
     this.#method = head.method;
+    this.#upgrade = head.upgrade;
     this.#wantsTunnel = head.method === 'CONNECT' || head.upgrade !== undefined;
     this.#isRequestComplete = end && !this.#wantsTunnel;
     this.#isChunked = !end && head.bodyLength === -1 && !this.#wantsTunnel;
@@ -264,8 +285,13 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   }
 
   discardResponse(): void {
-    if (this.#listener && this.#isRequestComplete) this.#listener = DISCARDING;
-    else this.abort();
+    if (this.#listener === undefined || !this.#isRequestComplete) {
+      this.abort();
+      return;
+    }
+    this.#listener = DISCARDING;
+    this.#socket.resume();
+    this.#idle.set(DISCARD_MS);
   }
 
   pauseResponse(): void {

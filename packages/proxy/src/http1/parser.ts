@@ -20,8 +20,11 @@ export interface ParserEvents {
    */
   readHead(text: string, framing: Framing): number | BodyKind | Violation;
   onBody(chunk: Buffer): void;
-  /** The message is complete. The parser then waits for {@link Parser.next}. */
-  onEnd(trailers: string[] | undefined): void;
+  /**
+   * The message is complete. The parser then waits for {@link Parser.next}. `rest`: bytes that came after it, which are
+   * no part of it.
+   */
+  onEnd(trailers: string[] | undefined, rest: number): void;
   onViolation(violation: Violation): void;
 }
 
@@ -66,6 +69,7 @@ export class Parser {
   #chunkDigits = 0;
   #overhead = 0;
   #untilClose = false;
+  #following = 0;
 
   constructor(
     events: ParserEvents,
@@ -85,6 +89,11 @@ export class Parser {
   /** Whether no byte of the next message has come. */
   get isBetweenMessages(): boolean {
     return this.#held.length === 0 && (this.#state === 'head' || this.#state === 'waiting');
+  }
+
+  /** While a head is read: how many bytes after it are here already. */
+  get following(): number {
+    return this.#following;
   }
 
   /** Reads bytes, as far as the state allows; the rest is held. */
@@ -129,7 +138,7 @@ export class Parser {
   finish(): boolean {
     if (this.#state === 'raw') {
       this.#state = 'waiting';
-      if (this.#untilClose) this.#events.onEnd(undefined);
+      if (this.#untilClose) this.#events.onEnd(undefined, 0);
       return true;
     }
     return this.isBetweenMessages;
@@ -185,9 +194,9 @@ export class Parser {
     return bytes.length;
   }
 
-  #end(trailers: string[] | undefined): void {
+  #end(trailers: string[] | undefined, rest: number): void {
     this.#state = 'waiting';
-    this.#events.onEnd(trailers);
+    this.#events.onEnd(trailers, rest);
   }
 
   #readHead(bytes: Buffer, from: number): number {
@@ -201,7 +210,7 @@ export class Parser {
     const size = (end === -1 ? bytes.length : end + 4) - start;
     if (end === -1 || size > this.#limits.maxHeadBytes) {
       const limit = start + Math.min(size, this.#limits.maxHeadBytes);
-      const violation = this.#checkPart(bytes, start, limit);
+      const violation = this.#checkFirst(bytes, start, limit) ?? this.#checkPart(bytes, start, limit);
       if (violation) return this.#fail(violation, bytes);
       if (size > this.#limits.maxHeadBytes) return this.#fail(VIOLATIONS.headTooLarge, bytes);
       this.#held = start === 0 ? bytes : bytes.subarray(start);
@@ -210,20 +219,22 @@ export class Parser {
     }
     this.#framing.reset();
     this.#searched = 0;
+    this.#following = bytes.length - end - 4;
     const body = this.#events.readHead(bytes.toString('latin1', start, end + 2), this.#framing);
     if (typeof body === 'object') return this.#fail(body, bytes);
     if (this.#isBroken()) return bytes.length;
-    this.#beginBody(body);
+    this.#beginBody(body, this.#following);
     return end + 4;
+  }
+
+  /** Whether the first bytes of a head can become a good one. */
+  #checkFirst(bytes: Buffer, start: number, end: number): Violation | undefined {
+    const isLineEnd = bytes[start] === CR && start + 1 === end;
+    return start === end || isLineEnd || this.#searched >= 64 ? undefined : this.#checkStart?.(bytes, start);
   }
 
   /** Whether a part of a head, of which the first `#searched` bytes were looked at before, can become a good one. */
   #checkPart(bytes: Buffer, start: number, end: number): Violation | undefined {
-    if (start === end || (bytes[start] === CR && start + 1 === end)) return undefined;
-    if (this.#searched < 64) {
-      const violation = this.#checkStart?.(bytes, start);
-      if (violation) return violation;
-    }
     for (let at = start + Math.max(0, this.#searched - 1); at < end; at++) {
       const code = bytes[at] as number;
       if (code > CR) continue;
@@ -234,11 +245,11 @@ export class Parser {
     return undefined;
   }
 
-  #beginBody(body: number | BodyKind): void {
+  #beginBody(body: number | BodyKind, rest: number): void {
     this.#untilClose = false;
     if (typeof body === 'number') {
       this.#left = body;
-      if (body === 0) this.#end(undefined);
+      if (body === 0) this.#end(undefined, rest);
       else this.#state = 'length';
     } else if (body === 'chunked') {
       this.#overhead = 0;
@@ -256,7 +267,7 @@ export class Parser {
     const complete = this.#left === 0;
     if (complete && this.#state === 'chunk-bytes') this.#state = 'chunk-end';
     this.#events.onBody(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end));
-    if (complete && this.#state === 'length') this.#end(undefined);
+    if (complete && this.#state === 'length') this.#end(undefined, bytes.length - end);
     return end;
   }
 
@@ -319,7 +330,7 @@ export class Parser {
 
   #readTrailers(bytes: Buffer, start: number): number {
     if (bytes[start] === CR && bytes[start + 1] === LF) {
-      this.#end(undefined);
+      this.#end(undefined, bytes.length - start - 2);
       return start + 2;
     }
     const end = bytes.indexOf(HEAD_END, start + Math.max(0, this.#searched - 3));
@@ -336,7 +347,7 @@ export class Parser {
     const text = bytes.toString('latin1', start, end + 2);
     const violation = readFields(text, 0, trailers, new Framing(), this.#limits.maxFields);
     if (violation) return this.#fail(violation, bytes);
-    this.#end(trailers);
+    this.#end(trailers, bytes.length - end - 4);
     return end + 4;
   }
 }

@@ -22,6 +22,10 @@ export interface Http1ServerOptions {
   /** Taken for the Host that a request in HTTP/1.0 lacks; '': such a request is refused. */
   readonly defaultHostForHttp10: string;
   readonly enableTrailers: boolean;
+  /** Whether methods are taken that no registry knows. */
+  readonly allowsCustomMethods: boolean;
+  /** How many requests the connection may serve; 0: no limit. */
+  readonly maxRequests: number;
   /** From the first byte of a request to the end of its head; 0: no limit. */
   readonly requestHeadersTimeoutMs: number;
   /** Without a request; 0: no limit. */
@@ -46,6 +50,18 @@ export interface RequestHandler {
 /** What a client may send ahead of the answers that it waits for. */
 const MAX_HELD_BYTES = 65_536;
 
+/** How long a client may take nothing of what is left to send on a connection that is to be closed. */
+const STALLED_MS = 10_000;
+
+/** Methods that are taken unless all are: those of the IANA registry that Envoy knows too. */
+const METHODS: ReadonlySet<string> = new Set(
+  [
+    'ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MOVE M-SEARCH NOTIFY',
+    'OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK UNLOCK',
+    'UNSUBSCRIBE',
+  ].flatMap((line) => line.split(' ')),
+);
+
 type RequestState = 'none' | 'reading' | 'complete';
 type ResponseState = 'none' | 'awaited' | 'body' | 'complete';
 type BodyFraming = 'length' | 'chunked' | 'until-close' | 'tunnel';
@@ -68,7 +84,19 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
   #closesAfter = false;
   /** While the owner is being told of a head, which it may answer at once. */
   #isInHead = false;
+  /** The client waits for a 100 before it sends the body, and may not send it after another answer. */
+  #awaitsContinue = false;
+  /** Whether the whole body of the request came together with its head. */
+  #isBodyHere = false;
+  #served = 0;
+  /** The owner takes no more of the request. */
   #isPaused = false;
+  /** The client sent too much ahead. */
+  #isFull = false;
+  /** While the parser reads, which may go through several requests. */
+  #isReading = false;
+  /** A part of a head has come, and the deadline of its rest is set. */
+  #isHeadBegun = false;
   #isClosing = false;
   #isOver = false;
 
@@ -107,12 +135,29 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
 
   #onData(chunk: Buffer): void {
     if (this.#isClosing) return;
-    if (this.#response === 'none' && this.#parser.isBetweenMessages) {
-      this.#idle.clear();
+    this.#isReading = true;
+    this.#parser.push(chunk);
+    this.#isReading = false;
+    this.#settle();
+    if (this.#parser.heldBytes <= MAX_HELD_BYTES || this.#response === 'none' || this.#isFull) return;
+    this.#isFull = true;
+    this.#socket.pause();
+  }
+
+  /** Once what came is read: what the connection waits for now, and for how long. */
+  #settle(): void {
+    if (this.#isClosing) return;
+    // Answered, though the body is still to come: it is not waited for.
+    if (this.#response === 'complete' && !this.#isTunnel()) this.#close();
+    else if (this.#response !== 'none') return;
+    else if (this.#parser.isBetweenMessages) {
+      this.#isHeadBegun = false;
+      this.#headTimeout.clear();
+      this.#idle.set(this.#options.idleTimeoutMs);
+    } else if (!this.#isHeadBegun) {
+      this.#isHeadBegun = true;
       this.#headTimeout.set(this.#options.requestHeadersTimeoutMs);
     }
-    this.#parser.push(chunk);
-    if (this.#parser.heldBytes > MAX_HELD_BYTES && this.#response !== 'none') this.pauseRequest();
   }
 
   #onEndOfInput(): void {
@@ -163,12 +208,17 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
       const refused = this.#checkHttp10(head);
       if (refused) return refused;
     }
+    if (!this.#options.allowsCustomMethods && !METHODS.has(head.method)) return VIOLATIONS.method;
+    if (head.method === 'CONNECT' && head.bodyLength !== 0) return VIOLATIONS.contentLength;
     this.#headTimeout.clear();
+    this.#isHeadBegun = false;
     this.#method = head.method;
-    this.#closesAfter = framing.close || (this.#isHttp10 && !framing.keepAlive);
+    const isLast = ++this.#served === this.#options.maxRequests;
+    if (isLast || framing.close || (this.#isHttp10 && !framing.keepAlive)) this.#closesAfter = true;
     if (head.upgrade === 'h2c' || head.bodyLength !== 0) head.upgrade = undefined;
     this.#wantsTunnel = head.method === 'CONNECT' || head.upgrade !== undefined;
-    if (head.method === 'CONNECT' && head.bodyLength !== 0) return VIOLATIONS.contentLength;
+    this.#awaitsContinue = head.expectsContinue && head.bodyLength !== 0;
+    this.#isBodyHere = head.bodyLength >= 0 && head.bodyLength <= this.#parser.following;
     this.#request = head.bodyLength === 0 && !this.#wantsTunnel ? 'complete' : 'reading';
     this.#response = 'awaited';
     this.#framing = 'length';
@@ -176,8 +226,13 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     const listener = this.#handler.onRequest(head, this);
     this.#isInHead = false;
     if (!this.#isAnswered()) this.#listener = listener;
+    if (this.#isTunnel()) return 'tunnel';
     if (this.#wantsTunnel) return 'on-hold';
     return head.bodyLength === -1 ? 'chunked' : head.bodyLength;
+  }
+
+  #isTunnel(): boolean {
+    return this.#framing === 'tunnel';
   }
 
   #isAnswered(): boolean {
@@ -193,6 +248,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
   }
 
   onBody(chunk: Buffer): void {
+    this.#awaitsContinue = false;
     this.#listener?.onRequestBody(chunk);
   }
 
@@ -205,7 +261,8 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
 
   onViolation(violation: Violation): void {
     this.#closesAfter = true;
-    if (this.#listener) this.#listener.onRequestMalformed(violation.status, violation.detail);
+    if (this.#response === 'complete') this.#close();
+    else if (this.#listener) this.#listener.onRequestMalformed(violation.status, violation.detail);
     else this.#answerOutOfTurn((stream) => this.#handler.onViolation(violation, stream));
   }
 
@@ -225,20 +282,32 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
 
   sendInformational(head: ResponseHead): void {
     if (this.#isOver || this.#isHttp10 || this.#response !== 'awaited') return;
+    if (head.status === 100) this.#awaitsContinue = false;
     this.#writer.text(`${responseHeadText(head.status, head.headers)}\r\n`);
   }
 
   sendHead(head: ResponseHead, end: boolean): void {
     if (this.#isOver) return;
     if (this.#wantsTunnel && this.#framing !== 'tunnel') this.#refuseTunnel();
-    if (this.#request !== 'complete' && end) this.#closesAfter = true;
+    if (this.#request !== 'complete' && this.#leavesBody(end)) this.#closesAfter = true;
     if (this.#handler.isDraining()) this.#closesAfter = true;
     let text = responseHeadText(head.status, head.headers);
     if (this.#framing === 'tunnel') text += this.#upgradeLines(head);
     else text += this.#framingLines(head, end) + this.#connectionLine();
     this.#response = 'body';
     this.#writer.text(`${text}\r\n`);
-    if (this.#framing === 'tunnel') this.#parser.tunnel();
+    if (this.#framing === 'tunnel' && !this.#isInHead) this.#beginTunnel();
+  }
+
+  /** Whether an answer that begins now is over before the request is: its body is not waited for. */
+  #leavesBody(end: boolean): boolean {
+    return end || this.#awaitsContinue || (this.#isInHead && !this.#isBodyHere);
+  }
+
+  #beginTunnel(): void {
+    this.#parser.tunnel();
+    this.#isFull = false;
+    if (!this.#isPaused) this.#socket.resume();
   }
 
   /** What follows a refused Upgrade is the next request; what follows a refused CONNECT may be anything. */
@@ -301,10 +370,13 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     this.#isClosing = true;
     this.#parser.stop();
     this.#writer.flush();
-    // Where the end of the connection is the end of the body, only a reset tells that the body is not complete.
-    if (this.#framing === 'until-close' && !('encrypted' in this.#socket)) this.#socket.resetAndDestroy();
-    else this.#socket.destroySoon();
-    this.#lingers();
+    // Where the end of the connection is the end of the body, only a reset tells that the body is not complete; of TLS,
+    // the end without a word.
+    if (this.#framing !== 'until-close') {
+      this.#socket.destroySoon();
+      this.#lingers();
+    } else if ('encrypted' in this.#socket) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   pauseRequest(): void {
@@ -315,7 +387,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
   resumeRequest(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#socket.resume();
+    if (!this.#isFull) this.#socket.resume();
   }
 
   becomeTunnel(): void {
@@ -334,11 +406,16 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     this.#response = 'none';
     this.#request = 'none';
     this.#framing = 'length';
-    this.resumeRequest();
+    this.#takeAll();
     this.#parser.next();
-    if (this.#response !== 'none') return;
-    if (this.#parser.isBetweenMessages) this.#idle.set(this.#options.idleTimeoutMs);
-    else this.#headTimeout.set(this.#options.requestHeadersTimeoutMs);
+    if (!this.#isReading) this.#settle();
+  }
+
+  #takeAll(): void {
+    if (!this.#isPaused && !this.#isFull) return;
+    this.#isPaused = false;
+    this.#isFull = false;
+    this.#socket.resume();
   }
 
   /** Sends what is left and closes; what the client still sends is thrown away for a while, lest it lose the answer. */
@@ -347,15 +424,27 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     this.#isClosing = true;
     this.#response = 'complete';
     this.#parser.stop();
-    this.resumeRequest();
+    this.#takeAll();
     this.#writer.end();
     this.#idle.dispose();
     this.#headTimeout.dispose();
     this.#lingers();
   }
 
+  /** Ends the connection some time after everything was sent, or when the client takes nothing of it any more. */
   #lingers(): void {
-    const timer = setTimeout(() => this.#socket.destroy(), this.#options.delayedCloseMs).unref();
-    this.#socket.once('close', () => clearTimeout(timer));
+    const socket = this.#socket;
+    const { delayedCloseMs } = this.#options;
+    let left = Number.POSITIVE_INFINITY;
+    const look = (): void => {
+      const { writableLength } = socket;
+      if (writableLength === 0 || writableLength >= left) socket.destroy();
+      else {
+        left = writableLength;
+        timer = setTimeout(look, Math.max(delayedCloseMs, STALLED_MS)).unref();
+      }
+    };
+    let timer = setTimeout(look, delayedCloseMs).unref();
+    socket.once('close', () => clearTimeout(timer));
   }
 }

@@ -20,6 +20,7 @@ export const VIOLATIONS = {
   version: bad('invalid_version'),
   statusLine: bad('invalid_status_line'),
   status: bad('invalid_status'),
+  informational: bad('too_many_informational_responses'),
   folding: bad('folded_field'),
   fieldName: bad('invalid_field_name'),
   fieldValue: bad('invalid_field_value'),

@@ -132,6 +132,8 @@ export class HttpManager {
       acceptsHttp10: config.http_protocol_options?.accept_http_10 ?? false,
       defaultHostForHttp10: config.http_protocol_options?.default_host_for_http_10 ?? '',
       enableTrailers: config.http_protocol_options?.enable_trailers ?? false,
+      allowsCustomMethods: config.http_protocol_options?.allow_custom_methods ?? false,
+      maxRequests: common?.max_requests_per_connection ?? 0,
       // A head that does not come is a stream where nothing moves.
       requestHeadersTimeoutMs: config.request_headers_timeout || config.stream_idle_timeout,
       idleTimeoutMs: common?.idle_timeout ?? 3_600_000,
