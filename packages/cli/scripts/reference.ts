@@ -45,11 +45,21 @@ function flagsOf({ flags }: Command): string {
   return ['| flag | what it does | default |', '| --- | --- | --- |', ...rows].join('\n').concat('\n');
 }
 
-function section(name: string, command: Command): string {
+/** What the commands print for --help that read their flags themselves. */
+const OWN_HELP: ReadonlySet<string> = new Set(['proxy']);
+
+async function ownHelp(command: Command): Promise<string> {
+  const lines: string[] = [];
+  const terminal = { out: (text: string) => void lines.push(text), err: () => undefined, isTty: false };
+  await command.run({ flags: {}, positionals: [], rest: ['--help'], terminal, env: {}, cwd: '.' });
+  return `\`\`\`\n${lines.join('\n')}\n\`\`\`\n`;
+}
+
+async function section(name: string, command: Command): Promise<string> {
+  if (OWN_HELP.has(name)) return [`## ${name}`, await ownHelp(command)].join('\n\n');
   const usage = `weft ${name} ${command.usage}`.trim();
-  return [`## ${name}`, `\`\`\`\n${usage}\n\`\`\``, command.description.replaceAll('<', '&lt;'), flagsOf(command)].join(
-    '\n\n',
-  );
+  const description = command.description.replaceAll('<', '&lt;');
+  return [`## ${name}`, `\`\`\`\n${usage}\n\`\`\``, description, flagsOf(command)].join('\n\n');
 }
 
 /** The page as the code has it now. */
@@ -60,7 +70,7 @@ export async function referencePage(): Promise<string> {
     const command = await loadCommand(name);
     if (!command) continue;
     index.push(`| [${name}](#${name}) | ${summary} |`);
-    sections.push(section(name, command));
+    sections.push(await section(name, command));
   }
   return [HEAD, ['| command | what it does |', '| --- | --- |', ...index].join('\n').concat('\n'), ...sections].join(
     '\n',
