@@ -211,13 +211,14 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
   onRequestBody(chunk: Buffer): void {
     if (this.#isOver) return;
     const upstream = this.#upstream;
-    const isKept = this.#isCommitted ? false : this.#body.add(chunk);
     if (!upstream) {
       // Nobody takes it yet. More than one read's worth does not come, since the client is made to wait.
-      if (!isKept)
-        this.#give({ status: 413, body: 'Payload Too Large', flags: 0, details: 'request_payload_too_large' });
-      else this.#owner.pauseRequest();
-    } else if (!upstream.sendBody(chunk)) this.#owner.pauseRequest();
+      this.#body.hold(chunk);
+      this.#owner.pauseRequest();
+      return;
+    }
+    if (!this.#isCommitted) this.#body.add(chunk);
+    if (!upstream.sendBody(chunk)) this.#owner.pauseRequest();
   }
 
   onRequestEnd(trailers: HeaderList | undefined): void {
