@@ -441,10 +441,14 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
       if (writableLength === 0 || writableLength >= left) socket.destroy();
       else {
         left = writableLength;
-        timer = setTimeout(look, Math.max(delayedCloseMs, STALLED_MS)).unref();
+        timer = setTimeout(look, STALLED_MS).unref();
       }
     };
     let timer = setTimeout(look, delayedCloseMs).unref();
+    socket.once('finish', () => {
+      clearTimeout(timer);
+      timer = setTimeout(look, delayedCloseMs).unref();
+    });
     socket.once('close', () => clearTimeout(timer));
   }
 }

@@ -154,7 +154,7 @@ export class RawClient implements Disposable {
     while (!isThere(this)) {
       if (deadline.aborted) throw new Error(`20 s passed, and only this came: ${JSON.stringify(this.received)}`);
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, 1000);
+        const timer = setTimeout(resolve, 10);
         this.#wake = () => {
           clearTimeout(timer);
           resolve();
