@@ -366,6 +366,7 @@ class ProxyServer implements RunningProxy {
         setLogLevel: (level) => {
           this.#log.level = level;
         },
+        reopenLogs: () => this.#logs.reopen(),
       },
     };
   }

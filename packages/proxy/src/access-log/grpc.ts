@@ -1,8 +1,9 @@
 /**
  * The gRPC access log service (envoy.service.accesslog.v3): entries are gathered, sent in batches, and thrown away, and
- * counted, while the far side is away or too slow. No request ever waits for a log.
+ * counted, while the far side is away or too slow. No request ever waits for a log: what it came to is put aside, and
+ * encoded when its turn is over.
  */
-import { encode, type HttpAccessLogEntry, type Node, type TcpAccessLogEntry } from '@weft/envoy-api';
+import { encode, type Node } from '@weft/envoy-api';
 import type { RawStream } from '@weft/rpc';
 import type { Clock } from '../clock.ts';
 import type { GrpcAccessLogConfig } from '../config/access-log.ts';
@@ -10,14 +11,18 @@ import type { StreamInfo } from '../stack/stream-info.ts';
 import type { GrpcAccessLogStats } from '../stats/groups.ts';
 import type { StreamFactory } from '../streams.ts';
 import { httpEntry, type ListedHeaders, tcpEntry } from './entry.ts';
+import { identifierBytes, type LogKind, logsMessage } from './wire.ts';
 
 const PATH = '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs';
-const MESSAGE = 'envoy.service.accesslog.v3.StreamAccessLogsMessage';
-/** Requests whose entries may wait; what is beyond is dropped. */
-const MAX_WAITING = 10_000;
-/** Roughly what an entry takes on the wire: `buffer_size_bytes` counts in these. */
-const ENTRY_BYTES = 600;
+/** What may be put aside within one turn of the event loop; what is beyond is dropped. */
+const MAX_ASIDE = 10_000;
+/** Bytes of entries that wait for the far side; what is beyond is dropped. */
+const MAX_WAITING_BYTES = 4 * 1_048_576;
+/** Roughly what an entry takes on the wire, to tell when a buffer is full before anything is encoded. */
+const USUAL_ENTRY_BYTES = 600;
 const RECONNECT_MS = 1000;
+/** How long closing waits for the far side to take what is left. */
+const CLOSE_MS = 2000;
 
 export interface GrpcLogContext {
   readonly streams: StreamFactory;
@@ -26,81 +31,133 @@ export interface GrpcLogContext {
   readonly stats: GrpcAccessLogStats;
 }
 
-type Kind = 'http' | 'tcp';
+/** An open stream, and when it is over. */
+interface OpenStream {
+  readonly stream: RawStream;
+  readonly over: Promise<void>;
+  /** Nothing was sent on it yet: its first message says who sends. */
+  isNew: boolean;
+}
 
 /** One log of the service: a stream, kept open, and what waits to be sent on it. */
 export class GrpcLog {
   readonly #config: GrpcAccessLogConfig;
-  readonly #kind: Kind;
+  readonly #kind: LogKind;
   readonly #listed: ListedHeaders;
   readonly #context: GrpcLogContext;
   readonly #abort = new AbortController();
   readonly #batch: number;
-  #waiting: StreamInfo[] = [];
-  #stream: RawStream | undefined;
-  #isScheduled = false;
+  #aside: StreamInfo[] = [];
+  #entries: Buffer[] = [];
+  #entriesBytes = 0;
+  #open: OpenStream | undefined;
+  #isTimerSet = false;
+  #isFlushSoon = false;
   #isBlocked = false;
+  #isClosed = false;
   #retryAtMs = 0;
 
-  constructor(config: GrpcAccessLogConfig, kind: Kind, listed: ListedHeaders, context: GrpcLogContext) {
+  constructor(config: GrpcAccessLogConfig, kind: LogKind, listed: ListedHeaders, context: GrpcLogContext) {
     this.#config = config;
     this.#kind = kind;
     this.#listed = listed;
     this.#context = context;
-    this.#batch = Math.max(1, Math.floor(config.buffer_size_bytes / ENTRY_BYTES));
+    this.#batch = Math.max(1, Math.floor(config.buffer_size_bytes / USUAL_ENTRY_BYTES));
   }
 
   write(info: StreamInfo): void {
-    if (this.#waiting.length >= MAX_WAITING) {
+    if (this.#isClosed || this.#aside.length >= MAX_ASIDE) {
       this.#context.stats.logs_dropped++;
       return;
     }
-    this.#waiting.push(info);
-    if (this.#waiting.length >= this.#batch && !this.#isBlocked && this.#stream) this.#flush();
-    else this.#schedule();
+    this.#aside.push(info);
+    if (this.#aside.length < this.#batch) this.#flushLater();
+    else if (!this.#isFlushSoon) {
+      this.#isFlushSoon = true;
+      setImmediate(() => {
+        this.#isFlushSoon = false;
+        this.#flush();
+      });
+    }
   }
 
-  #schedule(): void {
-    if (this.#isScheduled || this.#abort.signal.aborted) return;
-    this.#isScheduled = true;
+  #flushLater(): void {
+    if (this.#isTimerSet || this.#isClosed) return;
+    this.#isTimerSet = true;
     this.#context.clock.after(this.#config.buffer_flush_interval, () => {
-      this.#isScheduled = false;
+      this.#isTimerSet = false;
       this.#flush();
     });
   }
 
   #flush(): void {
-    if (this.#waiting.length === 0 || this.#isBlocked) return;
-    const isNew = this.#stream === undefined;
-    const stream = this.#stream ?? this.#open();
-    if (!stream) {
-      this.#schedule();
-      return;
+    this.#encode();
+    if (this.#entries.length === 0 || this.#isBlocked) return;
+    const open = this.#current() ?? this.#begin();
+    if (open) this.#send(open);
+    else this.#flushLater();
+  }
+
+  /** Entries of what was put aside. */
+  #encode(): void {
+    const aside = this.#aside;
+    if (aside.length === 0) return;
+    this.#aside = [];
+    for (const info of aside) {
+      const entry = this.#entriesBytes < MAX_WAITING_BYTES ? this.#entryOf(info) : undefined;
+      if (!entry) this.#context.stats.logs_dropped++;
+      else {
+        this.#entries.push(entry);
+        this.#entriesBytes += entry.length;
+      }
     }
-    for (let isFirst = isNew; this.#waiting.length > 0 && !this.#isBlocked; isFirst = false) {
-      const batch = this.#waiting.splice(0, this.#batch);
-      if (!stream.send(this.#message(batch, isFirst))) this.#waitForRoom(stream);
+  }
+
+  #entryOf(info: StreamInfo): Buffer | undefined {
+    try {
+      return this.#kind === 'http'
+        ? encode('envoy.data.accesslog.v3.HTTPAccessLogEntry', httpEntry(info, this.#listed))
+        : encode('envoy.data.accesslog.v3.TCPAccessLogEntry', tcpEntry(info));
+    } catch {
+      // Of a request that cannot be put into words the log says nothing; the proxy goes on, and the count tells.
+      return undefined;
+    }
+  }
+
+  #send(open: OpenStream): void {
+    while (this.#entries.length > 0 && !this.#isBlocked) {
+      const batch = this.#takeBatch();
+      const head = open.isNew ? identifierBytes(this.#context.node, this.#config.log_name) : undefined;
+      open.isNew = false;
+      if (!open.stream.send(logsMessage(this.#kind, batch, head))) this.#waitForRoom(open);
       this.#context.stats.logs_written += batch.length;
     }
   }
 
-  #message(batch: readonly StreamInfo[], isFirst: boolean): Buffer {
-    const identifier = { node: this.#context.node, log_name: this.#config.log_name };
-    const entries: { http_logs: object } | { tcp_logs: object } =
-      this.#kind === 'http'
-        ? { http_logs: { log_entry: batch.map((info): HttpAccessLogEntry => httpEntry(info, this.#listed)) } }
-        : { tcp_logs: { log_entry: batch.map((info): TcpAccessLogEntry => tcpEntry(info)) } };
-    return encode(MESSAGE, isFirst ? { identifier, ...entries } : entries);
+  /** Entries until they make up the size of the buffer: at least one. */
+  #takeBatch(): readonly Buffer[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#entries.length && (count === 0 || bytes < this.#config.buffer_size_bytes)) {
+      bytes += this.#entries[count++]?.length ?? 0;
+    }
+    this.#entriesBytes -= bytes;
+    return this.#entries.splice(0, count);
   }
 
-  #open(): RawStream | undefined {
+  #current(): OpenStream | undefined {
+    if (this.#open?.stream.signal.aborted) this.#open = undefined;
+    return this.#open;
+  }
+
+  #begin(): OpenStream | undefined {
     const { clock, streams } = this.#context;
     if (clock.monotonicMs() < this.#retryAtMs || this.#abort.signal.aborted) return undefined;
     this.#retryAtMs = clock.monotonicMs() + RECONNECT_MS;
     const stream = streams(this.#config.grpc_service, PATH, this.#abort.signal);
-    this.#stream = stream;
-    void this.#follow(stream);
-    return stream;
+    const over = this.#follow(stream);
+    this.#open = { stream, over, isNew: true };
+    return this.#open;
   }
 
   /** The service answers once, when it ends; what matters is that it ended. */
@@ -110,31 +167,46 @@ export class GrpcLog {
     } catch {
       // Why it broke matters to nobody here: it is opened again, and what cannot be sent until then is counted.
     }
-    if (this.#stream === stream) this.#stream = undefined;
+    if (this.#open && this.#open.stream !== stream) return;
+    this.#open = undefined;
     this.#isBlocked = false;
-    if (this.#waiting.length > 0) this.#schedule();
+    if (this.#entries.length > 0) this.#flushLater();
   }
 
-  #waitForRoom(stream: RawStream): void {
+  #waitForRoom(open: OpenStream): void {
     this.#isBlocked = true;
-    void stream.drained().then(() => {
-      if (this.#stream !== stream) return;
+    void open.stream.drained().then(() => {
+      if (this.#open !== open) return;
       this.#isBlocked = false;
       this.#flush();
     });
   }
 
-  /** Sends what waits, as far as the far side takes it, and ends. */
-  close(): void {
+  /** Sends what waits, ends the stream, and gives the far side a moment to take it all; the rest is dropped. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#flush();
-    this.#stream?.end();
-    this.#context.stats.logs_dropped += this.#waiting.length;
-    this.#waiting = [];
-    this.#stream = undefined;
+    const open = this.#open;
+    if (open) await this.#withinMoment(this.#finish(open));
+    this.#context.stats.logs_dropped += this.#entries.length;
+    this.#entries = [];
+    this.#abort.abort();
   }
 
-  destroy(): void {
-    this.close();
-    this.#abort.abort();
+  async #finish({ stream, over }: OpenStream): Promise<void> {
+    while (this.#entries.length > 0 && !stream.signal.aborted) await stream.drained();
+    stream.end();
+    await over;
+  }
+
+  #withinMoment(work: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#context.clock.after(CLOSE_MS, resolve);
+      void work.then(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 }

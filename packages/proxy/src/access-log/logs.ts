@@ -65,9 +65,14 @@ export class AccessLogs {
     return (info) => file.write(line(info));
   }
 
+  /** Goes on in files of the same names, after what was there was moved away. */
+  reopen(): void {
+    for (const file of this.#files.values()) file.reopen();
+  }
+
   /** Writes what waits. */
   async close(): Promise<void> {
-    for (const service of this.#services.values()) service.close();
-    await Promise.all([...this.#files.values()].map((file) => file.close()));
+    const logs = [...this.#services.values(), ...this.#files.values()];
+    await Promise.all(logs.map((log) => log.close()));
   }
 }

@@ -5,9 +5,17 @@ import { parseCertificate } from '@weft/identity';
 import { Place } from '../config/schema.ts';
 import { type SecretConfig, secret as secretSchema } from '../config/tls.ts';
 import type { AdminContext } from './context.ts';
+import { bootstrapSecrets } from './secret-dump.ts';
 
 const DAY_MS = 86_400_000;
 const INLINE = '<inline>';
+
+/** The secrets of the bootstrap, as far as they tell where their files are. */
+interface StaticSecret {
+  readonly name?: string;
+  readonly tls_certificate?: { readonly certificate_chain?: Source };
+  readonly validation_context?: { readonly trusted_ca?: Source };
+}
 
 interface SecretName {
   readonly name?: string;
@@ -63,13 +71,15 @@ function inlineOrigin(fields: object, path: string | undefined): Origin {
 
 class CertificateReader {
   readonly #known: readonly SecretConfig[];
+  readonly #static: readonly StaticSecret[];
   readonly #nowMs: number;
   /** By PEM: in a mesh every cluster presents the same certificate. */
   readonly #read = new Map<string, readonly object[]>();
 
-  constructor(known: readonly SecretConfig[], nowMs: number) {
-    this.#known = known;
-    this.#nowMs = nowMs;
+  constructor({ secrets, bootstrap, clock }: AdminContext) {
+    this.#known = secrets.known();
+    this.#static = bootstrapSecrets(bootstrap);
+    this.#nowMs = clock.wallMs();
   }
 
   context(context: TlsContext): object {
@@ -81,7 +91,10 @@ class CertificateReader {
 
   #secret(type: SecretConfig['type'], name: string | undefined): readonly Origin[] {
     const found = this.#known.find((entry) => entry.type === type && entry.name === name);
-    return found ? [{ pem: pemOf(found), path: INLINE }] : [];
+    if (!found) return [];
+    const written = this.#static.find((entry) => entry.name === name);
+    const source = written?.tls_certificate?.certificate_chain ?? written?.validation_context?.trusted_ca;
+    return [{ pem: pemOf(found), path: source?.filename ?? INLINE }];
   }
 
   #trust(context: TlsContext): readonly Origin[] {
@@ -152,7 +165,7 @@ function certificateDetails(pem: string, path: string, nowMs: number): object | 
 }
 
 export function certificates(context: AdminContext): object {
-  const reader = new CertificateReader(context.secrets.known(), context.clock.wallMs());
+  const reader = new CertificateReader(context);
   const resources = [
     ...[...context.clusters.active].map(({ resource }) => resource),
     ...[...context.listeners()].filter(({ state }) => state === 'active').map(({ resource }) => resource),

@@ -60,6 +60,8 @@ export interface AdminActions {
   /** Ends the process as SIGTERM would. Called when the answer was sent. */
   quit(): void;
   setLogLevel(level: LogLevel): void;
+  /** Goes on in access log files of the same names, after what was there was moved away. */
+  reopenLogs(): void;
 }
 
 export interface AdminContext {

@@ -141,6 +141,15 @@ const CHANGING: readonly AdminPath[] = [
     answer: ({ actions }) => ({ ...OK, after: () => actions.quit() }),
   },
   {
+    path: '/reopen_logs',
+    help: 'open the files of access logs again, after they were moved away',
+    mutates: true,
+    answer: ({ actions }) => {
+      actions.reopenLogs();
+      return OK;
+    },
+  },
+  {
     path: '/reset_counters',
     help: 'set counters to zero',
     mutates: true,
