@@ -6,7 +6,13 @@ import { ABSENT, Held } from './held.ts';
 import { refusalText } from './refusal.ts';
 import { type GoodResource, readResources } from './resource.ts';
 import type { SubscriptionCounts } from './statistics.ts';
-import type { CollectionListener, ResourceIssue, ResourceListener, Unwatch } from './subscriptions.ts';
+import type {
+  CollectionListener,
+  CollectionUpdate,
+  ResourceIssue,
+  ResourceListener,
+  Unwatch,
+} from './subscriptions.ts';
 import { tellAll, tellOne, tellRemoved } from './telling.ts';
 import type { DeltaRequest, DeltaResponse } from './wire.ts';
 
@@ -111,10 +117,7 @@ export class TypeSubscription {
   }
 
   #tellAllLate(listener: CollectionListener): void {
-    const changed = [...this.#held.values()].flatMap(({ name, knowledge }) =>
-      knowledge.type === 'present' ? [{ name, version: knowledge.version, resource: knowledge.resource }] : [],
-    );
-    this.#logLate(tellAll(listener, { changed, removed: [] }, this.#options.log));
+    this.#logLate(tellAll(listener, { changed: this.#present([], []), removed: [] }, this.#options.log));
   }
 
   /** The server knows the resource as accepted, by those who came first; it can only be said here. */
@@ -240,13 +243,27 @@ export class TypeSubscription {
   }
 
   #tellCollections(changed: readonly Changed[], removed: readonly string[]): readonly ResourceIssue[] {
-    if (this.#collections.size === 0) return [];
-    const gone = removed.filter((name) => this.#held.get(name)?.knowledge.type === 'present');
     const isFirst = !this.#isAnswered;
+    // What comes by name before all was asked for is no answer to that.
+    if (this.#collections.size === 0 || (isFirst && !this.#asked?.has(WILDCARD))) return [];
     this.#isAnswered = true;
+    const gone = removed.filter((name) => this.#held.get(name)?.knowledge.type === 'present');
+    // What was there by name is not sent again when all is asked for.
+    const update = isFirst
+      ? { changed: [...this.#present(changed, gone), ...changed], removed: [] }
+      : { changed, removed: gone };
     if (!isFirst && changed.length + gone.length === 0) return [];
-    const update = { changed, removed: gone };
     return [...this.#collections].flatMap((listener) => tellAll(listener, update, this.#options.log));
+  }
+
+  /** What is held, but for what changes or goes right now. */
+  #present(changed: readonly Changed[], gone: readonly string[]): CollectionUpdate['changed'] {
+    const passed = new Set([...gone, ...changed.map(({ name }) => name)]);
+    return [...this.#held.values()].flatMap(({ name, knowledge }) =>
+      knowledge.type === 'present' && !passed.has(name)
+        ? [{ name, version: knowledge.version, resource: knowledge.resource }]
+        : [],
+    );
   }
 
   #tellWatchers(changed: Changed): readonly ResourceIssue[] {
