@@ -166,6 +166,12 @@ test('the same change-set sent again after its answer was lost is no conflict', 
   await conflictOf(apply({ ...request, author: 'bob@desk' }));
 });
 
+test('a larger change-set than the one before is a conflict, and not taken for that one', async (t) => {
+  const { apply } = await fixture(t);
+  await apply({ documents: [service('cart')], expectedRevision: 0 });
+  await conflictOf(apply({ documents: [service('cart'), service('pay')], expectedRevision: 0 }));
+});
+
 test('an append whose answer is lost is found in the log, and not made twice', async (t) => {
   const { bus, view, apply } = await fixture(t);
   await apply({ documents: [service('cart')] });

@@ -9,7 +9,8 @@ import {
 } from '@weft/contracts/admin';
 import { ChangeSet, type Operation } from '@weft/contracts/bus';
 import { toWeftError, WeftError } from '@weft/contracts/error';
-import { validateChangeSet } from '@weft/policies';
+import { keyText } from '@weft/model';
+import { type CheckedChangeSet, validateChangeSet } from '@weft/policies';
 import type { Clock } from '@weft/service';
 import type { ApiMetrics, ApplyResult } from './metrics.ts';
 import type { MeshView } from './view.ts';
@@ -111,7 +112,7 @@ export class Applier {
       const { revision } = view;
       const expected = request.expectedRevision;
       if (expected !== undefined && expected !== revision) {
-        if (!this.#isRepeated(request, expected)) throw conflict(view, expected);
+        if (!this.#isRepeated(request, expected, checked)) throw conflict(view, expected);
         return { violations: [], revision, changes: checked.changes };
       }
       const { violations, operations, changes } = checked;
@@ -135,15 +136,20 @@ export class Applier {
   }
 
   /** Whether the newest change-set is this very one, sent again after its answer was lost. */
-  #isRepeated(request: ApplyRequest, expected: number): boolean {
+  #isRepeated(request: ApplyRequest, expected: number, checked: CheckedChangeSet): boolean {
     const { newest } = this.#parts.view;
     if (newest?.revision !== expected + 1) return false;
     const { author, reason, operations } = newest.changeSet;
     if (author !== authorOf(request) || reason !== request.reason) return false;
+    // All of it stands, so that nothing is said to be done that was not.
+    if (checked.operations.some(({ action }) => action === 'PUT')) return false;
     const puts = operations.filter(({ action }) => action === 'PUT');
     const isInRequest = (operation: Operation) => request.documents.some(({ json }) => json === operation.json);
-    const deleted = operations.length - puts.length;
-    return puts.every(isInRequest) && deleted === request.deletions.length;
+    const deleted = new Set(
+      operations.flatMap(({ action, key }) => (action === 'DELETE' && key ? [keyText(key)] : [])),
+    );
+    const isDeleted = request.deletions.every((key) => deleted.has(keyText(key)));
+    return puts.every(isInRequest) && isDeleted && deleted.size === request.deletions.length;
   }
 
   /** The revision that it became; undefined when another was faster. */

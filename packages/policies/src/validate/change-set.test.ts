@@ -59,6 +59,25 @@ test('violations of all documents are told at once, with source and key', () => 
   );
 });
 
+test('what a document refers to is told with everything else that is wrong with it', () => {
+  const world = sketchWorld({ workloads: [stock] });
+  const bad = sketchRoute({
+    parent: 'nowhere',
+    rules: [{ backendRefs: [{ name: 'stock', weight: 'x' }, { name: 'stok' }, { name: 'broken' }, { name: 7 }] }],
+  });
+  const broken = sketchService('broken', { protcol: 'http' });
+  assert.deepEqual(
+    texts(world, [bad, broken]).map((text) => text.slice(0, text.indexOf(':'))),
+    [
+      'a.yaml#1 spec.rules[0].backendRefs[0].weight',
+      'a.yaml#1 spec.rules[0].backendRefs[3].name',
+      'a.yaml#2 spec.protcol',
+      'a.yaml#1 spec.parentRefs[0].name',
+      'a.yaml#1 spec.rules[0].backendRefs[1].name',
+    ],
+  );
+});
+
 test('a reference to nothing is told with what may have been meant', () => {
   const world = sketchWorld({ workloads: [stock] });
   assert.deepEqual(texts(world, [canary('stok')]), [

@@ -2,17 +2,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Change, Document, Violation } from '@weft/contracts/admin';
 import type { Operation, ResourceKey } from '@weft/contracts/bus';
-import {
-  keyText,
-  type Resource,
-  type ResourceDocument,
-  resourceKey,
-  schema,
-  scopedName,
-  type World,
-} from '@weft/model';
+import { keyText, type Resource, type ResourceDocument, resourceKey, schema, type World } from '@weft/model';
 import { KIND_SCHEMAS, readResource } from '../kinds.ts';
 import { referenceViolations } from './references.ts';
+import type { UnreadDocument } from './unread.ts';
 
 export interface CheckedChangeSet {
   /** Everything that is wrong; the change-set can be applied when there is nothing. */
@@ -33,14 +26,14 @@ export interface ReadDocument {
 interface ReadDocuments {
   readonly read: readonly ReadDocument[];
   readonly violations: readonly Violation[];
-  /** Services that are declared by documents with violations: what refers to them is not wrong for that. */
-  readonly unreadServices: ReadonlySet<string>;
+  /** Documents with violations. Services that they declare count as there: what refers to them is not wrong for that. */
+  readonly unread: readonly UnreadDocument[];
 }
 
 function readDocuments(documents: readonly Document[]): ReadDocuments {
   const read: ReadDocument[] = [];
   const violations: Violation[] = [];
-  const unreadServices = new Set<string>();
+  const unread: UnreadDocument[] = [];
   for (const { source, json } of documents) {
     const parsed = readResource(json);
     if (parsed.type === 'resource') {
@@ -48,10 +41,10 @@ function readDocuments(documents: readonly Document[]): ReadDocuments {
       continue;
     }
     const { key } = parsed;
-    if (key.kind === 'Service') unreadServices.add(scopedName(key.namespace, key.name));
+    if (key.kind !== '') unread.push({ source, key, json });
     for (const violation of parsed.violations) violations.push({ source, key, ...violation });
   }
-  return { read, violations, unreadServices };
+  return { read, violations, unread };
 }
 
 function duplicateViolations(documents: readonly ReadDocument[]): Violation[] {
@@ -126,13 +119,13 @@ export function validateChangeSet(
   documents: readonly Document[],
   deletions: readonly ResourceKey[],
 ): CheckedChangeSet {
-  const { read, violations: unreadable, unreadServices } = readDocuments(documents);
+  const { read, violations: unreadable, unread } = readDocuments(documents);
   const next = worldAfter(world, read, deletions);
   const violations = [
     ...unreadable,
     ...duplicateViolations(read),
     ...deletionViolations(world, deletions, read),
-    ...referenceViolations({ world, next, documents: read, deletions, unreadServices }),
+    ...referenceViolations({ world, next, documents: read, deletions, unread }),
   ];
   const operations: Operation[] = [];
   const changes: Change[] = [];

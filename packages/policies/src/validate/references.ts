@@ -18,6 +18,8 @@ import {
 type Route = ResourceOf<'HTTPRoute'> | ResourceOf<'TCPRoute'>;
 type RouteDocument = Extract<ResourceDocument, { readonly kind: Route['kind'] }>;
 
+import { type UnreadDocument, unreadReferences } from './unread.ts';
+
 interface Sourced {
   readonly source: string;
   readonly resource: ResourceDocument;
@@ -35,7 +37,7 @@ export interface ReferenceCheck {
   readonly next: World;
   readonly documents: readonly Sourced[];
   readonly deletions: readonly ResourceKey[];
-  readonly unreadServices: ReadonlySet<string>;
+  readonly unread: readonly UnreadDocument[];
 }
 
 interface Meshes {
@@ -128,9 +130,20 @@ function deletionViolations(after: World, deletions: readonly ResourceKey[]): Vi
   });
 }
 
+/** What is wrong with the references of a document that has other violations. */
+function unreadViolations(document: UnreadDocument, meshes: Meshes): Violation[] {
+  const { source, key } = document;
+  return unreadReferences(document).flatMap(({ serviceKey, path }) => {
+    if (meshes.unreadServices.has(serviceKey) || isThere(meshes.after.byKey.get(serviceKey), meshes)) return [];
+    return [{ source, key, path, message: missingText(serviceKey, meshes) }];
+  });
+}
+
 /** Everything that is wrong between the resources of the world as it would be, as far as the change-set touches it. */
 export function referenceViolations(check: ReferenceCheck): Violation[] {
-  const { world, next, documents, deletions, unreadServices } = check;
+  const { world, next, documents, deletions, unread } = check;
+  const services = unread.filter(({ key }) => key.kind === 'Service');
+  const unreadServices = new Set(services.map(({ key }) => scopedName(key.namespace, key.name)));
   const before = deriveMesh(world);
   const meshes = { before, after: deriveMesh(next, before), unreadServices };
   const changed = new Set(documents.map(({ resource }) => keyText(resource)));
@@ -139,5 +152,6 @@ export function referenceViolations(check: ReferenceCheck): Violation[] {
       ? serviceViolations(source, resource, meshes.after, changed)
       : routeViolations(source, resource, meshes),
   );
-  return [...ofDocuments, ...deletionViolations(next, deletions)];
+  const ofUnread = unread.flatMap((document) => unreadViolations(document, meshes));
+  return [...ofUnread, ...ofDocuments, ...deletionViolations(next, deletions)];
 }
