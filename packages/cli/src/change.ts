@@ -6,7 +6,7 @@ import { WeftError } from '@weft/contracts/error';
 import type { Client } from '@weft/rpc';
 import { authorOf } from './admin.ts';
 import type { LoadedDocument } from './documents.ts';
-import { type Flags, parseDuration, usageError } from './flags.ts';
+import { type Flags, isJson, parseDuration, usageError } from './flags.ts';
 import type { Terminal } from './terminal.ts';
 
 export const CHANGE_FLAGS = {
@@ -91,6 +91,7 @@ export async function sendChange(
   terminal: Terminal,
   env: NodeJS.ProcessEnv,
 ): Promise<number> {
+  const json = isJson(flags.output);
   const expected = expectedRevision(flags);
   const waitMs = parseDuration('wait', flags.wait ?? '10s');
   const documents: Document[] = change.documents.map(({ source, json }) => ({ source, json }));
@@ -102,7 +103,6 @@ export async function sendChange(
     dryRun: flags['dry-run'],
     ...(expected === undefined ? {} : { expectedRevision: expected }),
   });
-  const json = flags.output === 'json';
   if (response.violations.length > 0) {
     if (json) terminal.out(JSON.stringify(response));
     else tellViolations(response, change, terminal);

@@ -13,6 +13,8 @@ export interface Command<F extends Flags = Flags> {
   readonly usage: string;
   readonly description: string;
   readonly flags: F;
+  /** What the first argument can be; others are refused. Absent: it takes none. */
+  readonly positionals?: readonly string[] | 'any';
   /** Hands all arguments to `run` as `rest`, unparsed. */
   readonly rawArguments?: boolean;
   /** Gives the exit code. Throws `WeftError` for what goes wrong. */

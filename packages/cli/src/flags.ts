@@ -1,6 +1,7 @@
 /** Command-line flags: declared once per command, parsed, checked and printed as help from the same table. */
 import { parseArgs } from 'node:util';
 import { WeftError } from '@weft/contracts/error';
+import { suggest } from '@weft/model/suggest';
 import { LOG_LEVELS, type LogLevel } from '@weft/service/levels';
 
 export interface Flag {
@@ -30,6 +31,12 @@ export interface Parsed<F extends Flags> {
   readonly rest: readonly string[];
 }
 
+/** `: did you mean stock?` where one of `options` is close to what was found, else `otherwise`. */
+export function hint(found: string, options: Iterable<string>, otherwise: string): string {
+  const meant = suggest(found, options);
+  return meant === undefined ? otherwise : `: did you mean ${meant}?`;
+}
+
 /** Wrong use of the command line: one sentence, exit code 2. */
 export function usageError(message: string): WeftError {
   return new WeftError('INVALID_ARGUMENT', message);
@@ -48,6 +55,14 @@ function optionsOf(flags: Flags) {
   );
 }
 
+function parseTrouble(cause: unknown, flags: Flags): string {
+  const text = cause instanceof Error ? (cause.message.split('. ')[0] ?? cause.message) : String(cause);
+  const unknown = /^Unknown option '--([^']+)'/.exec(text)?.[1];
+  if (unknown === undefined) return `${text}; `;
+  const names = Object.keys(flags).map((name) => `--${name}`);
+  return `there is no flag --${unknown}${hint(`--${unknown}`, names, ';')} `;
+}
+
 /** Parses `argv` by `flags`; throws a usage error that names what is wrong. `command` stands in the error texts. */
 export function parseFlags<const F extends Flags>(command: string, flags: F, argv: readonly string[]): Parsed<F> {
   const separator = argv.indexOf('--');
@@ -56,8 +71,9 @@ export function parseFlags<const F extends Flags>(command: string, flags: F, arg
   try {
     parsed = parseArgs({ args: [...own], options: optionsOf(flags), allowPositionals: true, strict: true });
   } catch (cause) {
-    const reason = cause instanceof Error ? (cause.message.split('. ')[0] ?? cause.message) : String(cause);
-    throw new WeftError('INVALID_ARGUMENT', `${reason}; weft ${command} --help lists what there is`, { cause });
+    throw new WeftError('INVALID_ARGUMENT', `${parseTrouble(cause, flags)}weft ${command} --help lists what there is`, {
+      cause,
+    });
   }
   const values: Record<string, unknown> = {};
   for (const [name, flag] of Object.entries(flags)) {
@@ -85,6 +101,12 @@ export function parseDuration(name: string, text: string): number {
   if (!match) throw usageError(`--${name} ${text}: expected a duration such as 500ms, 30s, 5m or 24h`);
   const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] as 'ms' | 's' | 'm' | 'h' | 'd'];
   return Math.round(Number(match[1]) * unit);
+}
+
+/** Whether `--output json` was asked for. */
+export function isJson(output: string | undefined): boolean {
+  if (output !== undefined && output !== 'json') throw usageError(`--output ${output}: expected json`);
+  return output === 'json';
 }
 
 /** A TCP port from 1 to 65535. */

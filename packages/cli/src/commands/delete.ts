@@ -20,6 +20,7 @@ export const command: Command<typeof FLAGS> = {
   usage: '<kind>/<name> [<kind>/<name> …]',
   description: 'Deletes resources as one change-set: all of them, or none.',
   flags: FLAGS,
+  positionals: 'any',
   async run(context) {
     const { flags, positionals, terminal, env } = context;
     if (positionals.length === 0) throw usageError('name what to delete: weft delete HTTPRoute/canary');

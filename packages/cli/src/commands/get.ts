@@ -2,7 +2,7 @@ import type { Admin } from '@weft/contracts/admin';
 import type { Client } from '@weft/rpc';
 import { ADMIN_FLAGS, withAdmin } from '../admin.ts';
 import type { Command } from '../command.ts';
-import { type Flags, usageError } from '../flags.ts';
+import { type Flags, isJson, usageError } from '../flags.ts';
 import { age, table } from '../terminal.ts';
 
 const FLAGS = {
@@ -119,14 +119,14 @@ export const command: Command<typeof FLAGS> = {
   usage: `${Object.keys(LISTS).join('|')}`,
   description: 'Lists what is in the mesh.',
   flags: FLAGS,
+  positionals: Object.keys(LISTS),
   async run(context) {
-    const [what, ...more] = context.positionals;
-    const list = what !== undefined && Object.hasOwn(LISTS, what) ? LISTS[what] : undefined;
-    if (!list || more.length > 0) {
-      throw usageError(`expected one of ${Object.keys(LISTS).join(', ')}, such as weft get services`);
-    }
+    const [what = ''] = context.positionals;
+    const json = isJson(context.flags.output);
+    const list = LISTS[what];
+    if (!list) throw usageError('name what to list, such as weft get services');
     const listing = await withAdmin(context, (client) => list(client, context.flags.namespace ?? ''));
-    if (context.flags.output === 'json') context.terminal.out(JSON.stringify(listing.items, undefined, 2));
+    if (json) context.terminal.out(JSON.stringify(listing.items, undefined, 2));
     else if (listing.rows.length === 0) context.terminal.err(`no ${what}`);
     else context.terminal.out(table(listing.headings, listing.rows));
     return 0;

@@ -1,6 +1,7 @@
 import type { AgentUpstream } from '@weft/proxy/agent';
 import type { Command } from '../command.ts';
 import { type Flags, type FlagValues, parseDuration, parseLogLevel, parsePort, usageError } from '../flags.ts';
+import { programTrouble } from '../program.ts';
 import { findStateFolder, readControlPlaneFile, type StateFolder } from '../state-folder.ts';
 
 const FLAGS = {
@@ -98,10 +99,16 @@ export const command: Command<typeof FLAGS> = {
     'http://<service>.mesh through HTTP_PROXY (set for it) or by --upstream, and is drained before it is stopped.\n' +
     "The exit code is the program's. Without a program the sidecar runs alone.",
   flags: FLAGS,
-  async run({ flags, positionals, rest, env, cwd }) {
+  positionals: 'any',
+  async run({ flags, positionals, rest, env, cwd, terminal }) {
     if (positionals.length > 0) throw usageError(`unexpected ${positionals[0]}; the program stands after --`);
     const service = flags.service ?? env.WEFT_SERVICE;
     if (!service) throw usageError('name the service with --service');
+    const trouble = programTrouble(rest[0], env, cwd);
+    if (trouble) {
+      terminal.err(`weft run: ${trouble.message}`);
+      return trouble.exitCode;
+    }
     const folder = findStateFolder(flags.state ?? env.WEFT_STATE, cwd);
     const dataPlane = oneOf('data-plane', flags['data-plane'] ?? env.WEFT_DATA_PLANE, ['weft', 'envoy']);
     const [{ runAgent }, { createLogger }] = await Promise.all([

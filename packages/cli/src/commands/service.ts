@@ -34,9 +34,10 @@ export const command: Command<typeof FLAGS> = {
     `${SERVICE_NAMES.map((name) => `${name} ${PORTS[name].node} and ${PORTS[name].http}`).join(', ')}.\n` +
     'Only ca keeps state of its own (the root and its key), in the state folder.',
   flags: FLAGS,
+  positionals: SERVICE_NAMES,
   async run({ flags, positionals, env, terminal }) {
     const name = SERVICE_NAMES.find((candidate) => candidate === positionals[0]);
-    if (!name || positionals.length !== 1) throw usageError(`expected one of ${SERVICE_NAMES.join(', ')}`);
+    if (!name) throw usageError(`expected one of ${SERVICE_NAMES.join(', ')}`);
     const folder = stateFolder(flags.state ?? env.WEFT_STATE ?? '.weft');
     const settings = controlPlaneSettings(flags, env, {
       services: [name],

@@ -1,7 +1,7 @@
 import type { Status } from '@weft/contracts/admin';
 import { ADMIN_FLAGS, withAdmin } from '../admin.ts';
 import type { Command } from '../command.ts';
-import type { Flags } from '../flags.ts';
+import { type Flags, isJson } from '../flags.ts';
 import { age, table } from '../terminal.ts';
 
 const FLAGS = {
@@ -52,9 +52,10 @@ export const command: Command<typeof FLAGS> = {
     'Exit code 1 when something is not as it should be.',
   flags: FLAGS,
   async run(context) {
+    const json = isJson(context.flags.output);
     const status = await withAdmin(context, (client) => client.getStatus({}));
     const found = troubles(status);
-    if (context.flags.output === 'json') {
+    if (json) {
       context.terminal.out(JSON.stringify({ ...status, troubles: found }, undefined, 2));
     } else {
       context.terminal.out(print(status, Date.now()));

@@ -17,11 +17,9 @@ export const command: Command<typeof FLAGS> = {
   usage: 'create --service <name>',
   description: 'Makes a join token: what an agent proves itself with when it asks for its first certificate.',
   flags: FLAGS,
+  positionals: ['create'],
   async run(context) {
-    const { flags, positionals, terminal } = context;
-    if (positionals.length !== 1 || positionals[0] !== 'create') {
-      throw usageError('expected weft token create --service <name>');
-    }
+    const { flags, terminal } = context;
     if (flags.service.length === 0) throw usageError('name the service that the token allows with --service');
     const lifeMs = parseDuration('life', flags.life ?? '24h');
     const request = { namespace: flags.namespace ?? 'default', serviceAccounts: flags.service, lifeMs };
