@@ -47,7 +47,7 @@ function checkContent(type: ResourceType, name: string, content: AnyMessage): st
   const given = content['@type'] ?? 'nothing';
   if (given !== expected) return `holds ${given}, expected ${expected}`;
   const field = NAME_FIELDS[type];
-  const ownName = (content as unknown as Readonly<Record<string, unknown>>)[field] ?? '';
+  const ownName = (content as Readonly<Record<string, unknown>>)[field] ?? '';
   if (ownName !== name) return `is sent under that name, and its own ${field} is ${JSON.stringify(ownName)}`;
   return undefined;
 }
