@@ -23,13 +23,30 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   version: { summary: 'print the version', load: () => import('./commands/version.ts') },
 };
 
+/** What commands load when they need it. */
+const LATER: readonly (() => Promise<unknown>)[] = [
+  () => import('@weft/api'),
+  () => import('@weft/binaries'),
+  () => import('@weft/bus/embedded'),
+  () => import('@weft/bus/nats'),
+  () => import('@weft/ca'),
+  () => import('@weft/discovery'),
+  () => import('@weft/proxy'),
+  () => import('@weft/proxy/admin'),
+  () => import('@weft/proxy/agent'),
+  () => import('@weft/service/log'),
+  () => import('@weft/telemetry'),
+  () => import('@weft/xds-server'),
+];
+
 export async function loadCommand(name: string): Promise<Command | undefined> {
   if (!Object.hasOwn(COMMANDS, name)) return undefined;
   return (await COMMANDS[name]?.load())?.command;
 }
 
-/** Loads every command once and writes the compile cache, so that no later start has to strip types. */
+/** Loads all that commands use once, and writes the compile cache, so that no later start has to strip types. */
 export async function warm(): Promise<void> {
   for (const { load } of Object.values(COMMANDS)) await load();
+  for (const load of LATER) await load();
   flushCompileCache();
 }

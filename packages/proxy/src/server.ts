@@ -2,6 +2,7 @@
  * The proxy as a whole: what it starts from, in which order its parts come up, how it drains and ends
  * (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/operations/init).
  */
+import { createRequire } from 'node:module';
 import type { Bootstrap, Node } from '@weft/envoy-api';
 import { AccessLogs } from './access-log/logs.ts';
 import type { AdminContext, AdminListener, ServerState } from './admin/context.ts';
@@ -36,7 +37,7 @@ export interface ProxyOptions {
   readonly random?: Random;
   /** How long connections of listeners that are gone may go on; default 600,000, as Envoy's. */
   readonly drainMs?: number;
-  /** For `/server_info`. */
+  /** For `/server_info` and the control plane; default: that of this package. */
   readonly version?: string;
   readonly commandLine?: Readonly<Record<string, unknown>>;
   /** What `/quitquitquit` does. */
@@ -118,7 +119,8 @@ class ProxyServer implements RunningProxy {
     this.#startedMs = clock.wallMs();
     this.#startedAt = clock.monotonicMs();
     this.#connections = new Connections(checked.config);
-    const node: Node = { user_agent_name: 'weft', ...options.bootstrap.node };
+    const { version = ownVersion() } = options;
+    const node: Node = { user_agent_name: 'weft', user_agent_version: version, ...options.bootstrap.node };
     const adsCluster = checked.config.dynamic_resources?.ads_config;
     const log = this.#log;
     this.#xds = new XdsClient({ streams, adsCluster, node, stats, clock, random, log });
@@ -338,7 +340,7 @@ class ProxyServer implements RunningProxy {
   }
 
   #adminContext(): AdminContext {
-    const { bootstrap, version = '', commandLine = {}, onQuit } = this.#options;
+    const { bootstrap, version = ownVersion(), commandLine = {}, onQuit } = this.#options;
     return {
       stats: this.#stats,
       clusters: this.#clusters,
@@ -396,6 +398,10 @@ class ProxyServer implements RunningProxy {
     this.#draining.add(direction ?? 'ALL');
     this.#clock.after(this.#options.drainMs ?? DEFAULT_DRAIN_MS, stop);
   }
+}
+
+function ownVersion(): string {
+  return (createRequire(import.meta.url)('../package.json') as { readonly version: string }).version;
 }
 
 function appliesTo(direction: DrainRequest['direction']): (given: TrafficDirection) => boolean {
