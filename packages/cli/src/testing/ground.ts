@@ -1,11 +1,11 @@
 /** `weft` as users run it: its binary as a child process in a temporary folder, ended and removed with the test. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { ControlPlaneFile } from '../state-folder.ts';
+import { type ControlPlaneFile, readControlPlaneFile, stateFolder } from '../state-folder.ts';
 
 const ENTRY = fileURLToPath(new URL('../../bin/weft.mjs', import.meta.url));
 const UP_MS = 30_000;
@@ -55,15 +55,14 @@ function start(folder: string, env: Readonly<Record<string, string>>, args: read
 }
 
 async function untilUp(folder: string, { child, finished }: Running): Promise<ControlPlaneFile> {
-  const file = join(folder, '.weft', 'control-plane.json');
   const deadline = performance.now() + UP_MS;
   let ended: Finished | undefined;
   void finished.then((result) => {
     ended = result;
   });
   while (performance.now() < deadline && ended === undefined) {
-    const written = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as ControlPlaneFile) : undefined;
-    if (written?.pid === child.pid) return written;
+    const written = readControlPlaneFile(stateFolder(join(folder, '.weft')));
+    if (written && written.pid === child.pid) return written;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error(`weft up is not up: ${ended?.err ?? 'it says nothing'}`);
