@@ -119,8 +119,8 @@ class ProxyServer implements RunningProxy {
     this.#startedMs = clock.wallMs();
     this.#startedAt = clock.monotonicMs();
     this.#connections = new Connections(checked.config);
-    const { version = ownVersion() } = options;
-    const node: Node = { user_agent_name: 'weft', user_agent_version: version, ...options.bootstrap.node };
+    const { user_agent_build_version: _, ...given } = options.bootstrap.node ?? {};
+    const node: Node = { ...given, user_agent_name: 'weft', user_agent_version: options.version ?? ownVersion() };
     const adsCluster = checked.config.dynamic_resources?.ads_config;
     const log = this.#log;
     this.#xds = new XdsClient({ streams, adsCluster, node, stats, clock, random, log });
