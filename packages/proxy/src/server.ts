@@ -10,7 +10,6 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Random } from './cluster/balancer.ts';
 import { ClusterManager } from './cluster/manager.ts';
 import { type CheckedBootstrap, checkBootstrap, issuesText, requireNoIssues } from './config/check.ts';
-import { addressText } from './config/core.ts';
 import type { ConfigIssue } from './config/schema.ts';
 import type { TrafficDirection } from './listener/chain.ts';
 import { Connections } from './listener/connections.ts';
@@ -196,7 +195,10 @@ class ProxyServer implements RunningProxy {
     this.#giveUpAfter(lds.initialFetchTimeoutMs, 'listeners', begin);
     this.#xds.watchAll(lds, 'listener', {
       onUpdate: (update) => {
-        for (const name of update.removed) this.#listeners.remove(name);
+        for (const name of update.removed) {
+          this.#listeners.remove(name);
+          this.#refused.delete(name);
+        }
         const issues = this.#take(update, (resource, version, name) => this.#applyListener(resource, version, name));
         this.#listeners.stats.lds_updates++;
         begin();
@@ -319,34 +321,14 @@ class ProxyServer implements RunningProxy {
     return this.#isHealthy ? this.#state : 'DRAINING';
   }
 
-  *#shownListeners(): Generator<AdminListener> {
-    for (const { name, address, listener, state, trouble } of this.#listeners.views()) {
-      const { resource, version, isStatic, updatedMs, warming } = listener;
-      const issues = trouble ?? this.#refused.get(name)?.issues;
-      yield {
-        name,
-        address: address === undefined ? '' : addressText(address),
-        resource,
-        version,
-        isStatic,
-        updatedMs,
-        state,
-        missing: warming.missing,
-        ...(issues === undefined ? {} : { issues }),
-      };
-    }
-    const known = new Set([...this.#listeners.views()].map(({ name }) => name));
-    for (const refused of this.#refused.values()) if (!known.has(refused.name)) yield refused;
-  }
-
   #adminContext(): AdminContext {
     const { bootstrap, version = ownVersion(), commandLine = {}, onQuit } = this.#options;
     return {
       stats: this.#stats,
       clusters: this.#clusters,
       secrets: this.#secrets,
-      listeners: () => this.#shownListeners(),
-      routes: () => this.#shownRoutes(),
+      listeners: () => shownListeners(this.#listeners, this.#refused),
+      routes: () => shownRoutes(this.#routes, this.#listeners),
       state: () => this.#shownState(),
       logLevel: () => this.#log.level,
       bootstrap,
@@ -371,15 +353,6 @@ class ProxyServer implements RunningProxy {
         reopenLogs: () => this.#logs.reopen(),
       },
     };
-  }
-
-  *#shownRoutes(): ReturnType<AdminContext['routes']> & Generator {
-    for (const routes of this.#routes.all()) yield { ...routes, isStatic: false };
-    for (const { listener } of this.#listeners.views()) {
-      for (const { resource, name } of inlineRoutes(listener.resource)) {
-        yield { name, resource, version: '', updatedMs: listener.updatedMs, isStatic: true };
-      }
-    }
   }
 
   #drainListeners(options: {
@@ -415,21 +388,6 @@ function once(run: () => void): () => void {
     isDone = true;
     run();
   };
-}
-
-/** The route configurations that stand in a listener itself. */
-function* inlineRoutes(listener: unknown): Generator<{ readonly name: string; readonly resource: unknown }> {
-  const { filter_chains = [] } = listener as {
-    readonly filter_chains?: readonly {
-      readonly filters?: readonly { readonly typed_config?: { readonly route_config?: { readonly name?: string } } }[];
-    }[];
-  };
-  for (const { filters = [] } of filter_chains) {
-    for (const { typed_config } of filters) {
-      const routes = typed_config?.route_config;
-      if (routes) yield { name: routes.name ?? '', resource: routes };
-    }
-  }
 }
 
 /**
