@@ -18,6 +18,7 @@ import { RouteStore } from './listener/routes.ts';
 import { LeveledLog, type Log, type LogLevel } from './log.ts';
 import { FlushQueue } from './net/flush-queue.ts';
 import { resolveHost } from './net/resolve.ts';
+import { shownListeners, shownRoutes } from './shown.ts';
 import { GrpcAccessLogStats, ServerStats } from './stats/groups.ts';
 import { StatsRegistry } from './stats/registry.ts';
 import type { StreamFactory } from './streams.ts';
