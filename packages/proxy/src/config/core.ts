@@ -1,6 +1,7 @@
 /** Schemas of what many messages of the Envoy API are made of. */
 import { readFileSync } from 'node:fs';
 import { type BodyFormat, compileSubstitutionFormat, compileText, type Format } from '../access-log/format.ts';
+import { isFieldValue, isToken } from '../http1/characters.ts';
 import { compileRegex, compileSubstitution } from './regex.ts';
 import {
   built,
@@ -10,6 +11,7 @@ import {
   flag,
   list,
   message,
+  NOT_SUPPORTED,
   name,
   number,
   only,
@@ -241,6 +243,24 @@ export interface HeaderAddition {
   readonly keepsEmpty: boolean;
 }
 
+/** Fields that say how a message is framed, or end at one hop: the codecs write them. */
+const CODEC_FIELDS = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Refuses what is no field, and fields that a configuration may not change. */
+function checkFieldName(key: string, place: Place): void {
+  if (key.startsWith(':') || key === 'host') place.refuse(`${key} may not be changed here: use a rewrite of the route`);
+  else if (!isToken(key)) place.refuse(`${JSON.stringify(key)} is not a field name`);
+  else if (CODEC_FIELDS.has(key)) place.refuse(`changes to ${key} are ${NOT_SUPPORTED}`);
+}
+
 const headerValue = message('envoy.config.core.v3.HeaderValue', { key: name(), value: text() });
 
 export const headerAddition: Schema<HeaderAddition> = built(
@@ -257,19 +277,25 @@ export const headerAddition: Schema<HeaderAddition> = built(
   }),
   ({ header, append, append_action, keep_empty_value }, place) => {
     const key = header.key.toLowerCase();
-    if (!/^:?[!#$%&'*+.^_`|~0-9a-z-]+$/.test(key)) place.refuse(`${JSON.stringify(header.key)} is not a field name`);
-    if (/[\0\r\n]/.test(header.value)) place.refuse('the value holds a line break or a NUL');
+    place.within('header', () => place.within('key', () => checkFieldName(key, place)));
+    // Fields hold bytes; operators are ASCII, so that they stay what they are.
+    const bytes = Buffer.from(header.value).toString('latin1');
+    if (!isFieldValue(bytes)) place.refuse('the value holds a control character');
     const action = append === false ? 'OVERWRITE_IF_EXISTS_OR_ADD' : append_action;
     const value = place.within('header', () =>
-      place.within('value', () => compileText(header.value, '', (problem) => place.refuse(problem))),
+      place.within('value', () => compileText(bytes, '', (problem) => place.refuse(problem))),
     );
     return { name: key, value, action, keepsEmpty: keep_empty_value };
   },
 );
 
-/** Names of fields, in lower case. */
-export const headerNames: Schema<readonly string[]> = built(list(name()), (names) =>
-  names.map((field) => field.toLowerCase()),
+/** Names of fields to take away, in lower case. */
+export const headerNames: Schema<readonly string[]> = list(
+  built(name(), (given, place) => {
+    const key = given.toLowerCase();
+    checkFieldName(key, place);
+    return key;
+  }),
 );
 
 const jsonFormatOptions = message('envoy.config.core.v3.JsonFormatOptions', { sort_properties: flag() });

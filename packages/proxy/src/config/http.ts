@@ -1,9 +1,11 @@
 /** Schema of the HTTP connection manager. */
+import { isFieldValue } from '../http1/characters.ts';
 import { accessLogFilter, httpAccessLog } from './access-log.ts';
 import { configSource, dataSource, headerAddition, http1Options, substitutionFormat } from './core.ts';
 import { routeConfiguration } from './route.ts';
 import {
   anyOf,
+  built,
   choice,
   durationMs,
   flag,
@@ -15,14 +17,24 @@ import {
   optional,
   type Parsed,
   required,
+  type Schema,
   text,
 } from './schema.ts';
+
+/** Text that stands in a field as it is. */
+function fieldValue(defaultText: string): Schema<string> {
+  return built(text(defaultText), (given, place) => {
+    const bytes = Buffer.from(given).toString('latin1');
+    if (!isFieldValue(bytes)) place.refuse('holds a control character');
+    return bytes;
+  });
+}
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
 const router = message('envoy.extensions.filters.http.router.v3.Router', {
   suppress_envoy_headers: flag(),
-  dynamic_stats: flag(true),
+  dynamic_stats: only((given) => given === true, 'true'),
   start_child_span: only((given) => given === false, 'false'),
 });
 
@@ -89,7 +101,7 @@ export const httpConnectionManager = message(
     http_filters: list(httpFilter, { min: 1 }),
     http_protocol_options: optional(http1Options),
     common_http_protocol_options: optional(commonOptions),
-    server_name: text('envoy'),
+    server_name: fieldValue('envoy'),
     server_header_transformation: choice(['OVERWRITE', 'APPEND_IF_ABSENT', 'PASS_THROUGH']),
     drain_timeout: durationMs(5000),
     delayed_close_timeout: durationMs(1000),

@@ -11,6 +11,8 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
   [/\\k</, 'back-references'],
   [/\[\[:\^?[a-z]+:\]/, 'POSIX classes'],
   [/\\[CQE]/, String.raw`\C, \Q and \E`],
+  [/\\[pP]/, String.raw`\p and \P`],
+  [/\\x\{/, String.raw`\x{…}`],
   [/\(\?[a-zA-Z]*[sU][a-zA-Z]*[:)]/, 'the flags s and U inside the expression'],
 ];
 

@@ -226,10 +226,10 @@ const route = message(
   },
 );
 
-const DOMAIN = /^(?:\*|\*[-.][^*]+|[^*]+[-.]\*|[^*]+)$/;
+const DOMAIN = /^(?:\*[^*]*|[^*]+\*?)$/;
 
 const domain: Schema<string> = built(name(), (text, place) => {
-  if (!DOMAIN.test(text)) place.refuse(`${text} is not a domain: an exact name, *.suffix, prefix.* or * alone`);
+  if (!DOMAIN.test(text)) place.refuse(`${text} is not a domain: an exact name, *suffix, prefix* or * alone`);
   return text.toLowerCase();
 });
 

@@ -153,7 +153,8 @@ export function durationMs(defaultMs = 0): Schema<number> {
     'duration',
     (given, place) => {
       if (given === undefined) return defaultMs;
-      const ms = Number((given as string).slice(0, -1)) * 1000;
+      // The API counts nanoseconds; what is lost below is not.
+      const ms = Math.round(Number((given as string).slice(0, -1)) * 1e9) / 1e6;
       if (ms < 0) place.refuse(`must not be negative, got ${given}`);
       return ms;
     },

@@ -73,3 +73,24 @@ export function isAuthority(text: string): boolean {
   }
   return length > 0;
 }
+
+/**
+ * `text` as it may stand in a field value: what lies beyond Latin-1 as UTF-8, and a space for each control character.
+ * Nothing that a certificate, an error or a configuration holds ends a field.
+ */
+export function asFieldValue(text: string): string {
+  if (isFieldValue(text)) return text;
+  const bytes = /[^\0-\xff]/.test(text) ? Buffer.from(text).toString('latin1') : text;
+  let value = '';
+  for (const character of bytes) value += FIELD_VALUE[character.charCodeAt(0)] ? character : ' ';
+  return value;
+}
+
+/** `text` with everything escaped that may not stand in a URI's path and query. */
+export function asUri(text: string): string {
+  return text.replace(/[^!-~]|#/gu, (character) => {
+    let escaped = '';
+    for (const byte of Buffer.from(character)) escaped += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    return escaped;
+  });
+}

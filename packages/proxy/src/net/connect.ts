@@ -36,10 +36,13 @@ export interface ConnectOptions {
 /** Seconds of silence after which the system asks whether the far side is there, where the options do not say. */
 const DEFAULT_KEEPALIVE_SECONDS = 7200;
 
-/** Turns TCP keep-alive on. Node sets the time; the number and distance of the probes are the system's. */
+/** Turns TCP keep-alive on; what is not said is the system's. */
 export function setKeepalive(socket: Socket, keepalive: TcpKeepalive | undefined): void {
   if (!keepalive) return;
-  socket.setKeepAlive(true, (keepalive.keepalive_time ?? DEFAULT_KEEPALIVE_SECONDS) * 1000);
+  const { keepalive_time, keepalive_interval, keepalive_probes } = keepalive;
+  const delayMs = (keepalive_time ?? DEFAULT_KEEPALIVE_SECONDS) * 1000;
+  const intervalMs = keepalive_interval === undefined ? undefined : keepalive_interval * 1000;
+  socket.setKeepAlive(true, delayMs, intervalMs, keepalive_probes);
 }
 
 /** One attempt to connect; calls one of the listener's methods exactly once, unless it is cancelled before. */

@@ -27,9 +27,6 @@ const REQUEST_TIMEOUT: LocalReply = {
   details: 'request_overall_timeout',
 };
 
-/** Nothing is done to a request's pseudo-fields by changes to a response. */
-const NO_PSEUDO = (): void => undefined;
-
 export class Exchange implements RequestListener, RouterOwner, TimerOwner {
   readonly head: RequestHead;
   readonly info: StreamInfo;
@@ -200,8 +197,8 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
     const route = this.#route as Route;
     info.response = head;
     const chosen = this.#router?.chosen;
-    if (chosen) applyChanges(chosen.responseChanges, head.headers, info, NO_PSEUDO);
-    applyChanges(route.responseChanges, head.headers, info, NO_PSEUDO);
+    if (chosen) applyChanges(chosen.responseChanges, head.headers, info);
+    applyChanges(route.responseChanges, head.headers, info);
     if (head.status === 101 || (this.head.method === 'CONNECT' && head.status < 300)) this.#becomeTunnel(head);
     this.#sendHead(head, end && !this.#isTunnel);
   }
@@ -267,7 +264,7 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
   #replyAsRoute(reply: LocalReply): void {
     this.info.responseDetails = reply.details;
     const { head, body } = this.#manager.localReplies.make(reply, this.info);
-    applyChanges((this.#route as Route).responseChanges, head.headers, this.info, NO_PSEUDO);
+    applyChanges((this.#route as Route).responseChanges, head.headers, this.info);
     this.#sendReply(head, body);
   }
 

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { HeaderList } from '../http/header-list.ts';
 import type { RequestHead } from '../http/message.ts';
+import { asFieldValue } from '../http1/characters.ts';
 import type { CertificateNames, StreamInfo, TlsInfo } from './stream-info.ts';
 
 export interface ForwardedOptions {
@@ -89,6 +90,11 @@ function setRequestId(head: RequestHead, options: ForwardedOptions): void {
   else if (!head.headers.has('x-request-id')) head.headers.add('x-request-id', randomUUID());
 }
 
+/** Within an element these characters part it. */
+function named(value: string): string {
+  return /[,;="]/.test(value) ? quoted(value) : value;
+}
+
 function quoted(text: string): string {
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 }
@@ -99,14 +105,14 @@ function clientCertElement(
   peer: CertificateNames,
   details: ForwardedOptions['clientCertDetails'],
 ): string {
-  const parts = (tls.local?.uris ?? []).map((uri) => `By=${uri}`);
+  const parts = (tls.local?.uris ?? []).map((uri) => `By=${named(uri)}`);
   parts.push(`Hash=${peer.sha256}`);
   if (details.cert) parts.push(`Cert=${quoted(encodeURIComponent(peer.pem))}`);
   if (details.chain) parts.push(`Chain=${quoted(encodeURIComponent(tls.peerChainPem))}`);
   if (details.subject) parts.push(`Subject=${quoted(peer.subject)}`);
-  if (details.uri) parts.push(...(peer.uris.length > 0 ? peer.uris.map((uri) => `URI=${uri}`) : ['URI=']));
-  if (details.dns) parts.push(...peer.dnsNames.map((name) => `DNS=${name}`));
-  return parts.join(';');
+  if (details.uri) parts.push(...(peer.uris.length > 0 ? peer.uris.map((uri) => `URI=${named(uri)}`) : ['URI=']));
+  if (details.dns) parts.push(...peer.dnsNames.map((name) => `DNS=${named(name)}`));
+  return asFieldValue(parts.join(';'));
 }
 
 function markClientCert(head: RequestHead, info: StreamInfo, options: ForwardedOptions): void {

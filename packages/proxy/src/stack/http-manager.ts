@@ -146,7 +146,7 @@ export class HttpManager {
     return {
       config: last?.typed_config.value ?? {
         suppress_envoy_headers: false,
-        dynamic_stats: true,
+        dynamic_stats: undefined,
         start_child_span: undefined,
       },
       findCluster: options.findCluster,

@@ -76,7 +76,7 @@ export class LocalReplies {
     for (const [name, value] of reply.headers ?? []) head.headers.add(name, value);
     if (mapper) {
       const levels = changeLevels([{ remove: [], add: mapper.headers_to_add }]);
-      applyChanges(levels, head.headers, info, () => undefined);
+      applyChanges(levels, head.headers, info);
     }
     head.bodyLength = body.length;
     return { head, body };

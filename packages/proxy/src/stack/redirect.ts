@@ -3,6 +3,7 @@ import { requestField } from '../access-log/operators.ts';
 import type { Rewrite } from '../config/core.ts';
 import type { RedirectConfig } from '../config/route.ts';
 import type { RequestHead } from '../http/message.ts';
+import { asUri } from '../http1/characters.ts';
 import type { PathMatch } from './route-match.ts';
 
 export const REDIRECT_STATUS: { readonly [K in RedirectConfig['response_code']]: number } = {
@@ -61,5 +62,7 @@ function redirectAuthority(config: RedirectConfig, authority: string, from: stri
 export function redirectLocation(config: RedirectConfig, head: RequestHead, match: PathMatch): string {
   const from = requestField(head, ':scheme') ?? 'http';
   const to = config.https_redirect ? 'https' : config.scheme_redirect === '' ? from : config.scheme_redirect;
-  return `${to}://${redirectAuthority(config, head.authority, from, to)}${redirectPath(config, head.path, match)}`;
+  return asUri(
+    `${to}://${redirectAuthority(config, head.authority, from, to)}${redirectPath(config, head.path, match)}`,
+  );
 }

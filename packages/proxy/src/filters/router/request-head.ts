@@ -1,8 +1,8 @@
 /** What a route makes of the head of a request before it goes to the upstream. */
 import { requestField } from '../../access-log/operators.ts';
 import type { RequestHead } from '../../http/message.ts';
-import { isAuthority } from '../../http1/characters.ts';
-import { applyChanges, type SetPseudo } from '../../stack/header-changes.ts';
+import { asUri, isAuthority } from '../../http1/characters.ts';
+import { applyChanges } from '../../stack/header-changes.ts';
 import { rewritten, withPrefix, withRegex } from '../../stack/redirect.ts';
 import { pathOnly } from '../../stack/route-match.ts';
 import type { ForwardAction, Route, WeightedCluster } from '../../stack/route-table.ts';
@@ -10,8 +10,7 @@ import type { StreamInfo } from '../../stack/stream-info.ts';
 
 /** A rewritten path as it may stand in a request: rooted, and with nothing in it that would end the request line. */
 function asTarget(path: string): string {
-  const rooted = path.startsWith('/') ? path : `/${path}`;
-  return rooted.replace(/[^!-~]|#/g, (character) => encodeURIComponent(character).replace('#', '%23'));
+  return asUri(path.startsWith('/') ? path : `/${path}`);
 }
 
 function rewritePath(head: RequestHead, route: Route, action: ForwardAction, keepsOriginal: boolean): void {
@@ -52,12 +51,8 @@ export function finishRequestHead(
   choice: WeightedCluster | undefined,
   suppressesEnvoyHeaders: boolean,
 ): void {
-  const setPseudo: SetPseudo = (name, value) => {
-    if (name === ':authority' || name === 'host') rewriteHost(head, value, false);
-    else if (name === ':path' && value.startsWith('/') && !/[\s#]/.test(value)) head.path = value;
-  };
-  if (choice) applyChanges(choice.requestChanges, head.headers, info, setPseudo);
-  applyChanges(route.requestChanges, head.headers, info, setPseudo);
+  if (choice) applyChanges(choice.requestChanges, head.headers, info);
+  applyChanges(route.requestChanges, head.headers, info);
   if (action.rewritesHost) {
     const authority = newAuthority(head, action, choice);
     if (authority !== undefined) rewriteHost(head, authority, action.config.append_x_forwarded_host);
