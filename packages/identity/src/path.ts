@@ -54,15 +54,23 @@ export function issuerTrouble(issuer: Certificate, depth: number): string | unde
   return undefined;
 }
 
+function instant(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function clockText(nowMs: number): string {
+  return `the clock here says ${instant(nowMs)}; where that is wrong, set the clock, for instance by NTP`;
+}
+
 /** Why a certificate must not be used now, whatever it is for; undefined when it may. */
 export function generalTrouble(certificate: Certificate, nowMs: number, name: string): string | undefined {
   const [critical] = certificate.extensions.unknownCritical;
   if (critical !== undefined) return `${name} has the unknown critical extension ${critical}`;
   if (nowMs < certificate.notBeforeMs) {
-    return `${name} is not yet valid: it counts from ${new Date(certificate.notBeforeMs).toISOString()}, and the clock here says ${new Date(nowMs).toISOString()}`;
+    return `${name} is not yet valid: it counts from ${instant(certificate.notBeforeMs)}, and ${clockText(nowMs)}`;
   }
   if (nowMs > certificate.notAfterMs) {
-    return `${name} expired at ${new Date(certificate.notAfterMs).toISOString()}, and the clock here says ${new Date(nowMs).toISOString()}`;
+    return `${name} expired at ${instant(certificate.notAfterMs)}, and ${clockText(nowMs)}`;
   }
   return undefined;
 }

@@ -54,6 +54,21 @@ function httpManager(direction: Direction, statPrefix: string) {
   } as const;
 }
 
+/** Who calls a service that nobody is, or that nobody of takes requests, is told so by name. */
+const NAME_THE_ABSENT = {
+  mappers: [
+    {
+      filter: { response_flag_filter: { flags: ['UH'] } },
+      body_format_override: {
+        text_format_source: {
+          inline_string:
+            'weft: no instance takes requests of %UPSTREAM_CLUSTER%; weft get services shows what is there, and weft get workloads how it is\n',
+        },
+      },
+    },
+  ],
+} as const;
+
 export interface OutboundHttp {
   readonly statPrefix: string;
   readonly routeName: string;
@@ -76,6 +91,7 @@ export function outboundHttp({ statPrefix, routeName, defaultHost, connect }: Ou
     upgrade_configs: [{ upgrade_type: 'websocket' }, ...(connect ? [{ upgrade_type: 'CONNECT' }] : [])],
     // Who the caller is, is for the far side to say: what an application claims is taken off.
     forward_client_cert_details: 'SANITIZE',
+    local_reply_config: NAME_THE_ABSENT,
   });
 }
 
