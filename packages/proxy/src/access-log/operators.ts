@@ -63,7 +63,8 @@ const PLAIN: Readonly<Record<string, Operator>> = {
   UPSTREAM_CLUSTER: (info) => nonEmpty(info.cluster),
   UPSTREAM_CLUSTER_RAW: (info) => nonEmpty(info.cluster),
   UPSTREAM_HOST: (info) => nonEmpty(info.upstreamHost),
-  UPSTREAM_REMOTE_ADDRESS: (info) => nonEmpty(info.upstreamHost),
+  /** The host may have been chosen and never been reached. */
+  UPSTREAM_REMOTE_ADDRESS: (info) => (info.upstreamLocalAddress === '' ? undefined : info.upstreamHost),
   UPSTREAM_LOCAL_ADDRESS: (info) => nonEmpty(info.upstreamLocalAddress),
   UPSTREAM_TRANSPORT_FAILURE_REASON: (info) => nonEmpty(info.upstreamFailure),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: (info) => info.attempts,
@@ -87,7 +88,6 @@ const PLAIN: Readonly<Record<string, Operator>> = {
   DOWNSTREAM_TLS_VERSION: (info) => info.downstream.tls?.version,
   DOWNSTREAM_TLS_CIPHER: (info) => info.downstream.tls?.cipher,
   REQUESTED_SERVER_NAME: (info) => nonEmpty(info.downstream.tls?.serverName),
-  VIRTUAL_HOST_NAME: (info) => nonEmpty(info.virtualHostName),
   CONNECTION_ID: (info) => info.downstream.id,
   STREAM_ID: (info) => info.request?.headers.get('x-request-id'),
   LOCAL_REPLY_BODY: (info) => info.localReplyBody,
@@ -99,7 +99,7 @@ function field(headers: (info: StreamInfo) => HeaderList | undefined, argument: 
   return (info) => {
     const list = headers(info);
     for (const name of names) {
-      const value = list?.joined(name);
+      const value = list?.get(name);
       if (value !== undefined) return value;
     }
     return undefined;
@@ -111,7 +111,7 @@ function requestOperator(argument: string): Operator {
   return ({ request }) => {
     if (!request) return undefined;
     for (const name of names) {
-      const value = requestField(request, name);
+      const value = request.headers.get(name) ?? requestField(request, name);
       if (value !== undefined) return value;
     }
     return undefined;
@@ -123,7 +123,7 @@ const WITH_ARGUMENT: Readonly<Record<string, (argument: string) => Operator | st
   REQ: requestOperator,
   RESP: (argument) =>
     argument.toLowerCase() === ':status'
-      ? (info) => info.response?.status
+      ? (info) => (info.response ? String(info.response.status) : undefined)
       : field((info) => info.response?.headers, argument),
   TRAILER: (argument) => field((info) => info.responseTrailers, argument),
   START_TIME: (argument) => {
@@ -131,7 +131,7 @@ const WITH_ARGUMENT: Readonly<Record<string, (argument: string) => Operator | st
     return typeof write === 'string' ? write : (info) => write(new Date(info.startWallMs));
   },
   ENVIRONMENT: (argument) => {
-    const value = process.env[argument];
+    const value = process.env[argument] ?? '-';
     return () => value;
   },
 };
