@@ -39,7 +39,10 @@ export class SubscriptionCounts {
   }
 
   #one(name: string): SubscriptionStats | undefined {
-    return this.#type === 'secret' ? share(this.#stats, `sds.${statName(name)}.`) : undefined;
+    if (this.#type !== 'secret') return undefined;
+    const resource = statName(name);
+    const labels = { envoy_xds_resource_name: resource };
+    return this.#stats.share(`sds.${resource}.`, 'sds_', labels, () => new SubscriptionStats());
   }
 
   /** A subscription began. */
