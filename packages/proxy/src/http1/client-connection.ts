@@ -153,7 +153,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
       return;
     }
     if (listener && this.#isResponseBegun && this.#parser.finish()) return;
-    this.#over('remote', this.#isResponseBegun ? 'protocol-error' : 'connection-termination', '');
+    this.#over('remote', this.#isAnswered ? 'protocol-error' : 'connection-termination', '');
   }
 
   /** A tunnel is over when both sides have said so; what is still to be written is. */

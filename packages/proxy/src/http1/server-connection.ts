@@ -53,11 +53,11 @@ const MAX_HELD_BYTES = 65_536;
 /** How long a client may take nothing of what is left to send on a connection that is to be closed. */
 const STALLED_MS = 10_000;
 
-/** Methods that are taken unless all are: those of the IANA registry that Envoy knows too. */
+/** Methods that are taken unless all are: those that Envoy knows, and SSDP's M-SEARCH as it is really written. */
 const METHODS: ReadonlySet<string> = new Set(
   [
-    'ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MOVE M-SEARCH NOTIFY',
-    'OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK UNLOCK',
+    'ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MOVE M-SEARCH MSEARCH',
+    'NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK UNLOCK',
     'UNSUBSCRIBE',
   ].flatMap((line) => line.split(' ')),
 );

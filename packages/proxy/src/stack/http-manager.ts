@@ -71,7 +71,7 @@ function forwardedOptions(config: HttpConnectionManagerConfig): ForwardedOptions
 }
 
 const refuse = (status: number, details: string): LocalReply => ({ status, body: '', flags: 0, details });
-const NO_PATH = refuse(404, 'missing_path_rejected');
+const NO_PATH = refuse(404, 'absolute_path_rejected');
 const UNDERSCORES = refuse(400, 'http1.unexpected_underscore');
 const BAD_PATH = refuse(400, 'path_normalization_failed');
 

@@ -17,12 +17,17 @@ export type NormalizedPath =
 const ESCAPED_SLASH = /%2f|%5c/i;
 const UNRESERVED = /^[A-Za-z0-9._~-]$/;
 
-/** Escapes of characters that need none are taken back, the others are written with upper-case digits. */
+/** Characters that a target may hold but a URI may not (RFC 3986, 2), which are escaped. */
+const NOT_IN_URI = /["<>^`{|}]/g;
+
+/** Escapes of characters that need none are taken back; what should have been escaped is. */
 function canonicalEscapes(path: string): string {
-  return path.replace(/%([0-9a-f]{2})/gi, (_, digits: string) => {
-    const character = String.fromCharCode(Number.parseInt(digits, 16));
-    return UNRESERVED.test(character) ? character : `%${digits.toUpperCase()}`;
-  });
+  return path
+    .replace(/%([0-9a-f]{2})/gi, (escaped, digits: string) => {
+      const character = String.fromCharCode(Number.parseInt(digits, 16));
+      return UNRESERVED.test(character) ? character : escaped;
+    })
+    .replace(NOT_IN_URI, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** Without `.` and `..` (RFC 3986, 5.2.4). What climbs above the root stays at the root. */
@@ -53,8 +58,8 @@ export function normalizePath(target: string, options: PathOptions): NormalizedP
     path = unescapeSlashes(path);
   }
   if (options.normalizes) {
-    if (/%(?![0-9a-f]{2})/i.test(path) || /%00/.test(path)) return { type: 'rejected' };
-    if (/[%\\]|\/\.|^[^/]/.test(path)) path = withoutDotSegments(canonicalEscapes(path.replaceAll('\\', '/')));
+    if (/%00/.test(path)) return { type: 'rejected' };
+    if (/[%\\"<>^`{|}]|\/\.|^[^/]/.test(path)) path = withoutDotSegments(canonicalEscapes(path.replaceAll('\\', '/')));
   }
   if (options.mergesSlashes && path.includes('//')) path = path.replace(/\/{2,}/g, '/');
   const whole = query === -1 ? path : path + target.slice(query);
