@@ -3,10 +3,21 @@ import { readdirSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Answer, ask, askThrough, DATA_PLANES, openMesh, until } from './harness.ts';
+import { type Answer, ask, askThrough, DATA_PLANES, freePort, openMesh, until, type Workload } from './harness.ts';
 
 /** The environment that `weft run` gives a program, printed by it. */
 const PRINT_ENV = ['-e', 'console.log(JSON.stringify(process.env)); setInterval(() => undefined, 1e6)'];
+
+/** The port that HTTP_PROXY names to a client which prints its environment. */
+function proxyPort(client: Workload): Promise<number> {
+  return until('the environment of the client', () => {
+    const line = client.process
+      .text()
+      .split('\n')
+      .find((text) => text.startsWith('{"') && text.includes('"HTTP_PROXY"'));
+    return line ? Number(new URL(JSON.parse(line).HTTP_PROXY).port) : undefined;
+  });
+}
 
 for (const dataPlane of DATA_PLANES) {
   test(`${dataPlane}: services call one another by name, and know the caller's proved identity`, async (t) => {
@@ -71,13 +82,7 @@ for (const dataPlane of DATA_PLANES) {
     const client = await mesh.run('client', { command: [process.execPath, ...PRINT_ENV], flags: [] });
     const [, second] = await Promise.all([mesh.run('stock', { version: 'a' }), mesh.run('stock', { version: 'b' })]);
     await mesh.ready('stock', 2);
-    const proxy = await until('the environment of the client', () => {
-      const line = client.process
-        .text()
-        .split('\n')
-        .find((text) => text.startsWith('{"'));
-      return line ? Number(new URL(JSON.parse(line).HTTP_PROXY).port) : undefined;
-    });
+    const proxy = await proxyPort(client);
     const post = () => askThrough(proxy, 'http://stock.mesh/', { method: 'POST', body: 'x' });
     await until('an answer', async () => ((await post()).status === 200 ? true : undefined));
     await second.process.kill();
@@ -91,7 +96,6 @@ for (const dataPlane of DATA_PLANES) {
   test(`${dataPlane}: a local port of --upstream leads to a service, and an unknown host is named`, async (t) => {
     const mesh = openMesh(t, dataPlane);
     await mesh.up();
-    const { freePort } = await import('./harness.ts');
     const local = await freePort();
     await mesh.run('stock');
     const client = await mesh.run('client', {
@@ -109,12 +113,7 @@ for (const dataPlane of DATA_PLANES) {
       client.process.text,
     );
     assert.equal(JSON.parse(answer.body).service, 'stock');
-    const line =
-      client.process
-        .text()
-        .split('\n')
-        .find((text) => text.startsWith('{"')) ?? '{}';
-    const unknown = await askThrough(Number(new URL(JSON.parse(line).HTTP_PROXY).port), 'http://stokc.mesh/');
+    const unknown = await askThrough(await proxyPort(client), 'http://stokc.mesh/');
     assert.equal(unknown.status, 404);
     assert.match(unknown.body, /stokc\.mesh/);
   });

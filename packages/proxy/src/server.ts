@@ -65,12 +65,11 @@ export interface RunningProxy {
   /** Requests and TCP connections that are being served. */
   activeRequests(direction?: DrainRequest['direction']): number;
   /**
-   * Tells clients to leave (`connection: close`), and resolves as soon as nothing is being served, or after the
-   * timeout. Connections that come meanwhile are still served.
+   * Takes no more connections, tells the clients of those that are there to leave (`connection: close`), and resolves as
+   * soon as nothing is being served, or after the timeout. Clients that have not heard of it are refused before they
+   * have sent anything, and go elsewhere.
    */
   drain(request: DrainRequest): Promise<void>;
-  /** Takes no more connections; those that are there go on. */
-  stopListening(): void;
   /** Frees addresses, ends connections, and writes what logs still hold. */
   close(): Promise<void>;
 }
@@ -259,10 +258,6 @@ class ProxyServer implements RunningProxy {
     return this.#failed.promise;
   }
 
-  stopListening(): void {
-    this.#listeners.stopListening();
-  }
-
   troubles(): readonly string[] {
     return [
       ...this.#listeners.troubles,
@@ -282,14 +277,17 @@ class ProxyServer implements RunningProxy {
     const applies = appliesTo(direction);
     const clock = this.#clock;
     const endMs = clock.monotonicMs() + timeoutMs;
-    let quietSinceMs: number | undefined;
+    let quietSinceMs = clock.monotonicMs();
+    let served = this.#listeners.served(applies);
     this.#draining.add(direction ?? 'ALL');
     if (direction === undefined) this.#state = 'DRAINING';
+    this.#listeners.stopListening(applies);
     while (clock.monotonicMs() < endMs && this.#listeners.connections(applies) > 0) {
       const nowMs = clock.monotonicMs();
-      if (this.#listeners.active(applies) > 0) quietSinceMs = undefined;
-      else quietSinceMs ??= nowMs;
-      if (quietSinceMs !== undefined && nowMs - quietSinceMs >= QUIET_MS) break;
+      const servedNow = this.#listeners.served(applies);
+      if (this.#listeners.active(applies) > 0 || servedNow !== served) quietSinceMs = nowMs;
+      served = servedNow;
+      if (nowMs - quietSinceMs >= QUIET_MS) break;
       await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
     }
     this.#listeners.drain(applies);

@@ -88,7 +88,6 @@ async function firstOf(proxy: RunningProxy, stopped: Promise<void>): Promise<str
 
 async function end(proxy: RunningProxy, log: Log, timeoutMs: number, second: Promise<void>): Promise<void> {
   log.info({}, 'ending: no more connections are taken, requests may end');
-  proxy.stopListening();
   await Promise.race([proxy.drain({ timeoutMs }), second]);
 }
 

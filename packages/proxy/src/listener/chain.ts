@@ -51,6 +51,8 @@ interface Server {
   readonly connections: number;
   /** Requests, or TCP connections, that are being served. */
   readonly active: number;
+  /** All that were ever begun. */
+  readonly total: number;
 }
 
 export class Chain {
@@ -102,6 +104,9 @@ export class Chain {
       get active() {
         return manager.activeRequests;
       },
+      get total() {
+        return manager.totalRequests;
+      },
     };
   }
 
@@ -116,6 +121,11 @@ export class Chain {
   /** Requests, or TCP connections, that are being served. */
   get active(): number {
     return this.#server.active;
+  }
+
+  /** Requests, or TCP connections, that were ever begun. */
+  get total(): number {
+    return this.#server.total;
   }
 
   /** Asks every connection to leave: idle ones now, the others after what they serve. TCP connections stay. */
@@ -201,6 +211,9 @@ function makeTcp(config: TcpProxyConfig, context: ChainContext): Server {
     },
     get active() {
       return proxy.connections;
+    },
+    get total() {
+      return proxy.totalConnections;
     },
   };
 }

@@ -163,10 +163,15 @@ export class Listener {
     }
   }
 
+  /** Ends connections that no chain serves yet. */
+  dropOpening(): void {
+    for (const socket of this.#opening) socket.destroy();
+  }
+
   /** Ends everything now. */
   destroy(): void {
     this.warming.cancel();
-    for (const socket of this.#opening) socket.destroy();
+    this.dropOpening();
     for (const chain of this.chains.values()) chain.destroy();
   }
 }

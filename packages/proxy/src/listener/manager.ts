@@ -286,12 +286,20 @@ export class ListenerManager {
     return [...new Set(this.#chainsOf(applies))].reduce((total, chain) => total + chain.active, 0);
   }
 
+  /** Requests and TCP connections that were ever begun. */
+  served(applies: (direction: TrafficDirection) => boolean = () => true): number {
+    return [...new Set(this.#chainsOf(applies))].reduce((total, chain) => total + chain.total, 0);
+  }
+
   connections(applies: (direction: TrafficDirection) => boolean = () => true): number {
     return [...new Set(this.#chainsOf(applies))].reduce((total, chain) => total + chain.connections, 0);
   }
 
-  /** Closes idle connections now, and the others after what they serve. */
+  /** Closes idle connections now, those that still shake hands among them, and the others after what they serve. */
   drain(applies: (direction: TrafficDirection) => boolean = () => true): void {
+    for (const { listener } of this.views()) {
+      if (applies(listener.config.traffic_direction)) listener.dropOpening();
+    }
     for (const chain of this.#chainsOf(applies)) chain.drain();
   }
 

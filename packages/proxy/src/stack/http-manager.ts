@@ -97,6 +97,7 @@ export class HttpManager {
   readonly #date: HttpDate;
   readonly #connections = new Set<HttpConnection>();
   #active = 0;
+  #total = 0;
 
   constructor(options: HttpManagerOptions) {
     const { config, stats } = options;
@@ -164,6 +165,11 @@ export class HttpManager {
     return this.#active;
   }
 
+  /** Requests that were ever begun. */
+  get totalRequests(): number {
+    return this.#total;
+  }
+
   get connections(): number {
     return this.#connections.size;
   }
@@ -205,6 +211,7 @@ export class HttpManager {
 
   begun(_exchange: Exchange, info: StreamInfo): void {
     this.#active++;
+    this.#total++;
     this.stats.downstream_rq_total++;
     this.stats.downstream_rq_http1_total++;
     this.stats.downstream_rq_active++;

@@ -21,6 +21,7 @@ export interface TcpProxyOptions {
 export class TcpProxy {
   readonly #options: TcpProxyOptions;
   readonly #sessions = new Set<TcpSession>();
+  #total = 0;
 
   constructor(options: TcpProxyOptions) {
     this.#options = options;
@@ -30,9 +31,15 @@ export class TcpProxy {
     return this.#sessions.size;
   }
 
+  /** Connections that were ever begun. */
+  get totalConnections(): number {
+    return this.#total;
+  }
+
   accept(socket: Socket, downstream: DownstreamInfo): void {
     const { stats, clock, config } = this.#options;
     stats.downstream_cx_total++;
+    this.#total++;
     const info = new StreamInfo(downstream, clock.wallMs(), clock.monotonicMs());
     const session = new TcpSession(socket, info, {
       ...this.#options,

@@ -338,7 +338,6 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     if (!this.#body.isKept || this.#owner.head.upgrade !== undefined) return false;
     this.#wasResent = true;
     this.#attempts--;
-    this.#tried.pop();
     this.#attempt();
     return true;
   }
