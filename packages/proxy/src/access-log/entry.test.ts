@@ -1,24 +1,48 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decode, encode, type HttpAccessLogEntry, type TcpAccessLogEntry } from '@weft/envoy-api';
-import { FLAG } from '../stack/response-flags.ts';
+import { FLAG, flagsMessage } from '../stack/response-flags.ts';
 import { StreamInfo } from '../stack/stream-info.ts';
-import { httpEntry, tcpEntry } from './entry.ts';
+import { EntryWriter, type ListedHeaders } from './entry.ts';
 import { PEER, someRequest } from './testing/some-request.ts';
 
 const HTTP = 'envoy.data.accesslog.v3.HTTPAccessLogEntry';
 const TCP = 'envoy.data.accesslog.v3.TCPAccessLogEntry';
 const NONE = { request: [], response: [] };
+const fail = (): never => {
+  throw new Error('a field that the API does not have');
+};
 
-function sentHttp(
-  info: StreamInfo,
-  listed = NONE as { request: readonly string[]; response: readonly string[] },
-): HttpAccessLogEntry {
-  return decode(HTTP, encode(HTTP, httpEntry(info, listed)));
+function sentHttp(info: StreamInfo, listed: ListedHeaders = NONE): HttpAccessLogEntry {
+  return decode(HTTP, new EntryWriter(listed).http(info));
 }
 
 function sentTcp(info: StreamInfo): TcpAccessLogEntry {
-  return decode(TCP, encode(TCP, tcpEntry(info)));
+  return decode(TCP, new EntryWriter(NONE).tcp(info));
+}
+
+test('the bytes are those that the whole API writes of the same entry', () => {
+  const info = someRequest({ 'user-agent': 'é'.repeat(3000), referer: '\u20ac', 'x-forwarded-for': '10.0.0.7' });
+  info.upstreamFailure = 'TLS error';
+  info.remoteHost = '2001:db8::1';
+  info.upstreamHost = '[::1]:8080';
+  info.bytesSent = 2 ** 40 + 5;
+  info.flags = FLAG.DC;
+  const writer = new EntryWriter({ request: ['x-twice'], response: ['x-up'] });
+  for (let i = 0; i < 2; i++) {
+    const bytes = writer.http(info);
+    assert.deepEqual(bytes, encode(HTTP, decode(HTTP, bytes, { unknownField: fail })));
+    const tcp = writer.tcp(info);
+    assert.deepEqual(tcp, encode(TCP, decode(TCP, tcp, { unknownField: fail })));
+  }
+});
+
+for (const [name, bit] of Object.entries(FLAG)) {
+  test(`the flag ${name} is the field that it is called by`, () => {
+    const info = someRequest();
+    info.flags = bit;
+    assert.deepEqual(sentHttp(info).common_properties?.response_flags, flagsMessage(bit));
+  });
 }
 
 test('a request is told with everything that telemetry counts by', () => {

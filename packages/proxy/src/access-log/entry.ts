@@ -1,130 +1,217 @@
-/** Entries of the access log service, of what is known of a request or connection. */
-import type { Address, HttpAccessLogEntry, TcpAccessLogEntry } from '@weft/envoy-api';
-import { flagsMessage } from '../stack/response-flags.ts';
-import type { CertificateNames, StreamInfo, TlsInfo } from '../stack/stream-info.ts';
+/**
+ * Entries of the access log service (envoy.data.accesslog.v3), of what is known of a request or connection. They are
+ * written field by field: in a mesh there are two of them for each request, and by way of objects each would take longer
+ * than the request itself. Fields come last one first, as the writer wants them; a test holds them against the whole API.
+ */
+import { FLAG, type FlagName } from '../stack/response-flags.ts';
+import type { StreamInfo } from '../stack/stream-info.ts';
+import { BackwardWriter } from './backward-writer.ts';
 import { requestField } from './operators.ts';
+import { TlsProperties } from './tls-properties.ts';
 
-type Common = NonNullable<HttpAccessLogEntry['common_properties']>;
+/** `AccessLogType` */
+const DOWNSTREAM_END = 6;
+const TCP_CONNECTION_END = 3;
 
-function duration(milliseconds: number | undefined): string | undefined {
-  if (milliseconds === undefined || milliseconds < 0) return undefined;
-  return `${(milliseconds / 1000).toFixed(6)}s`;
-}
+const METHODS: Readonly<Record<string, number>> = {
+  GET: 1,
+  HEAD: 2,
+  POST: 3,
+  PUT: 4,
+  DELETE: 5,
+  CONNECT: 6,
+  OPTIONS: 7,
+  TRACE: 8,
+  PATCH: 9,
+};
 
-function socketAddress(host: string, port: number): Address | undefined {
-  if (host === '') return undefined;
-  return { socket_address: { address: host, port_value: port } };
-}
+const VERSIONS = { 'HTTP/1.0': 1, 'HTTP/1.1': 2 } as const;
 
-/** The address of a text as logs show it: `127.0.0.1:80`, `[::1]:80`, or the path of a socket. */
-function addressOf(text: string): Address | undefined {
-  if (text === '') return undefined;
-  if (text.startsWith('/')) return { pipe: { path: text } };
-  const colon = text.lastIndexOf(':');
-  return socketAddress(text.slice(0, colon).replace(/^\[|\]$/g, ''), Number(text.slice(colon + 1)));
-}
+/** The field of `ResponseFlags` that each flag is. */
+const FLAG_FIELDS: { readonly [F in FlagName]: number } = {
+  UH: 2,
+  UT: 3,
+  LR: 4,
+  UR: 5,
+  UF: 6,
+  UC: 7,
+  UO: 8,
+  NR: 9,
+  DC: 15,
+  URX: 16,
+  SI: 17,
+  DPE: 19,
+  DT: 23,
+  UPE: 24,
+  NC: 25,
+  OM: 26,
+  DF: 27,
+};
 
-function certificate(names: CertificateNames | undefined): object | undefined {
-  if (!names) return undefined;
-  return present({
-    subject_alt_name: [...names.uris.map((uri) => ({ uri })), ...names.dnsNames.map((dns) => ({ dns }))],
-    subject: names.subject || undefined,
-    issuer: names.issuer || undefined,
-  });
-}
+const FLAGS = Object.entries(FLAG_FIELDS)
+  .map(([name, field]) => ({ bit: FLAG[name as FlagName], field }))
+  .sort((a, b) => b.field - a.field);
 
-const TLS_VERSIONS: Readonly<Record<string, string>> = { 'TLSv1.2': 'TLSv1_2', 'TLSv1.3': 'TLSv1_3' };
-
-function tlsProperties(tls: TlsInfo | undefined): object | undefined {
-  if (!tls) return undefined;
-  return present({
-    tls_version: TLS_VERSIONS[tls.version],
-    tls_sni_hostname: tls.serverName || undefined,
-    local_certificate_properties: certificate(tls.local),
-    peer_certificate_properties: certificate(tls.peer),
-  });
-}
-
-/** Without the fields that nothing is known of. */
-function present<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
-}
-
-function commonProperties(info: StreamInfo, accessLogType: string): Common {
-  const { downstream } = info;
-  return present({
-    downstream_remote_address: socketAddress(info.remoteHost, info.remotePort),
-    downstream_direct_remote_address: socketAddress(downstream.remoteHost, downstream.remotePort),
-    downstream_local_address: socketAddress(downstream.localHost, downstream.localPort),
-    tls_properties: tlsProperties(downstream.tls),
-    start_time: new Date(info.startWallMs).toISOString(),
-    time_to_last_rx_byte: duration(info.since(info.lastRequestByteMs)),
-    time_to_first_upstream_tx_byte: duration(info.since(info.firstUpstreamSentMs)),
-    time_to_last_upstream_tx_byte: duration(info.since(info.lastUpstreamSentMs)),
-    time_to_first_upstream_rx_byte: duration(info.since(info.firstUpstreamReceivedMs)),
-    time_to_last_upstream_rx_byte: duration(info.since(info.lastUpstreamReceivedMs)),
-    time_to_first_downstream_tx_byte: duration(info.since(info.firstResponseSentMs)),
-    time_to_last_downstream_tx_byte: duration(info.since(info.endMs)),
-    duration: duration(info.since(info.endMs)),
-    upstream_remote_address: addressOf(info.upstreamHost),
-    upstream_local_address: addressOf(info.upstreamLocalAddress),
-    upstream_cluster: info.cluster || undefined,
-    response_flags: flagsMessage(info.flags),
-    upstream_transport_failure_reason: info.upstreamFailure || undefined,
-    route_name: info.routeName || undefined,
-    upstream_request_attempt_count: info.attempts || undefined,
-    access_log_type: accessLogType,
-  }) as Common;
-}
-
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH']);
-
-function listedHeaders(names: readonly string[], value: (name: string) => string | undefined): object | undefined {
-  const entries = names.flatMap((name) => {
-    const found = value(name);
-    return found === undefined ? [] : [[name, found] as const];
-  });
-  return entries.length === 0 ? undefined : Object.fromEntries(entries);
-}
-
+/** Headers that a log tells beside what it always tells. */
 export interface ListedHeaders {
   /** In lower case. */
   readonly request: readonly string[];
   readonly response: readonly string[];
 }
 
-export function httpEntry(info: StreamInfo, listed: ListedHeaders): HttpAccessLogEntry {
-  const { request, response } = info;
-  const headers = request?.headers;
-  const versions = { 'HTTP/1.0': 'HTTP10', 'HTTP/1.1': 'HTTP11' } as const;
-  return present({
-    common_properties: commonProperties(info, 'DownstreamEnd'),
-    protocol_version: request && versions[request.protocol],
-    request: present({
-      request_method: request && METHODS.has(request.method) ? request.method : undefined,
-      scheme: request && requestField(request, ':scheme'),
-      authority: request?.authority || undefined,
-      path: request?.path || undefined,
-      user_agent: headers?.get('user-agent'),
-      referer: headers?.get('referer'),
-      forwarded_for: headers?.joined('x-forwarded-for'),
-      request_id: headers?.get('x-request-id'),
-      original_path: headers?.get('x-envoy-original-path'),
-      request_body_bytes: String(info.bytesReceived),
-      request_headers: listedHeaders(listed.request, (name) => request && requestField(request, name)),
-    }),
-    response: present({
-      response_code: response?.status,
-      response_body_bytes: String(info.bytesSent),
-      response_code_details: info.responseDetails || undefined,
-      response_headers: listedHeaders(listed.response, (name) => response?.headers.joined(name)),
-    }),
-  }) as HttpAccessLogEntry;
-}
+export class EntryWriter {
+  readonly #writer = new BackwardWriter();
+  readonly #tls = new TlsProperties();
+  readonly #listed: ListedHeaders;
 
-export function tcpEntry(info: StreamInfo): TcpAccessLogEntry {
-  return {
-    common_properties: commonProperties(info, 'TcpConnectionEnd'),
-    connection_properties: { received_bytes: String(info.bytesReceived), sent_bytes: String(info.bytesSent) },
-  };
+  constructor(listed: ListedHeaders) {
+    this.#listed = listed;
+  }
+
+  /** `HTTPAccessLogEntry` */
+  http(info: StreamInfo): Buffer {
+    this.#response(info);
+    this.#request(info);
+    this.#writer.uint(2, info.request ? VERSIONS[info.request.protocol] : 0);
+    this.#common(info, DOWNSTREAM_END);
+    return this.#writer.finish();
+  }
+
+  /** `TCPAccessLogEntry` */
+  tcp(info: StreamInfo): Buffer {
+    const writer = this.#writer;
+    const end = writer.mark;
+    writer.uint(2, info.bytesSent);
+    writer.uint(1, info.bytesReceived);
+    writer.message(2, end);
+    this.#common(info, TCP_CONNECTION_END);
+    return writer.finish();
+  }
+
+  /** Throws away what was begun: an entry that could not be written. */
+  reset(): void {
+    this.#writer.finish();
+  }
+
+  #response({ response, responseDetails, bytesSent }: StreamInfo): void {
+    const writer = this.#writer;
+    const end = writer.mark;
+    writer.text(6, responseDetails);
+    for (const name of this.#listed.response) this.#header(4, name, response?.headers.joined(name));
+    writer.uint(3, bytesSent);
+    if (response) {
+      const codeEnd = writer.mark;
+      writer.uint(1, response.status);
+      writer.message(1, codeEnd);
+    }
+    writer.message(4, end);
+  }
+
+  #request({ request, bytesReceived }: StreamInfo): void {
+    const writer = this.#writer;
+    const end = writer.mark;
+    if (request) {
+      const { headers } = request;
+      for (const name of this.#listed.request) this.#header(13, name, requestField(request, name));
+      writer.uint(12, bytesReceived);
+      writer.text(10, headers.get('x-envoy-original-path'));
+      writer.text(9, headers.get('x-request-id'));
+      writer.text(8, headers.joined('x-forwarded-for'));
+      writer.text(7, headers.get('referer'));
+      writer.text(6, headers.get('user-agent'));
+      writer.text(5, request.path);
+      writer.text(3, request.authority);
+      writer.text(2, requestField(request, ':scheme'));
+      writer.uint(1, METHODS[request.method] ?? 0);
+    } else writer.uint(12, bytesReceived);
+    writer.message(3, end);
+  }
+
+  /** An entry of a map. */
+  #header(field: number, name: string, value: string | undefined): void {
+    if (value === undefined) return;
+    const end = this.#writer.mark;
+    this.#writer.text(2, value);
+    this.#writer.text(1, name);
+    this.#writer.message(field, end);
+  }
+
+  #common(info: StreamInfo, type: number): void {
+    const writer = this.#writer;
+    const { downstream } = info;
+    const end = writer.mark;
+    writer.uint(33, type);
+    writer.text(25, info.terminationDetails);
+    writer.uint(24, info.attempts);
+    this.#duration(23, info.since(info.endMs));
+    this.#socketAddress(20, downstream.remoteHost, downstream.remotePort);
+    writer.text(19, info.routeName);
+    writer.text(18, info.upstreamFailure);
+    this.#flags(info.flags);
+    writer.text(15, info.cluster);
+    this.#address(14, info.upstreamLocalAddress);
+    this.#address(13, info.upstreamHost);
+    this.#times(info);
+    this.#time(5, info.startWallMs);
+    if (downstream.tls) writer.bytes(4, this.#tls.of(downstream.tls));
+    this.#socketAddress(3, downstream.localHost, downstream.localPort);
+    this.#socketAddress(2, info.remoteHost, info.remotePort);
+    writer.message(1, end);
+  }
+
+  #times(info: StreamInfo): void {
+    this.#duration(12, info.since(info.endMs));
+    this.#duration(11, info.since(info.firstResponseSentMs));
+    this.#duration(10, info.since(info.lastUpstreamReceivedMs));
+    this.#duration(9, info.since(info.firstUpstreamReceivedMs));
+    this.#duration(8, info.since(info.lastUpstreamSentMs));
+    this.#duration(7, info.since(info.firstUpstreamSentMs));
+    this.#duration(6, info.since(info.lastRequestByteMs));
+  }
+
+  #flags(flags: number): void {
+    if (flags === 0) return;
+    const end = this.#writer.mark;
+    for (const { bit, field } of FLAGS) if ((flags & bit) !== 0) this.#writer.uint(field, 1);
+    this.#writer.message(16, end);
+  }
+
+  #duration(field: number, milliseconds: number | undefined): void {
+    if (milliseconds !== undefined && milliseconds >= 0) this.#time(field, milliseconds);
+  }
+
+  /** `Duration` and `Timestamp` are alike on the wire; to a microsecond. */
+  #time(field: number, milliseconds: number): void {
+    const micros = Math.round(milliseconds * 1000);
+    const end = this.#writer.mark;
+    this.#writer.uint(2, (micros % 1_000_000) * 1000);
+    this.#writer.uint(1, Math.floor(micros / 1_000_000));
+    this.#writer.message(field, end);
+  }
+
+  /** `Address`; there is none of a unix socket's client. */
+  #socketAddress(field: number, host: string, port: number): void {
+    if (host === '') return;
+    const writer = this.#writer;
+    const end = writer.mark;
+    writer.uint(3, port);
+    writer.text(2, host);
+    writer.message(1, end);
+    writer.message(field, end);
+  }
+
+  /** Of a text as logs show it: `127.0.0.1:80`, `[::1]:80`, or the path of a socket. */
+  #address(field: number, text: string): void {
+    const colon = text.lastIndexOf(':');
+    if (text.startsWith('/') || text.startsWith('@')) {
+      const end = this.#writer.mark;
+      this.#writer.text(1, text);
+      this.#writer.message(2, end);
+      this.#writer.message(field, end);
+    } else if (colon > 0) {
+      const isBracketed = text.startsWith('[');
+      const host = isBracketed ? text.slice(1, colon - 1) : text.slice(0, colon);
+      this.#socketAddress(field, host, Number(text.slice(colon + 1)) || 0);
+    }
+  }
 }

@@ -3,14 +3,14 @@
  * counted, while the far side is away or too slow. No request ever waits for a log: what it came to is put aside, and
  * encoded when its turn is over.
  */
-import { encode, type Node } from '@weft/envoy-api';
+import type { Node } from '@weft/envoy-api';
 import type { RawStream } from '@weft/rpc';
 import type { Clock } from '../clock.ts';
 import type { GrpcAccessLogConfig } from '../config/access-log.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import type { GrpcAccessLogStats } from '../stats/groups.ts';
 import type { StreamFactory } from '../streams.ts';
-import { httpEntry, type ListedHeaders, tcpEntry } from './entry.ts';
+import { EntryWriter, type ListedHeaders } from './entry.ts';
 import { identifierBytes, type LogKind, logsMessage } from './wire.ts';
 
 const PATH = '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs';
@@ -43,7 +43,7 @@ interface OpenStream {
 export class GrpcLog {
   readonly #config: GrpcAccessLogConfig;
   readonly #kind: LogKind;
-  readonly #listed: ListedHeaders;
+  readonly #writer: EntryWriter;
   readonly #context: GrpcLogContext;
   readonly #abort = new AbortController();
   readonly #batch: number;
@@ -60,7 +60,7 @@ export class GrpcLog {
   constructor(config: GrpcAccessLogConfig, kind: LogKind, listed: ListedHeaders, context: GrpcLogContext) {
     this.#config = config;
     this.#kind = kind;
-    this.#listed = listed;
+    this.#writer = new EntryWriter(listed);
     this.#context = context;
     this.#batch = Math.max(1, Math.floor(config.buffer_size_bytes / USUAL_ENTRY_BYTES));
   }
@@ -115,11 +115,10 @@ export class GrpcLog {
 
   #entryOf(info: StreamInfo): Buffer | undefined {
     try {
-      return this.#kind === 'http'
-        ? encode('envoy.data.accesslog.v3.HTTPAccessLogEntry', httpEntry(info, this.#listed))
-        : encode('envoy.data.accesslog.v3.TCPAccessLogEntry', tcpEntry(info));
+      return this.#kind === 'http' ? this.#writer.http(info) : this.#writer.tcp(info);
     } catch {
       // Of a request that cannot be put into words the log says nothing; the proxy goes on, and the count tells.
+      this.#writer.reset();
       return undefined;
     }
   }
