@@ -9,6 +9,9 @@ import { FLAG } from '../stack/response-flags.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import type { TcpStats } from '../stats/groups.ts';
 
+/** How long a side may take nothing of what is left for it, once the other one is gone. */
+const STALLED_MS = 30_000;
+
 export interface TcpSessionOptions {
   readonly config: TcpProxyConfig;
   readonly stats: TcpStats;
@@ -156,23 +159,17 @@ export class TcpSession {
     from.on('end', () => to.end());
   }
 
+  /** A side that said its end before it went has sent everything: the other one gets it all, and a proper end. */
   #onClientGone(): void {
     if (this.#isOver) return;
-    const isClean = this.#client.readableEnded && this.#client.writableFinished;
+    const isClean = this.#client.readableEnded;
     if (!isClean) this.#info.flags |= FLAG.DC;
     this.#end(isClean ? 'flush' : 'reset');
   }
 
   #onUpstreamGone(): void {
     if (this.#isOver) return;
-    const upstream = this.#upstream;
-    const isClean = upstream?.readableEnded === true && upstream.writableFinished;
-    if (isClean && !this.#client.writableFinished) {
-      // Everything came; what the client has not taken yet is still on its way.
-      this.#releaseUpstream();
-      this.#client.once('finish', () => this.#end('flush'));
-      return;
-    }
+    const isClean = this.#upstream?.readableEnded === true;
     if (!isClean) this.#info.flags |= FLAG.UC;
     this.#end(isClean ? 'flush' : 'reset');
   }
@@ -205,8 +202,11 @@ export class TcpSession {
 }
 
 function endSocket(socket: Socket, how: 'flush' | 'reset' | 'close'): void {
-  if (how === 'flush') socket.destroySoon();
-  // Of TLS it is the missing close_notify that tells.
-  else if (how === 'reset' && !('encrypted' in socket)) socket.resetAndDestroy();
+  if (how === 'flush') {
+    // Whoever takes nothing of what is left does not keep its connection for ever.
+    socket.setTimeout(STALLED_MS, () => socket.destroy());
+    socket.destroySoon();
+    // Of TLS it is the missing close_notify that tells.
+  } else if (how === 'reset' && !('encrypted' in socket)) socket.resetAndDestroy();
   else socket.destroy();
 }

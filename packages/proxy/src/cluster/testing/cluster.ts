@@ -1,0 +1,95 @@
+/** Clusters of real sockets, without a control plane; for tests. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { systemClock } from '../../clock.ts';
+import { cluster as clusterSchema } from '../../config/cluster.ts';
+import { Place } from '../../config/schema.ts';
+import { FlushQueue } from '../../net/flush-queue.ts';
+import { ClusterStats } from '../../stats/groups.ts';
+import { Cluster, type ClusterOptions } from '../cluster.ts';
+import { endpointsOf } from '../endpoints.ts';
+import type { Endpoint } from '../host.ts';
+
+/** A cluster of these fields; its hosts are those of its load assignment, or the ports that are given. */
+export function testCluster(
+  fields: object = {},
+  ports: readonly number[] = [],
+  more: Partial<ClusterOptions> = {},
+): Cluster {
+  const place = new Place();
+  const lb_endpoints = ports.map((port_value) => ({
+    endpoint: { address: { socket_address: { address: '127.0.0.1', port_value } } },
+  }));
+  const assignment = { cluster_name: 'c', endpoints: [{ lb_endpoints }] };
+  const config = clusterSchema.parse({ name: 'c', load_assignment: assignment, ...fields }, place);
+  if (place.issues.length > 0) throw new Error(JSON.stringify(place.issues));
+  const cluster = new Cluster({
+    config,
+    stats: new ClusterStats(),
+    tls: undefined,
+    clock: systemClock,
+    random: () => 0,
+    queue: new FlushQueue(),
+    ...more,
+  });
+  if (config.load_assignment) cluster.update(endpointsOf(config.load_assignment));
+  return cluster;
+}
+
+export function endpoint(port: number, change: Partial<Endpoint> = {}): Endpoint {
+  return {
+    address: { type: 'tcp', host: '127.0.0.1', port },
+    hostname: '',
+    weight: 1,
+    health: 'healthy',
+    region: '',
+    zone: '',
+    subZone: '',
+    ...change,
+  };
+}
+
+/** A server whose connections a test plays by hand. */
+export class TestUpstream implements AsyncDisposable {
+  readonly sockets: Socket[] = [];
+  readonly #server: Server;
+
+  constructor(onConnection: (socket: Socket) => void = () => undefined) {
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      this.sockets.push(socket);
+      socket.on('error', () => socket.destroy());
+      onConnection(socket);
+    });
+  }
+
+  async start(): Promise<this> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    return this;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+}
+
+/** A port that nothing listens on. */
+export async function closedPort(): Promise<number> {
+  await using upstream = await new TestUpstream().start();
+  return upstream.port;
+}
+
+/** Waits until something holds; fails after 20 s. */
+export async function until(isThere: () => boolean, what = 'what was waited for'): Promise<void> {
+  const deadline = AbortSignal.timeout(20_000);
+  while (!isThere()) {
+    if (deadline.aborted) throw new Error(`20 s passed without ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}

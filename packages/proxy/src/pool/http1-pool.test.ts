@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+import type { Cluster } from '../cluster/cluster.ts';
+import { closedPort, endpoint, TestUpstream, testCluster, until } from '../cluster/testing/cluster.ts';
+import { HeaderList } from '../http/header-list.ts';
+import { RequestHead } from '../http/message.ts';
+import type { RequestStream, UpstreamReset } from '../http/stream.ts';
+import type { Http1ClientConnection } from '../http1/client-connection.ts';
+import type { Http1Pool, PoolWaiter } from './http1-pool.ts';
+
+/** A request that takes a connection from a pool as soon as it is given one. */
+class Call implements PoolWaiter {
+  state: 'waiting' | 'sent' | 'answered' | 'reset' | 'refused' = 'waiting';
+  reset: UpstreamReset | undefined;
+  connection: Http1ClientConnection | undefined;
+  stream: RequestStream | undefined;
+
+  onPoolReady(connection: Http1ClientConnection): void {
+    this.connection = connection;
+    this.state = 'sent';
+    this.stream = connection.begin({
+      onUpstreamInformational: () => undefined,
+      onUpstreamHead: () => undefined,
+      onUpstreamBody: () => undefined,
+      onUpstreamDrain: () => undefined,
+      onUpstreamEnd: () => {
+        this.state = 'answered';
+      },
+      onUpstreamReset: (reset) => {
+        this.state = 'reset';
+        this.reset = reset;
+      },
+    });
+    this.stream.sendHead(new RequestHead('GET', '/', 'a', '', new HeaderList()), true);
+  }
+
+  onPoolFailure(reset: UpstreamReset): void {
+    this.state = 'refused';
+    this.reset = reset;
+  }
+}
+
+const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n';
+const answerAll = (socket: Socket): void => void socket.on('data', () => socket.write(OK));
+
+function poolOf(cluster: Cluster): Http1Pool {
+  const [host] = cluster.hosts;
+  assert.ok(host);
+  return cluster.pool(host);
+}
+
+function call(pool: Http1Pool): Call {
+  const made = new Call();
+  pool.acquire(made);
+  return made;
+}
+
+const limits = (thresholds: object): object => ({ circuit_breakers: { thresholds: [thresholds] } });
+
+test('a connection is used again, and a second one made only while the first is busy', async () => {
+  await using upstream = await new TestUpstream(answerAll).start();
+  const cluster = testCluster({}, [upstream.port]);
+  const pool = poolOf(cluster);
+  for (let i = 0; i < 3; i++) {
+    const one = call(pool);
+    await until(() => one.state === 'answered');
+  }
+  assert.equal(upstream.sockets.length, 1);
+  const both = [call(pool), call(pool)];
+  await until(() => both.every(({ state }) => state === 'answered'));
+  assert.equal(upstream.sockets.length, 2);
+  assert.equal(cluster.stats.upstream_cx_active, 2);
+  assert.equal(cluster.limits.connections, 2);
+  assert.equal(cluster.limits.pending, 0);
+  cluster.destroy();
+  await until(() => cluster.stats.upstream_cx_active === 0);
+  assert.equal(cluster.limits.connections, 0);
+});
+
+test('a kept connection that the server closes is not given to anybody', async () => {
+  await using upstream = await new TestUpstream(answerAll).start();
+  const cluster = testCluster({}, [upstream.port]);
+  const pool = poolOf(cluster);
+  const first = call(pool);
+  await until(() => first.state === 'answered');
+  upstream.sockets[0]!.end();
+  await until(() => cluster.stats.upstream_cx_destroy_remote === 1);
+  const second = call(pool);
+  await until(() => second.state === 'answered');
+  assert.equal(upstream.sockets.length, 2);
+  cluster.destroy();
+});
+
+test('a connection that ends just as it is used again says so, since the request may be sent once more', async () => {
+  await using upstream = await new TestUpstream((socket) => {
+    let requests = 0;
+    socket.on('data', () => (++requests === 1 ? socket.write(OK) : socket.destroy()));
+  }).start();
+  const cluster = testCluster({}, [upstream.port]);
+  const pool = poolOf(cluster);
+  const first = call(pool);
+  await until(() => first.state === 'answered');
+  const second = call(pool);
+  await until(() => second.state === 'reset');
+  assert.deepEqual([second.reset?.type, second.reset?.isReused], ['connection-termination', true]);
+  assert.equal(cluster.stats.upstream_cx_destroy_remote_with_active_rq, 1);
+  cluster.destroy();
+});
+
+test('unused connections are closed before usual servers close them', async () => {
+  await using upstream = await new TestUpstream(answerAll).start();
+  const common_http_protocol_options = { idle_timeout: '0.050s' };
+  const type = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+  const options = { [type]: { '@type': `type.googleapis.com/${type}`, common_http_protocol_options } };
+  const cluster = testCluster({ typed_extension_protocol_options: options }, [upstream.port]);
+  const one = call(poolOf(cluster));
+  await until(() => cluster.stats.upstream_cx_idle_timeout === 1);
+  assert.equal(one.state, 'answered');
+  cluster.destroy();
+});
+
+test('requests beyond the connections that may be made wait, and no more of them than may', async () => {
+  await using upstream = await new TestUpstream().start();
+  const cluster = testCluster(limits({ max_connections: 1, max_pending_requests: 1 }), [upstream.port]);
+  const pool = poolOf(cluster);
+  const first = call(pool);
+  await until(() => first.state === 'sent' && upstream.sockets.length === 1);
+  const second = call(pool);
+  const third = call(pool);
+  assert.deepEqual([second.state, third.state, third.reset?.type], ['waiting', 'refused', 'overflow']);
+  assert.equal(cluster.stats.upstream_rq_pending_overflow, 1);
+  assert.equal(cluster.stats.upstream_cx_overflow, 1);
+  upstream.sockets[0]!.write(OK);
+  await until(() => second.state === 'sent');
+  assert.equal(first.state, 'answered');
+  assert.equal(upstream.sockets.length, 1);
+  cluster.destroy();
+});
+
+test('a connection that is lost is replaced for those who wait', async () => {
+  await using upstream = await new TestUpstream().start();
+  const cluster = testCluster(limits({ max_connections: 1 }), [upstream.port]);
+  const pool = poolOf(cluster);
+  const first = call(pool);
+  await until(() => upstream.sockets.length === 1);
+  const second = call(pool);
+  upstream.sockets[0]!.destroy();
+  await until(() => first.state === 'reset' && second.state === 'sent');
+  cluster.destroy();
+});
+
+test('who cannot be connected to fails those who wait, as not sent', async () => {
+  const cluster = testCluster({}, [await closedPort()]);
+  const both = [call(poolOf(cluster)), call(poolOf(cluster))];
+  await until(() => both.every(({ state }) => state === 'refused'));
+  assert.deepEqual(
+    both.map(({ reset }) => [reset?.type, reset?.isUnsent]),
+    Array(2).fill(['connect-failure', true]),
+  );
+  assert.equal(cluster.stats.upstream_cx_connect_fail, 2);
+  assert.equal(cluster.limits.connections, 0);
+  assert.equal(cluster.limits.pending, 0);
+});
+
+test('a connection that is not made in time is given up', async () => {
+  // An address of documentation (RFC 5737) gives no answer, or is refused at once where there is no way to it.
+  const address = { socket_address: { address: '192.0.2.1', port_value: 1 } };
+  const load_assignment = { cluster_name: 'c', endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] };
+  const cluster = testCluster({ connect_timeout: '0.050s', load_assignment });
+  const one = call(poolOf(cluster));
+  await until(() => one.state === 'refused');
+  assert.match(one.reset?.type ?? '', /^connect-(timeout|failure)$/);
+  assert.equal(cluster.limits.connections, 0);
+});
+
+test('who gives up waiting is not given a connection, and none is made for nobody', async () => {
+  await using upstream = await new TestUpstream(answerAll).start();
+  const cluster = testCluster({}, [upstream.port]);
+  const pool = poolOf(cluster);
+  const gone = call(pool);
+  pool.cancel(gone);
+  assert.equal(gone.state, 'waiting');
+  assert.deepEqual([cluster.limits.pending, cluster.limits.connections], [0, 0]);
+  const next = call(pool);
+  await until(() => next.state === 'answered');
+  assert.equal(gone.state, 'waiting');
+  cluster.destroy();
+});
+
+test('a host that goes finishes what it serves, then its connections end', async () => {
+  await using upstream = await new TestUpstream().start();
+  await using other = await new TestUpstream(answerAll).start();
+  const cluster = testCluster({}, [upstream.port]);
+  const one = call(poolOf(cluster));
+  await until(() => upstream.sockets.length === 1 && one.state === 'sent');
+  let isClosed = false;
+  upstream.sockets[0]!.on('end', () => {
+    isClosed = true;
+  });
+  upstream.sockets[0]!.resume();
+  cluster.update([endpoint(other.port)]);
+  assert.equal(one.state, 'sent');
+  upstream.sockets[0]!.write(OK);
+  await until(() => isClosed, 'the end of the connection');
+  assert.equal(one.state, 'answered');
+  const two = call(poolOf(cluster));
+  await until(() => two.state === 'answered');
+  cluster.destroy();
+});
+
+test('requests that are under way at once are limited', async () => {
+  await using upstream = await new TestUpstream(answerAll).start();
+  const cluster = testCluster(limits({ max_requests: 1 }), [upstream.port]);
+  cluster.limits.requests = 1;
+  assert.equal(call(poolOf(cluster)).reset?.type, 'overflow');
+  cluster.limits.requests = 0;
+  const next = call(poolOf(cluster));
+  await until(() => next.state === 'answered');
+  cluster.destroy();
+});
+
+test('an upstream that answers one request twice does not answer the next one', async () => {
+  await using upstream = await new TestUpstream((socket) => {
+    socket.on('data', () => socket.write(`${OK}HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n`));
+  }).start();
+  const cluster = testCluster(limits({ max_connections: 1 }), [upstream.port]);
+  const pool = poolOf(cluster);
+  const calls = [call(pool), call(pool), call(pool)];
+  await until(() => calls.every(({ state }) => state === 'answered'));
+  assert.equal(upstream.sockets.length, 3, 'each answer costs its connection');
+  cluster.destroy();
+});
