@@ -48,7 +48,7 @@ test('flags are written short and long, several with a comma', () => {
   info.flags = FLAG.UF | FLAG.URX;
   assert.equal(
     write('%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG%', info),
-    'UF,URX UpstreamConnectionFailure,UpstreamRetryLimitExceeded',
+    'URX,UF UpstreamRetryLimitExceeded,UpstreamConnectionFailure',
   );
 });
 

@@ -7,7 +7,7 @@ import type { NetworkAddress, TcpKeepalive } from '../config/core.ts';
 /** Why no connection was made. */
 export interface ConnectFailure {
   readonly type: 'connect-failure' | 'connect-timeout';
-  /** What TLS said; '' where it never came to TLS. */
+  /** What the operating system or TLS said; '' where there is nothing to say. */
   readonly text: string;
 }
 
@@ -45,6 +45,20 @@ export function setKeepalive(socket: Socket, keepalive: TcpKeepalive | undefined
   socket.setKeepAlive(true, delayMs, intervalMs, keepalive_probes);
 }
 
+/** What POSIX calls the usual failures, as Envoy's texts have them. */
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Connection refused',
+  ECONNRESET: 'Connection reset by peer',
+  EHOSTUNREACH: 'No route to host',
+  ENETUNREACH: 'Network is unreachable',
+  ENOENT: 'No such file or directory',
+  ETIMEDOUT: 'Connection timed out',
+};
+
+function systemError(error: Error & { readonly code?: string }): string {
+  return `delayed connect error: ${SYSTEM_ERRORS[error.code ?? ''] ?? error.message}`;
+}
+
 /** One attempt to connect; calls one of the listener's methods exactly once, unless it is cancelled before. */
 export class Connecting {
   readonly #listener: ConnectListener;
@@ -79,7 +93,7 @@ export class Connecting {
   readonly #onError = (error: Error): void => {
     const isTls = 'encrypted' in this.#socket;
     if (isTls && !this.#isDone) this.#options.tls?.onError();
-    this.#fail({ type: 'connect-failure', text: isTls ? `TLS_error: ${error.message}` : '' });
+    this.#fail({ type: 'connect-failure', text: isTls ? `TLS_error: ${error.message}` : systemError(error) });
   };
 
   #fail(failure: ConnectFailure): void {

@@ -8,13 +8,14 @@ interface FlagText {
   readonly field: string;
 }
 
+/** In the order in which Envoy writes them where several hold: that the retries are used up comes before why. */
 const FLAGS = [
+  { short: 'URX', long: 'UpstreamRetryLimitExceeded', field: 'upstream_retry_limit_exceeded' },
   { short: 'UH', long: 'NoHealthyUpstream', field: 'no_healthy_upstream' },
   { short: 'UF', long: 'UpstreamConnectionFailure', field: 'upstream_connection_failure' },
   { short: 'UC', long: 'UpstreamConnectionTermination', field: 'upstream_connection_termination' },
   { short: 'UO', long: 'UpstreamOverflow', field: 'upstream_overflow' },
   { short: 'NR', long: 'NoRouteFound', field: 'no_route_found' },
-  { short: 'URX', long: 'UpstreamRetryLimitExceeded', field: 'upstream_retry_limit_exceeded' },
   { short: 'NC', long: 'NoClusterFound', field: 'no_cluster_found' },
   { short: 'DT', long: 'DurationTimeout', field: 'duration_timeout' },
   { short: 'DC', long: 'DownstreamConnectionTermination', field: 'downstream_connection_termination' },
@@ -44,7 +45,7 @@ function set(flags: number): readonly FlagText[] {
   return FLAGS.filter((_, bit) => (flags & (1 << bit)) !== 0);
 }
 
-/** `UF,URX`; `-` where there is none. */
+/** `URX,UF`; `-` where there is none. */
 export function flagsText(flags: number): string {
   return flags === 0
     ? '-'
