@@ -2,11 +2,13 @@
 import { stringMatcher, type TextPredicate, wholeRegex } from './core.ts';
 import { built, flag, message, name, number, optional, type Place, type Schema, text } from './schema.ts';
 
-/** What is asked of one field, all of its values joined with commas. */
+/** What is asked of the fields of one name. */
 export interface HeaderMatch {
   /** In lower case; pseudo-fields such as `:method` among them. */
   readonly name: string;
-  /** Whether a value, or its absence, is what is asked for. */
+  /** Whether no field may be what the matcher says, rather than one must. */
+  readonly isInverted: boolean;
+  /** Whether a value, or the absence of all, is what is asked for. */
   matches(value: string | undefined): boolean;
 }
 
@@ -59,10 +61,14 @@ export const headerMatcher: Schema<HeaderMatch> = built(headerMatcherMessage, (m
   const test = valueTest(matcher);
   if (!test) {
     const wanted = (matcher.present_match ?? true) !== inverted;
-    return { name: field, matches: (value) => (value !== undefined) === wanted };
+    return { name: field, isInverted: inverted, matches: (value) => (value !== undefined) === wanted };
   }
   const missing = matcher.treat_missing_header_as_empty ? test('') !== inverted : false;
-  return { name: field, matches: (value) => (value === undefined ? missing : test(value) !== inverted) };
+  return {
+    name: field,
+    isInverted: inverted,
+    matches: (value) => (value === undefined ? missing : test(value) !== inverted),
+  };
 });
 
 /** What is asked of one parameter of the query, as it is written there. */

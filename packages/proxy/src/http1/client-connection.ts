@@ -42,6 +42,9 @@ const DISCARD_MS = 5000;
 /** Informational responses to one request, beyond which it is an attack. */
 const MAX_INFORMATIONAL = 256;
 
+/** Methods of which nobody expects a body: of others it is said where there is none (RFC 9110, 8.6). */
+const WITHOUT_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'TRACE', 'CONNECT']);
+
 /** Takes a response that nobody wants. */
 const DISCARDING: ResponseListener = {
   onUpstreamInformational: () => undefined,
@@ -256,6 +259,9 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     this.#isRequestComplete = end && !this.#wantsTunnel;
     this.#isChunked = !end && head.bodyLength === -1 && !this.#wantsTunnel;
     let text = requestHeadText(head);
+    const isSilent = end && head.upgrade === undefined;
+    if (isSilent && !WITHOUT_BODY.has(head.method) && !head.headers.has('content-length'))
+      text += 'content-length: 0\r\n';
     if (head.upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${head.upgrade}\r\n`;
     else if (this.#isChunked) text += 'transfer-encoding: chunked\r\n';
     this.#writer.text(`${text}\r\n`);

@@ -104,7 +104,8 @@ const KEEP = 1;
 function note(name: string, value: string, framing: Framing): typeof NEXT | typeof KEEP | Violation {
   switch (name.length) {
     case 2:
-      return name === 'te' ? NEXT : KEEP;
+      // Of what it can say only that trailers are welcome is for whoever answers, too.
+      return name === 'te' && value !== 'trailers' ? NEXT : KEEP;
     case 4:
       if (name !== 'host') return KEEP;
       framing.hosts++;
@@ -123,6 +124,7 @@ function note(name: string, value: string, framing: Framing): typeof NEXT | type
       readKeepAlive(value, framing);
       return NEXT;
     case 14:
+      if (name === 'http2-settings') return NEXT;
       return name === 'content-length' ? (readContentLength(value, framing) ?? KEEP) : KEEP;
     case 16:
       return name === 'proxy-connection' ? NEXT : KEEP;

@@ -251,7 +251,7 @@ const ACCEPTED: readonly (readonly [what: string, bytes: string, ...expected: Se
   [
     'fields that Connection names, which end here',
     get(
-      `${HOST}Connection: X-A, keep-alive, x-b\r\nX-A: 1\r\nX-B: 2\r\nX-C: 3\r\nKeep-Alive: timeout=5\r\nTE: trailers\r\nProxy-Connection: x\r\n`,
+      `${HOST}Connection: X-A, keep-alive, x-b\r\nX-A: 1\r\nX-B: 2\r\nX-C: 3\r\nKeep-Alive: timeout=5\r\nTE: trailers, deflate\r\nProxy-Connection: x\r\n`,
     ),
     expectGet({ headers: ['x-c', '3'] }),
   ],

@@ -11,7 +11,7 @@ import { countDownstreamClass } from '../stats/groups.ts';
 import { forward } from './forwarded.ts';
 import { applyChanges } from './header-changes.ts';
 import type { HttpManager } from './http-manager.ts';
-import type { LocalReply } from './local-reply.ts';
+import type { LocalReply, MadeReply } from './local-reply.ts';
 import { REDIRECT_STATUS, redirectLocation } from './redirect.ts';
 import { FLAG } from './response-flags.ts';
 import type { Route } from './route-table.ts';
@@ -65,14 +65,14 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
 
     const refusal = manager.clean(head);
     if (refusal) {
-      this.reply(refusal);
+      this.refuse(refusal);
       return;
     }
     forward(head, info, manager.forwarded);
     const route = manager.routes.current?.match(head);
     if (!route) {
       manager.stats.no_route++;
-      this.reply(NO_ROUTE);
+      this.refuse(NO_ROUTE);
       return;
     }
     this.#route = route;
@@ -80,7 +80,7 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
     info.virtualHostName = route.virtualHost.name;
     if (!manager.allowsUpgrade(head, route)) {
       manager.stats.downstream_rq_ws_on_non_ws_route++;
-      this.reply(NO_UPGRADE);
+      this.refuse(NO_UPGRADE);
       return;
     }
     if (head.expectsContinue) this.#continue();
@@ -153,7 +153,7 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
     if (this.#isOver) return;
     this.#router?.close(false);
     if (this.#isResponseBegun) this.abortResponse(FLAG.DPE, detail);
-    else this.reply({ status, body: this.#manager.violationBody(status), flags: FLAG.DPE, details: detail });
+    else this.refuse({ status, body: this.#manager.violationBody(status), flags: FLAG.DPE, details: detail });
   }
 
   onDownstreamReset(): void {
@@ -194,13 +194,16 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
 
   sendResponseHead(head: ResponseHead, end: boolean): void {
     const { info } = this;
-    const route = this.#route as Route;
     info.response = head;
-    const chosen = this.#router?.chosen;
-    if (chosen) applyChanges(chosen.responseChanges, head.headers, info);
-    applyChanges(route.responseChanges, head.headers, info);
+    this.#changeResponse(head);
     if (head.status === 101 || (this.head.method === 'CONNECT' && head.status < 300)) this.#becomeTunnel(head);
     this.#sendHead(head, end && !this.#isTunnel);
+  }
+
+  #changeResponse({ headers }: ResponseHead): void {
+    const chosen = this.#router?.chosen;
+    if (chosen) applyChanges(chosen.responseChanges, headers, this.info);
+    applyChanges((this.#route as Route).responseChanges, headers, this.info);
   }
 
   #becomeTunnel(head: ResponseHead): void {
@@ -251,20 +254,30 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
     this.#stream.abort();
   }
 
-  /** The proxy's own answer. */
+  /** The answer of the proxy itself, whatever the route. */
+  refuse(reply: LocalReply): void {
+    if (this.#isOver || this.#isResponseBegun) return;
+    this.info.flags |= reply.flags;
+    const { head, body } = this.#makeReply(reply);
+    this.#sendReply(head, body);
+  }
+
+  /** The router's answer in place of the upstream's: what the route changes of that it changes of this. */
   reply(reply: LocalReply): void {
     if (this.#isOver || this.#isResponseBegun) return;
     this.info.flags |= reply.flags;
+    this.#replyAsRoute(reply);
+  }
+
+  #makeReply(reply: LocalReply): MadeReply {
     this.info.responseDetails = reply.details;
-    const { head, body } = this.#manager.localReplies.make(reply, this.info);
-    this.#sendReply(head, body);
+    return this.#manager.localReplies.make(reply, this.info);
   }
 
   /** An answer that the route itself gives: its header changes hold, as for those of an upstream. */
   #replyAsRoute(reply: LocalReply): void {
-    this.info.responseDetails = reply.details;
-    const { head, body } = this.#manager.localReplies.make(reply, this.info);
-    applyChanges((this.#route as Route).responseChanges, head.headers, this.info);
+    const { head, body } = this.#makeReply(reply);
+    this.#changeResponse(head);
     this.#sendReply(head, body);
   }
 
@@ -293,14 +306,14 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
     }
     const status = this.#isRequestComplete ? 504 : 408;
     this.#router?.close(false);
-    this.reply({ status, body: 'stream timeout', flags: FLAG.SI, details: 'stream_idle_timeout' });
+    this.refuse({ status, body: 'stream timeout', flags: FLAG.SI, details: 'stream_idle_timeout' });
   }
 
   onRequestTimeout(): void {
     this.#manager.stats.downstream_rq_timeout++;
     this.#router?.close(false);
     if (this.#isResponseBegun) this.abortResponse(FLAG.DT, 'request_overall_timeout');
-    else this.reply(REQUEST_TIMEOUT);
+    else this.refuse(REQUEST_TIMEOUT);
   }
 
   onRouteTimeout(): void {

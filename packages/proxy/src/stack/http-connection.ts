@@ -69,7 +69,7 @@ export class HttpConnection implements RequestHandler {
     const exchange = this.#exchange(head, stream);
     exchange.info.request = undefined;
     this.#manager.begun(exchange, exchange.info);
-    exchange.reply({ status, body: text ?? this.#manager.violationBody(status), flags, details });
+    exchange.refuse({ status, body: text ?? this.#manager.violationBody(status), flags, details });
   }
 
   onClose(): void {

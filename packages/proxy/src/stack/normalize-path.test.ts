@@ -27,6 +27,8 @@ const AS_ENVOY: readonly (readonly [target: string, path: string])[] = [
   ['/a/%2E%2E%2f../b', '/a/..%2f../b'],
   ['/a/b/../../../c', '/c'],
   ['/a;b/../c', '/c'],
+  ['/a/..;/b', '/b'],
+  ['/a/.;x/b', '/a/b'],
   ['/a\\b', '/a/b'],
   ['/\\..\\x', '/x'],
   ['/a%2fb', '/a%2fb'],

@@ -30,15 +30,22 @@ function canonicalEscapes(path: string): string {
     .replace(NOT_IN_URI, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+/** `.` and `..` with parameters (`..;x`), as some servers take them, are the same. */
+function dotSegment(part: string): '.' | '..' | undefined {
+  const [name] = part.split(';', 1);
+  return name === '.' || name === '..' ? name : undefined;
+}
+
 /** Without `.` and `..` (RFC 3986, 5.2.4). What climbs above the root stays at the root. */
 function withoutDotSegments(path: string): string {
   const segments: string[] = [];
   const parts = path.split('/').slice(1);
   for (const [index, part] of parts.entries()) {
     const isLast = index === parts.length - 1;
-    if (part === '..') segments.pop();
-    else if (part !== '.') segments.push(part);
-    if (isLast && (part === '.' || part === '..')) segments.push('');
+    const dots = dotSegment(part);
+    if (dots === '..') segments.pop();
+    else if (dots === undefined) segments.push(part);
+    if (isLast && dots !== undefined) segments.push('');
   }
   return `/${segments.join('/')}`;
 }

@@ -3,6 +3,7 @@ import type { HeaderMatch } from '../config/header-match.ts';
 import type { RetryCondition, RetryPolicyConfig } from '../config/route.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { UpstreamReset } from '../http/stream.ts';
+import { fieldMatches } from './field-match.ts';
 
 const DEFAULT_BASE_MS = 25;
 
@@ -52,8 +53,8 @@ export function retriesResponse(policy: RetryPolicy, head: ResponseHead): boolea
   if (conditions.has('envoy-ratelimited') && headers.has('x-envoy-ratelimited')) return true;
   if (conditions.has('retriable-status-codes') && policy.statusCodes.has(status)) return true;
   if (!conditions.has('retriable-headers')) return false;
-  return policy.responseHeaders.some(({ name, matches }) =>
-    matches(name === ':status' ? String(status) : headers.joined(name)),
+  return policy.responseHeaders.some((match) =>
+    match.name === ':status' ? match.matches(String(status)) : fieldMatches(match, headers),
   );
 }
 
@@ -71,8 +72,8 @@ export function retriesReset(policy: RetryPolicy, reset: UpstreamReset): boolean
 export function appliesTo(policy: RetryPolicy, head: RequestHead): boolean {
   const { requestHeaders } = policy;
   if (requestHeaders.length === 0) return true;
-  return requestHeaders.some(({ name, matches }) =>
-    matches(name === ':method' ? head.method : head.headers.joined(name)),
+  return requestHeaders.some((match) =>
+    match.name === ':method' ? match.matches(head.method) : fieldMatches(match, head.headers),
   );
 }
 

@@ -23,15 +23,15 @@ export function resetFlag(reset: UpstreamReset): number {
   return RESETS[reset.type].flag;
 }
 
-/** The answer in place of one that a reset took away. */
-export function resetReply(reset: UpstreamReset): LocalReply {
+/** The answer in place of one that a reset took away; `wasRetried`: not of the first attempt. */
+export function resetReply(reset: UpstreamReset, wasRetried: boolean): LocalReply {
   const { status, flag, text } = RESETS[reset.type];
   const isTransport = reset.type === 'connect-failure' || reset.type === 'connect-timeout';
   const why = isTransport && reset.text !== '' ? `, transport failure reason: ${reset.text}` : '';
   const cause = text.replaceAll(' ', '_') + (why === '' ? '' : `|${reset.text.replaceAll(/\s/g, '_')}`);
   return {
     status,
-    body: `upstream connect error or disconnect/reset before headers. reset reason: ${text}${why}`,
+    body: `upstream connect error or disconnect/reset before headers. ${wasRetried ? 'retried and the latest ' : ''}reset reason: ${text}${why}`,
     flags: flag,
     details: `upstream_reset_before_response_started{${cause}}`,
   };

@@ -36,8 +36,14 @@ function newAuthority(
 }
 
 /** Gives the request another authority; what cannot be one is not taken. */
-export function rewriteHost(head: RequestHead, authority: string, appendsForwardedHost: boolean): void {
+export function rewriteHost(
+  head: RequestHead,
+  authority: string,
+  appendsForwardedHost: boolean,
+  keepsOriginal: boolean,
+): void {
   if (authority === head.authority || !isAuthority(authority)) return;
+  if (keepsOriginal) head.headers.set('x-envoy-original-host', head.authority);
   if (appendsForwardedHost) head.headers.add('x-forwarded-host', head.authority);
   head.authority = authority;
 }
@@ -51,13 +57,14 @@ export function finishRequestHead(
   choice: WeightedCluster | undefined,
   suppressesEnvoyHeaders: boolean,
 ): void {
+  const keepsOriginal = !suppressesEnvoyHeaders;
   if (choice) applyChanges(choice.requestChanges, head.headers, info);
   applyChanges(route.requestChanges, head.headers, info);
   if (action.rewritesHost) {
     const authority = newAuthority(head, action, choice);
-    if (authority !== undefined) rewriteHost(head, authority, action.config.append_x_forwarded_host);
+    if (authority !== undefined) rewriteHost(head, authority, action.config.append_x_forwarded_host, keepsOriginal);
   }
-  if (action.rewritesPath) rewritePath(head, route, action, !suppressesEnvoyHeaders);
+  if (action.rewritesPath) rewritePath(head, route, action, keepsOriginal);
 }
 
 /** How long a request may take, and how often it may be tried, where its own headers say so. */

@@ -115,8 +115,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     const suppresses = this.#context.config.suppress_envoy_headers;
     this.#chooseTimeouts(head);
     finishRequestHead(head, info, this.#route, this.#action, this.#choice, suppresses);
-    const expectedMs = this.#perTryTimeoutMs || this.#timeoutMs;
-    if (!suppresses && expectedMs > 0) head.headers.set('x-envoy-expected-rq-timeout-ms', String(expectedMs));
+    this.#tellTimeout(0);
     if (end) this.#startTimeouts();
     this.#attempt();
   }
@@ -142,6 +141,14 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     this.#retriesLeft = this.#policy ? (overrides.maxRetries ?? this.#policy.maxRetries) : 0;
   }
 
+  /** Lets the upstream know how long it is waited for: what is left of the whole, a try's own limit at most. */
+  #tellTimeout(elapsedMs: number): void {
+    const limitMs = this.#perTryTimeoutMs || this.#timeoutMs;
+    if (limitMs <= 0 || this.#context.config.suppress_envoy_headers) return;
+    const leftMs = this.#timeoutMs > 0 ? Math.max(1, this.#timeoutMs - elapsedMs) : limitMs;
+    this.#owner.head.headers.set('x-envoy-expected-rq-timeout-ms', String(Math.min(limitMs, leftMs)));
+  }
+
   /** The route's timeout counts from the end of the request: a slow upload is not a slow answer. */
   #startTimeouts(): void {
     this.#owner.timers.route.set(this.#timeoutMs);
@@ -163,7 +170,8 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     const { virtualHost } = this.#route;
     if (virtualHost.include_request_attempt_count) head.headers.set('x-envoy-attempt-count', String(this.#attempts));
     if (this.#action.config.auto_host_rewrite && host.endpoint.hostname !== '') {
-      rewriteHost(head, host.endpoint.hostname, this.#action.config.append_x_forwarded_host);
+      const { append_x_forwarded_host: appends } = this.#action.config;
+      rewriteHost(head, host.endpoint.hostname, appends, !this.#context.config.suppress_envoy_headers);
     }
     if (head.method === 'CONNECT' && this.#action.upgrades.get('connect')) {
       this.#upstream = new TcpUpstream(cluster, host, this);
@@ -325,7 +333,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     this.#owner.timers.perTry.clear();
     if (this.#resend(reset)) return;
     if (this.#policy && retriesReset(this.#policy, reset) && this.#canRetry()) this.#retry();
-    else this.#give(resetReply(reset));
+    else this.#give(resetReply(reset, this.#attempts > 1));
   }
 
   /**
@@ -372,6 +380,8 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     const waitMs = backOffMs(this.#policy as RetryPolicy, this.#attempts, this.#context.random);
     this.#cancelBackOff = this.#context.clock.after(waitMs, () => {
       this.#cancelBackOff = undefined;
+      const { lastRequestByteMs: endMs } = this.#owner.info;
+      this.#tellTimeout(endMs === 0 ? 0 : Math.floor(this.#context.clock.monotonicMs() - endMs));
       this.#attempt();
     });
   }
