@@ -38,6 +38,7 @@ function readSvid(leaf: Certificate): { readonly id: string; readonly domain: st
   if (id === undefined || uris.length !== 1) return `it names ${uris.length} URIs, and an identity is exactly one`;
   const domain = spiffeDomain(id);
   if (domain === undefined) return `${JSON.stringify(id)} is not a SPIFFE ID`;
+  if (id.length === `spiffe://${domain}`.length) return `${JSON.stringify(id)} names a trust domain, not a workload`;
   if (basicConstraints?.ca) return 'it is of a CA, and a workload is none';
   if (keyUsage?.has('keyCertSign') || keyUsage?.has('cRLSign')) return 'its key usage is that of a CA';
   return { id, domain };

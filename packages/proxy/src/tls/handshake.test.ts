@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { test } from 'node:test';
+import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
+import { chainToPem, keyToPem } from '@weft/identity';
+import { createTestMesh, forgedCredentials, makeCertificate } from '@weft/identity/testing';
+import { systemClock } from '../clock.ts';
+import { until } from '../cluster/testing/cluster.ts';
+import type { DownstreamTlsConfig, UpstreamTlsConfig, ValidationConfig } from '../config/tls.ts';
+import { type ConnectFailure, Connecting } from '../net/connect.ts';
+import { TlsStats } from '../stats/groups.ts';
+import { Warming } from '../warming.ts';
+import { DownstreamTls } from './downstream.ts';
+import { SecretStore } from './secrets.ts';
+import { UpstreamTls } from './upstream.ts';
+
+const mesh = createTestMesh('weft.local');
+const id = { trustDomain: 'weft.local', namespace: 'shop', serviceAccount: 'cart' };
+const uri = 'spiffe://weft.local/ns/shop/sa/cart';
+const forged = forgedCredentials(mesh, id);
+const good = mesh.issue('shop', 'cart');
+const goodChain = chainToPem(good.chain);
+
+const noSubscriptions = { watch: () => () => undefined, watchAll: () => () => undefined };
+const secrets = new SecretStore(noSubscriptions, []);
+const warming = (): Warming => new Warming(systemClock, () => undefined);
+
+const trust: ValidationConfig = {
+  trustedCa: undefined,
+  certificateHashes: [],
+  keyHashes: [],
+  sanMatchers: [],
+  spiffeBundles: new Map([['weft.local', mesh.rootPem]]),
+};
+
+const exactly: ValidationConfig = {
+  ...trust,
+  spiffeBundles: undefined,
+  trustedCa: mesh.rootPem,
+  sanMatchers: [{ type: 'URI', exact: uri, isSpiffe: true, matches: (value) => value === uri }],
+};
+
+const common = {
+  certificate: { chain: goodChain, key: good.keyPem, passphrase: undefined },
+  certificateSecret: undefined,
+  validationSecret: undefined,
+  alpn: [],
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.3',
+  ciphers: undefined,
+  curves: undefined,
+} as const;
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+/** What a client with that certificate comes to at a server of the mesh. */
+async function knock(
+  credential: { readonly chainPem: string; readonly keyPem: string } | undefined,
+  validation: ValidationConfig,
+): Promise<{ readonly read: string; readonly refusal: string; readonly secure: boolean }> {
+  const config: DownstreamTlsConfig = { ...common, validation, requiresClientCertificate: true };
+  const downstream = new DownstreamTls(config, secrets, warming(), new TlsStats(), systemClock);
+  const result = { read: '', refusal: '', secure: false };
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined);
+    downstream.handshake(socket, {
+      onSecure: (secure) => {
+        result.secure = true;
+        secure.on('error', () => undefined);
+        secure.on('data', (chunk: Buffer) => {
+          result.read += chunk.toString();
+        });
+      },
+      onFailed: (reason) => {
+        result.refusal = reason;
+      },
+    });
+  });
+  const port = await listening(server);
+  const client = tlsConnect({
+    port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    ...(credential && { cert: credential.chainPem, key: credential.keyPem }),
+  });
+  client.on('error', () => undefined);
+  client.write('secret');
+  await until(() => result.refusal !== '' || result.read !== '', 'an end of the handshake');
+  client.destroy();
+  server.close();
+  return result;
+}
+
+/** What a client of the mesh comes to at a server with that certificate. */
+async function call(
+  credential: { readonly chainPem: string; readonly keyPem: string },
+  validation: ValidationConfig,
+): Promise<{ readonly failure: ConnectFailure | undefined; readonly bytes: number }> {
+  const config: UpstreamTlsConfig = { ...common, validation, sni: '' };
+  const tls = new UpstreamTls(config, secrets, warming(), new TlsStats(), systemClock);
+  let bytes = 0;
+  const server = createTlsServer({ cert: credential.chainPem, key: credential.keyPem }, (socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+  });
+  server.on('tlsClientError', () => undefined);
+  const port = await listening(server);
+  const failure = await new Promise<ConnectFailure | undefined>((resolve) => {
+    new Connecting(
+      { type: 'tcp', host: '127.0.0.1', port },
+      {
+        onConnected: (socket) => {
+          socket.on('error', () => undefined);
+          socket.end('hello', () => {
+            socket.destroy();
+            resolve(undefined);
+          });
+        },
+        onConnectFailed: resolve,
+      },
+      { timeoutMs: 20_000, tls, keepalive: undefined, clock: systemClock },
+    );
+  });
+  server.close();
+  return { failure, bytes };
+}
+
+const goodCredential = { chainPem: goodChain, keyPem: good.keyPem };
+const VALIDATIONS = [
+  ['the SPIFFE validator', trust],
+  ['exact SPIFFE IDs', exactly],
+] as const;
+
+/** An extended key usage that the other direction asks for says nothing about this one. */
+const isFine = (what: string, direction: 'client' | 'server'): boolean =>
+  what === 'for clients alone' && direction === 'client';
+
+for (const [how, validation] of VALIDATIONS) {
+  test(`a good certificate is let in by ${how}, both ways`, async () => {
+    const inbound = await knock(goodCredential, validation);
+    assert.deepEqual([inbound.refusal, inbound.read], ['', 'secret']);
+    const outbound = await call(goodCredential, validation);
+    assert.equal(outbound.failure, undefined);
+  });
+
+  for (const [what, credential] of Object.entries(forged)) {
+    if (isFine(what, 'client')) continue;
+    test(`a client whose certificate is wrong (${what}) gets no byte through ${how}`, async () => {
+      const { read, secure, refusal } = await knock(credential, validation);
+      assert.deepEqual([read, secure], ['', false]);
+      assert.notEqual(refusal, '');
+    });
+  }
+
+  for (const [what, credential] of Object.entries(forged)) {
+    test(`a server whose certificate is wrong (${what}) gets no byte from a client with ${how}`, async () => {
+      const { failure, bytes } = await call(credential, validation);
+      assert.equal(failure?.type, 'connect-failure');
+      assert.match(failure?.text ?? '', /^TLS_error: /);
+      assert.equal(bytes, 0);
+    });
+  }
+}
+
+test('a client without a certificate gets no byte through', async () => {
+  const { read, secure, refusal } = await knock(undefined, trust);
+  assert.deepEqual([read, secure, refusal], ['', false, 'the peer presented no certificate']);
+});
+
+test('another identity of the mesh is not the one that is asked for', async () => {
+  const other = mesh.issue('shop', 'stock');
+  const { failure } = await call({ chainPem: chainToPem(other.chain), keyPem: other.keyPem }, exactly);
+  assert.match(failure?.text ?? '', /no name of the certificate is one that is accepted here/);
+});
+
+test('a server in the clear, or one that says nothing, is no TLS server', async () => {
+  const tls = new UpstreamTls(
+    { ...common, validation: trust, sni: '' },
+    secrets,
+    warming(),
+    new TlsStats(),
+    systemClock,
+  );
+  for (const [greeting, timeoutMs, type] of [
+    ['HTTP/1.1 400 Bad Request\r\n\r\n', 20_000, 'connect-failure'],
+    ['', 100, 'connect-timeout'],
+  ] as const) {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.write(greeting);
+    });
+    const port = await listening(server);
+    const failure = await new Promise<ConnectFailure | undefined>((resolve) => {
+      const listener = { onConnected: () => resolve(undefined), onConnectFailed: resolve };
+      new Connecting({ type: 'tcp', host: '127.0.0.1', port }, listener, {
+        timeoutMs,
+        tls,
+        keepalive: undefined,
+        clock: systemClock,
+      });
+    });
+    assert.equal(failure?.type, type);
+    server.close();
+  }
+});
+
+test('an intermediate of the mesh that has no CA bit signs nothing that is believed', async () => {
+  const middle = makeCertificate(uri, {}, mesh.root);
+  const below = makeCertificate(uri, {}, middle);
+  const chain = chainToPem([below.certificate.der, middle.certificate.der]);
+  const { read, secure } = await knock({ chainPem: chain, keyPem: keyToPem(below.privateKey) }, trust);
+  assert.deepEqual([read, secure], ['', false]);
+});
