@@ -8,59 +8,18 @@ import { HeaderList } from '../http/header-list.ts';
 import { hasNoBody, type RequestHead, type ResponseHead } from '../http/message.ts';
 import type { RequestListener, ResponseStream } from '../http/stream.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
+import { linger } from '../net/linger.ts';
 import { SocketWriter } from '../net/socket-writer.ts';
 import type { Framing } from './fields.ts';
+import { METHODS } from './methods.ts';
 import { type BodyKind, Parser, type ParserEvents } from './parser.ts';
 import { checkRequestStart, readRequestHead } from './request-head.ts';
+import type { Http1ServerOptions, RequestHandler } from './server-options.ts';
 import { VIOLATIONS, type Violation } from './violation.ts';
 import { chunkLine, lastChunkText, responseHeadText } from './write-head.ts';
 
-export interface Http1ServerOptions {
-  readonly maxHeadBytes: number;
-  readonly maxFields: number;
-  readonly acceptsHttp10: boolean;
-  /** Taken for the Host that a request in HTTP/1.0 lacks; '': such a request is refused. */
-  readonly defaultHostForHttp10: string;
-  readonly enableTrailers: boolean;
-  /** Whether methods are taken that no registry knows. */
-  readonly allowsCustomMethods: boolean;
-  /** How many requests the connection may serve; 0: no limit. */
-  readonly maxRequests: number;
-  /** From the first byte of a request to the end of its head; 0: no limit. */
-  readonly requestHeadersTimeoutMs: number;
-  /** Without a request; 0: no limit. */
-  readonly idleTimeoutMs: number;
-  /** How long to wait, after the last answer, for the client to close. */
-  readonly delayedCloseMs: number;
-}
-
-/** Who serves the requests of a connection. */
-export interface RequestHandler {
-  /** A request's head came. The listener is told of what follows. */
-  onRequest(head: RequestHead, stream: ResponseStream): RequestListener;
-  /** What came is no request: answer it. The connection ends afterwards. */
-  onViolation(violation: Violation, stream: ResponseStream): void;
-  /** The head of a request did not come in time: answer it. The connection ends afterwards. */
-  onHeadTimeout(stream: ResponseStream): void;
-  /** Whether the connection should end after the response that is being sent. */
-  isDraining(): boolean;
-  onClose(): void;
-}
-
 /** What a client may send ahead of the answers that it waits for. */
 const MAX_HELD_BYTES = 65_536;
-
-/** How long a client may take nothing of what is left to send on a connection that is to be closed. */
-const STALLED_MS = 10_000;
-
-/** Methods that are taken unless all are: those that Envoy knows, and SSDP's M-SEARCH as it is really written. */
-const METHODS: ReadonlySet<string> = new Set(
-  [
-    'ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MOVE M-SEARCH MSEARCH',
-    'NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK UNLOCK',
-    'UNSUBSCRIBE',
-  ].flatMap((line) => line.split(' ')),
-);
 
 type RequestState = 'none' | 'reading' | 'complete';
 type ResponseState = 'none' | 'awaited' | 'body' | 'complete';
@@ -374,7 +333,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     // the end without a word.
     if (this.#framing !== 'until-close') {
       this.#socket.destroySoon();
-      this.#lingers();
+      linger(this.#socket, this.#options.delayedCloseMs);
     } else if ('encrypted' in this.#socket) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
@@ -428,27 +387,6 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     this.#writer.end();
     this.#idle.dispose();
     this.#headTimeout.dispose();
-    this.#lingers();
-  }
-
-  /** Ends the connection some time after everything was sent, or when the client takes nothing of it any more. */
-  #lingers(): void {
-    const socket = this.#socket;
-    const { delayedCloseMs } = this.#options;
-    let left = Number.POSITIVE_INFINITY;
-    const look = (): void => {
-      const { writableLength } = socket;
-      if (writableLength === 0 || writableLength >= left) socket.destroy();
-      else {
-        left = writableLength;
-        timer = setTimeout(look, STALLED_MS).unref();
-      }
-    };
-    let timer = setTimeout(look, delayedCloseMs).unref();
-    socket.once('finish', () => {
-      clearTimeout(timer);
-      timer = setTimeout(look, delayedCloseMs).unref();
-    });
-    socket.once('close', () => clearTimeout(timer));
+    linger(this.#socket, this.#options.delayedCloseMs);
   }
 }

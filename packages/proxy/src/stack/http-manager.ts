@@ -8,7 +8,7 @@ import type { HttpConnectionManagerConfig } from '../config/http.ts';
 import type { RouterContext } from '../filters/router/router-request.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { reasonPhrase } from '../http/status.ts';
-import type { Http1ServerOptions } from '../http1/server-connection.ts';
+import type { Http1ServerOptions } from '../http1/server-options.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import type { HttpStats } from '../stats/groups.ts';
 import type { Exchange } from './exchange.ts';

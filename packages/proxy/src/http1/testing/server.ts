@@ -6,7 +6,8 @@ import { HeaderList } from '../../http/header-list.ts';
 import { type RequestHead, ResponseHead } from '../../http/message.ts';
 import type { RequestListener, ResponseStream } from '../../http/stream.ts';
 import { FlushQueue } from '../../net/flush-queue.ts';
-import { Http1ServerConnection, type Http1ServerOptions, type RequestHandler } from '../server-connection.ts';
+import { Http1ServerConnection } from '../server-connection.ts';
+import type { Http1ServerOptions, RequestHandler } from '../server-options.ts';
 import type { Violation } from '../violation.ts';
 
 /** A request as the handler saw it. */
