@@ -24,7 +24,7 @@ import {
   withTrustDomain,
 } from '@weft/model';
 import { readResource } from '@weft/policies';
-import type { ServiceContext } from '@weft/service';
+import { type InstanceDirectory, instanceDirectory, type ServiceContext } from '@weft/service';
 
 /** A resource as its author wrote it, with the change-set that last did. */
 export interface Stored {
@@ -37,17 +37,7 @@ export interface Stored {
 /** Change-sets that are folded in one step while the log is read for the first time. */
 const FOLD_AT_ONCE = 500;
 
-/** An instance that was not heard of for so long is gone; by the clock of this process alone. */
-const INSTANCE_GONE_MS = 15_000;
-
-const PARTS = [
-  'the configuration',
-  'the registry',
-  'the proxies',
-  'the problems',
-  'the trust bundle',
-  'the instances',
-] as const;
+const PARTS = ['the configuration', 'the registry', 'the proxies', 'the problems', 'the trust bundle'] as const;
 
 type Part = (typeof PARTS)[number];
 
@@ -57,7 +47,7 @@ export class MeshView {
   readonly #stored = new Map<string, Stored>();
   readonly #proxies = new Map<string, ProxyStatus>();
   readonly #problems = new Map<string, Problems>();
-  readonly #instances = new Map<string, { readonly instance: Instance; readonly heardMs: number }>();
+  readonly #directory: InstanceDirectory;
   readonly #listeners = new Set<() => void>();
   readonly #unfolded: NumberedChangeSet[] = [];
   readonly #workloadChanges: WorkloadChange[] = [];
@@ -69,11 +59,13 @@ export class MeshView {
 
   constructor(context: ServiceContext) {
     this.#context = context;
+    this.#directory = instanceDirectory(context.bus, context.clock);
   }
 
   /** What has not been read from the bus yet; undefined when all has. */
   get notSynced(): string | undefined {
-    return this.#waiting.size === 0 ? undefined : `${[...this.#waiting].join(', ')} not read from the bus yet`;
+    const missing = [...this.#waiting, ...(this.#directory.isSynced() ? [] : ['the instances'])];
+    return missing.length === 0 ? undefined : `${missing.join(', ')} not read from the bus yet`;
   }
 
   get stored(): ReadonlyMap<string, Stored> {
@@ -113,8 +105,7 @@ export class MeshView {
 
   /** The instances of all services that were heard of lately. */
   instances(): readonly Instance[] {
-    const sinceMs = performance.now() - INSTANCE_GONE_MS;
-    return [...this.#instances.values()].filter(({ heardMs }) => heardMs >= sinceMs).map(({ instance }) => instance);
+    return this.#directory.all();
   }
 
   /** Resources that could not be translated or read, each once, whoever told. */
@@ -153,6 +144,7 @@ export class MeshView {
 
   /** Follows the bus until the service stops. */
   async run(): Promise<void> {
+    this.#directory.onChange(() => this.#tell(), this.#context.signal);
     await Promise.all([
       this.#followConfiguration(),
       this.#follow('the registry', this.#context.bus.state(states.workloads), (event) => {
@@ -165,14 +157,7 @@ export class MeshView {
       this.#follow('the trust bundle', this.#context.bus.state(states.trust), (event) => {
         if (event.type === 'put') this.#trust = event.value;
       }),
-      this.#follow('the instances', this.#context.bus.state(states.instances), (event) => {
-        if (event.type === 'delete') this.#instances.delete(event.key);
-        if (event.type !== 'put') return;
-        // What stood before this process began may be long gone: then its own clock is all that tells.
-        const isNews = !this.#waiting.has('the instances');
-        const ageMs = isNews ? 0 : Math.max(0, this.#context.clock.now() - event.value.seenAtMs);
-        this.#instances.set(event.key, { instance: event.value, heardMs: performance.now() - ageMs });
-      }),
+      this.#directory.follow(this.#context.signal),
     ]);
   }
 

@@ -18,9 +18,11 @@ interface Seen {
 export interface InstanceDirectory {
   /** Those that were heard of lately, in order of service and id. */
   all(): readonly Instance[];
+  /** Whether all that stood on the bus has been read. */
+  isSynced(): boolean;
   /** The addresses of the ready ones of a service; of none ready, of all. */
   addresses(service: ServiceName): readonly string[];
-  /** Calls `listener` after each change of an address or of readiness, until `signal` aborts. */
+  /** Calls `listener` after each change of an address or of readiness, and once all is read, until `signal` aborts. */
   onChange(listener: () => void, signal: AbortSignal): void;
   /** Follows the bus until `signal` aborts; throws what the watch throws. */
   follow(signal: AbortSignal): Promise<void>;
@@ -37,21 +39,23 @@ export function instanceDirectory(bus: Bus, clock: Clock): InstanceDirectory {
   const tell = (): void => {
     for (const listener of listeners) listener();
   };
+  let synced = false;
   const all = (): readonly Instance[] =>
     [...seen.values()]
       .filter(({ atMs }) => clock.now() - atMs < INSTANCE_GONE_MS)
       .map(({ instance }) => instance)
       .sort((a, b) => order(a) - order(b) || a.id.localeCompare(b.id));
-  const take = (key: string, instance: Instance | undefined, standing: boolean): void => {
+  const take = (key: string, instance: Instance | undefined): void => {
     const before = seen.get(key)?.instance;
     // Of what stood there already only the writer's clock tells how old it is.
     const nowMs = clock.now();
-    if (instance) seen.set(key, { instance, atMs: standing ? Math.min(nowMs, instance.seenAtMs) : nowMs });
+    if (instance) seen.set(key, { instance, atMs: synced ? nowMs : Math.min(nowMs, instance.seenAtMs) });
     else seen.delete(key);
     if (!before || !instance || !isSameToReaders(before, instance)) tell();
   };
   return {
     all,
+    isSynced: () => synced,
     addresses(service) {
       const alive = all().filter((instance) => instance.service === service && instance.address !== '');
       const ready = alive.filter(({ notReadyBecause }) => notReadyBecause === '');
@@ -62,11 +66,13 @@ export function instanceDirectory(bus: Bus, clock: Clock): InstanceDirectory {
       signal.addEventListener('abort', () => listeners.delete(listener), { once: true });
     },
     async follow(signal) {
-      let standing = true;
       for await (const event of bus.state(states.instances).watch(signal)) {
-        if (event.type === 'put') take(event.key, event.value, standing);
-        else if (event.type === 'delete') take(event.key, undefined, standing);
-        else standing = false;
+        if (event.type === 'put') take(event.key, event.value);
+        else if (event.type === 'delete') take(event.key, undefined);
+        else {
+          synced = true;
+          tell();
+        }
       }
     },
   };

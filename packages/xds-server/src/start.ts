@@ -1,5 +1,5 @@
 /** The service: reads the world from the bus, serves ADS, and tells how far the proxies are. */
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { logs, states } from '@weft/contracts/bus';
 import { deriveMesh, type Mesh } from '@weft/model';
 import {
@@ -16,7 +16,7 @@ import { rolloutService } from './rollout.ts';
 import { ProblemBoard } from './status/problems.ts';
 import { PropagationBoard, type Reach } from './status/propagation.ts';
 import { ProxyStatuses } from './status/proxies.ts';
-import { Sweeper } from './status/sweep.ts';
+import { Sweeper, UNKNOWN_MS } from './status/sweep.ts';
 import { Gathering } from './world/gathering.ts';
 import { WorldKeeper } from './world/keeper.ts';
 
@@ -134,7 +134,8 @@ function keepRunning(
   });
 }
 
-function startSweeping({ context, directory }: Parts): NodeJS.Timeout {
+/** Looks after a start, when there may be something left of an instance that was killed, and from time to time. */
+function startSweeping({ context, directory }: Parts): () => void {
   const { bus, clock, log, instanceId } = context;
   const sweeper = new Sweeper({
     bus,
@@ -142,7 +143,15 @@ function startSweeping({ context, directory }: Parts): NodeJS.Timeout {
     running: () => [instanceId, ...others(directory, instanceId)],
     onTrouble: (error) => log.debug({ err: error }, 'looking for what ended instances left behind failed'),
   });
-  return setInterval(() => void sweeper.sweep(), SWEEP_EVERY_MS);
+  const look = () => {
+    if (directory.isSynced()) void sweeper.sweep();
+  };
+  const first = [100, UNKNOWN_MS + 200].map((afterMs) => setTimeout(look, afterMs));
+  const further = setInterval(look, SWEEP_EVERY_MS);
+  return () => {
+    for (const timer of first) clearTimeout(timer);
+    clearInterval(further);
+  };
 }
 
 /** Starts the service. It is ready once it has read the world; until then streams wait. */
@@ -154,7 +163,7 @@ export const startXdsServer: StartService<XdsOptions> = async (context, options)
     keepRunning(context, 'following the instances', (signal) => directory.follow(signal)),
     keepRunning(context, 'telling the other instances', (signal) => propagation.run(signal)),
   ];
-  const sweeping = startSweeping(parts);
+  const stopSweeping = startSweeping(parts);
   const service: RunningService = {
     name: 'xds-server',
     node: [ads.service(), rolloutService(propagation)],
@@ -162,12 +171,12 @@ export const startXdsServer: StartService<XdsOptions> = async (context, options)
     admin: [],
     notReadyBecause: () => keeper.missing ?? context.bus.trouble(),
     async stop() {
-      clearInterval(sweeping);
+      stopSweeping();
       gathering.end();
       ads.close();
       // What could not be written in this time another instance takes away later.
       const written = Promise.all([statuses.end(), problems.end()]);
-      await Promise.race([written, setTimeout(STOP_MS, undefined, { ref: false })]);
+      await Promise.race([written, delay(STOP_MS, undefined, { ref: false })]);
       await Promise.all(loops);
     },
   };

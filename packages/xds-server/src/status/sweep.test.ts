@@ -27,6 +27,13 @@ test('what an ended instance left is taken away after a while, unless somebody t
   const running = () => ['alive'];
   const sweeper = new Sweeper({ bus, now: () => nowMs, running, onTrouble: (error) => assert.fail(String(error)) });
   await sweeper.sweep();
+  nowMs = 2000;
+  await sweeper.sweep();
+  assert.deepEqual(
+    (await proxies.list()).map(({ key, value }) => `${key} ${value.xdsInstance}`).sort(),
+    ['shop/a ', 'shop/b alive', 'shop/c ', 'shop/d '],
+    'nobody waits for proxies whose instance is gone',
+  );
   nowMs = 20_000;
   await proxies.put('shop/d', status('d', ''));
   await sweeper.sweep();
