@@ -200,7 +200,6 @@ class ProxyServer implements RunningProxy {
           this.#refused.delete(name);
         }
         const issues = this.#take(update, (resource, version, name) => this.#applyListener(resource, version, name));
-        this.#listeners.stats.lds_updates++;
         begin();
         return issues;
       },

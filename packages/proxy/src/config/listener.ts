@@ -9,6 +9,7 @@ import {
   flag,
   list,
   message,
+  NOT_SUPPORTED,
   name,
   number,
   only,
@@ -89,6 +90,10 @@ export const listener = message(
   (value, place) => {
     if (value.filter_chains.length === 0 && !value.default_filter_chain) {
       place.within('filter_chains', () => place.refuse('must have an entry'));
+    }
+    const chains = [...value.filter_chains, ...(value.default_filter_chain ? [value.default_filter_chain] : [])];
+    if (value.address?.type === 'unix' && chains.some((chain) => chain.transport_socket?.typed_config.type === 'tls')) {
+      place.within('address', () => place.refuse(`TLS on a pipe is ${NOT_SUPPORTED}`));
     }
     const asksForTls = value.filter_chains.some(
       ({ filter_chain_match: match }) =>

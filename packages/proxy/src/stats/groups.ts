@@ -214,7 +214,6 @@ export class ListenerManagerStats {
   listener_modified = 0;
   listener_removed = 0;
   listener_stopped = 0;
-  lds_updates = 0;
   total_filter_chains_draining = 0;
   total_listeners_active = 0;
   total_listeners_draining = 0;
