@@ -1,19 +1,9 @@
 import assert from 'node:assert/strict';
-import { Agent } from 'node:http';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { startNats } from '@weft/bus/testing';
-import {
-  type Answer,
-  ask,
-  DATA_PLANES,
-  freePort,
-  type Mesh,
-  openMesh,
-  type Process,
-  until,
-  type Workload,
-} from './harness.ts';
+import { ask, DATA_PLANES, freePort, type Mesh, openMesh, type Process, until } from './harness.ts';
+import { firstAnswer, startTraffic } from './traffic.ts';
 
 const SERVICES = ['ca', 'discovery', 'xds-server', 'telemetry', 'api'] as const;
 type Service = (typeof SERVICES)[number];
@@ -64,41 +54,6 @@ async function startServices(mesh: Mesh, natsUrls: readonly string[]): Promise<C
       return found;
     },
   };
-}
-
-/** Three clients that ask one after another, until they are stopped. */
-function startTraffic(t: TestContext, url: string) {
-  const agent = new Agent({ keepAlive: true });
-  t.after(() => agent.destroy());
-  const answers: Answer[] = [];
-  let running = true;
-  const lanes = Array.from({ length: 3 }, async () => {
-    while (running) {
-      answers.push(await ask(url, { agent }));
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  });
-  return {
-    /** Resolves when so many more answers have come. */
-    further(count: number) {
-      const goal = answers.length + count;
-      return until(`${count} more answers`, () => (answers.length >= goal ? true : undefined));
-    },
-    /** Stops it and gives the answers that were not 200. */
-    async failures(): Promise<readonly Answer[]> {
-      running = false;
-      await Promise.all(lanes);
-      return answers.filter(({ status }) => status !== 200);
-    },
-  };
-}
-
-function firstAnswer({ port, process }: Workload): Promise<boolean> {
-  const isThere = async () => {
-    const answer = await ask(`http://127.0.0.1:${port}/`).catch(() => undefined);
-    return answer?.status === 200 ? true : undefined;
-  };
-  return until('a first answer', isThere, 30_000, process.text);
 }
 
 /** Runs a command to its end until it succeeds, and gives what it printed. */
