@@ -7,13 +7,13 @@ const MOVING = new Set(['date', 'x-request-id', 'x-envoy-upstream-service-time']
 
 const MOVING_LINE = /^((?:date|x-request-id|x-envoy-upstream-service-time): ).*$/gm;
 
-/** What is left of a time that was given: the same when it is about the same. */
+/** What is left of the time for a request: a little less with each attempt. */
 const ABOUT = 'x-envoy-expected-rq-timeout-ms';
 
 function shownValue(name: string, value: string, ports: ReadonlyMap<string, string>): string {
   if (MOVING.has(name)) return '*';
-  if (name === ABOUT) return `about ${Math.round(Number(value) / 250) * 250}${value.endsWith('00') ? '' : ', less'}`;
-  let shown = value;
+  if (name === ABOUT) return `about ${Math.round(Number(value) / 1000)} s`;
+  let shown = name === 'connection' ? value.toLowerCase() : value;
   for (const [port, text] of ports) shown = shown.replaceAll(port, text);
   return shown;
 }
@@ -63,21 +63,37 @@ export function differenceText(ours: unknown, theirs: unknown): string {
   return text === '' ? 'the same lines in another order' : text;
 }
 
+function withoutChance([name, value]: readonly [string, string]): readonly [string, string] {
+  return [name, name === 'content-length' ? '98' : value];
+}
+
+/** Whether a connection was refused at once or a moment later is told by Envoy, and is chance. */
+const CHANCE = /, transport failure reason: .*$/;
+
 /** `ports`: what differs between the two by where they listen, and what to write in its place. */
-export function showMessage(message: WireMessage, ports: ReadonlyMap<string, string> = new Map()): Shown {
+export function showMessage(given: WireMessage, ports: ReadonlyMap<string, string> = new Map()): Shown {
+  const headers = CHANCE.test(given.body) ? given.headers.map(withoutChance) : given.headers;
+  const message = { ...given, headers };
   return {
     start: message.start,
     headers: headersOf(message, ports),
     framing: message.framing,
-    body: message.body,
+    body: message.body.replace(CHANCE, ''),
     trailers: message.trailers.map(([name, value]) => `${name}: ${value}`),
   };
 }
 
-export function showReceived(received: Received, ports: ReadonlyMap<string, string> = new Map()): unknown {
+export interface ShownReceived {
+  readonly answers: readonly Shown[];
+  readonly rest: string;
+  readonly end: 'open' | 'ended';
+}
+
+export function showReceived(received: Received, ports: ReadonlyMap<string, string> = new Map()): ShownReceived {
   return {
     answers: received.answers.map((message) => showMessage(message, ports)),
     rest: received.rest.replaceAll(MOVING_LINE, '$1*'),
-    end: received.end,
+    // Whether what was sent after the last answer arrives before the end or after it is chance.
+    end: received.end === 'open' ? 'open' : 'ended',
   };
 }

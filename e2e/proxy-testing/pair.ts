@@ -4,7 +4,7 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { DATA_PLANES, freePort } from '../harness.ts';
-import { type Shown, showMessage, showReceived } from './difference.ts';
+import { type Shown, type ShownReceived, showMessage, showReceived } from './difference.ts';
 import { type Plane, startPlane } from './plane.ts';
 import { type SendOptions, send } from './raw-client.ts';
 import { type RecordingUpstream, startRecordingUpstream } from './recording-upstream.ts';
@@ -52,7 +52,7 @@ const machineAddresses = Object.values(networkInterfaces()).flatMap((list) =>
 
 /** What one data plane made of some bytes. */
 export interface Outcome {
-  readonly received: unknown;
+  readonly received: ShownReceived;
   /** What upstreams saw, by the port that the bootstrap names. */
   readonly upstreams: Readonly<Record<number, readonly Shown[]>>;
   /** Bytes at upstreams that are no whole request. */

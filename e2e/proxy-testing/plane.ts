@@ -58,6 +58,9 @@ function adminRequest(port: number, path: string, method: string): Promise<{ sta
   });
 }
 
+/** Access logs are written that often. */
+const FLUSH = ['--file-flush-interval-msec', '200'];
+
 async function spawnPlane(options: PlaneOptions, file: string): Promise<ChildProcess> {
   const { dataPlane, folder, flags = [] } = options;
   const env: NodeJS.ProcessEnv = { ...process.env };
@@ -66,7 +69,7 @@ async function spawnPlane(options: PlaneOptions, file: string): Promise<ChildPro
   if (dataPlane === 'weft') {
     return spawn(process.execPath, [ENTRY, 'proxy', '-c', file, ...flags], { cwd: folder, env, stdio });
   }
-  const args = ['-c', file, '--disable-hot-restart', '--concurrency', '1', '-l', 'warn', ...flags];
+  const args = ['-c', file, '--disable-hot-restart', '--concurrency', '1', '-l', 'warn', ...FLUSH, ...flags];
   return spawn(await binary('envoy'), args, { cwd: folder, env, stdio });
 }
 

@@ -39,6 +39,6 @@ export const VIOLATIONS = {
   unknownCoding: { status: 501, detail: 'http1.unsupported_transfer_encoding' },
   majorVersion: { status: 505, detail: 'http1.unsupported_version' },
   oldVersion: { status: 426, detail: 'low_version' },
-  headTooLarge: { status: 431, detail: 'request_headers_too_large' },
+  headTooLarge: { status: 431, detail: 'http1.headers_too_large' },
   tooManyFields: { status: 431, detail: 'http1.too_many_headers' },
 } as const satisfies Record<string, Violation>;
