@@ -15,9 +15,6 @@ import { StatsRegistry, statName } from './registry.ts';
 
 const envoy = await envoyPath();
 
-/** Counted by nobody but Weft's proxy. */
-const OWN = new Set(['envoy_listener_manager_lds_updates']);
-
 /** Names that Envoy keeps from the first time they are counted on. */
 const WHEN_COUNTED = /_upstream_rq(_xx|_time)?$/;
 
@@ -55,7 +52,7 @@ test('every metric has the name, type and labels that real Envoy gives it', { sk
   await withEnvoy(envoy ?? '', async (address) => {
     const theirs = metricsOf((await ask(address, '/stats/prometheus')).body);
     for (const [name, { type, labels }] of metricsOf(everyGroup().prometheus())) {
-      if (OWN.has(name) || WHEN_COUNTED.test(name)) continue;
+      if (WHEN_COUNTED.test(name)) continue;
       const expected = theirs.get(name);
       assert.ok(expected, `${name} is none of Envoy's`);
       assert.equal(type, expected.type, name);
