@@ -2,13 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { localAddressTowards, splitAddress } from './address.ts';
+import { localAddressTowards } from './address.ts';
 import { addressesOf } from './join.ts';
-
-test('host and port are told apart, of IPv6 too', () => {
-  assert.deepEqual(splitAddress('ca:7441'), { host: 'ca', port: 7441 });
-  assert.deepEqual(splitAddress('[::1]:7440'), { host: '::1', port: 7440 });
-});
 
 test('the address of this machine is that of the socket which reaches the control plane', async (t) => {
   const server = createServer().listen(0, '127.0.0.1');

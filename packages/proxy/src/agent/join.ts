@@ -1,5 +1,6 @@
 /** Getting a certificate: with a join token at first, with the certificate itself from then on. */
 import type { KeyObject } from 'node:crypto';
+import { splitAddress } from '@weft/contracts/address';
 import { WeftError } from '@weft/contracts/error';
 import { Identity, type JoinResponse, type MeshInfo } from '@weft/contracts/node';
 import {
@@ -14,7 +15,7 @@ import {
   verifySvid,
 } from '@weft/identity';
 import { type Channel, connect, fixedTls } from '@weft/rpc';
-import { localAddressTowards, splitAddress } from './address.ts';
+import { localAddressTowards } from './address.ts';
 import type { AgentIdentity, MeshAddresses } from './identity.ts';
 import type { Link } from './link.ts';
 import { fetchRoot } from './root.ts';

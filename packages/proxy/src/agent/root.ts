@@ -4,9 +4,9 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import { splitAddress } from '@weft/contracts/address';
 import { WeftError } from '@weft/contracts/error';
 import { parseCertificate, publicKeyHash } from '@weft/identity';
-import { splitAddress } from './address.ts';
 
 const TIMEOUT_MS = 5000;
 
