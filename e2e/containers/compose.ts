@@ -96,7 +96,7 @@ class NoWait implements WaitStrategy {
 export async function composeUp({ profiles = [], order }: Options = {}): Promise<Compose> {
   // Its helper image that removes what is left over cannot be pulled everywhere; `down` removes it.
   process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true';
-  const project = `weft-e2e-${randomBytes(4).toString('hex')}`;
+  const project = `${process.env.WEFT_E2E_PROJECT ?? 'weft-e2e'}-${randomBytes(4).toString('hex')}`;
   const ports = await freePorts();
   const token = randomBytes(24).toString('base64url');
   const environment = new DockerComposeEnvironment(ROOT, 'docker-compose.yml')
