@@ -11,8 +11,10 @@ export interface RecordingUpstream {
   take(): WireMessage[];
   /** Bytes that came and are not a whole request (yet), of all connections. */
   unread(): string;
-  /** Bytes that ever came. */
+  /** Bytes that came. */
   readonly bytes: number;
+  /** As if nothing had come. */
+  forget(): void;
 }
 
 /** The header whose value is answered, in base64url: bytes as they are, `close` and `hang` at its end mean just that. */
@@ -89,6 +91,11 @@ class Recorder implements RecordingUpstream {
     const taken = this.#requests;
     this.#requests = [];
     return taken;
+  }
+
+  forget(): void {
+    this.bytes = 0;
+    this.#requests = [];
   }
 
   unread(): string {

@@ -1,0 +1,179 @@
+/** Nobody but the peer that is meant gets one byte through: both directions, both data planes, one bootstrap. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { connect, createServer, type Server } from 'node:tls';
+import type { Credential } from '@weft/identity/testing';
+import { DATA_PLANES, type DataPlane } from './harness.ts';
+import { type Credentials, makeCredentials, writeCertificates } from './proxy-testing/certificates.ts';
+import { temporaryFolder } from './proxy-testing/pair.ts';
+import { type Plane, startPlane } from './proxy-testing/plane.ts';
+import { send } from './proxy-testing/raw-client.ts';
+import { type RecordingUpstream, startRecordingUpstream } from './proxy-testing/recording-upstream.ts';
+import { httpText } from './proxy-testing/wire.ts';
+
+const REQUEST = httpText('GET /secret HTTP/1.1', ['Host: any.test', 'Connection: close']);
+
+async function start(
+  test: TestContext,
+  dataPlane: DataPlane,
+  bootstrap: string,
+  credentials: Credentials,
+  ports: Readonly<Record<number, number>>,
+): Promise<Plane> {
+  const folder = temporaryFolder(test);
+  writeCertificates(folder, credentials);
+  return startPlane(test, { dataPlane, bootstrap, folder, ports });
+}
+
+/** What a client with that certificate gets for a request: text, or '' where the connection is refused. */
+function askWith(port: number, credential: Credential | undefined): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let seen = '';
+    const identity = credential && { cert: credential.chainPem, key: credential.keyPem };
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...identity });
+    socket.setTimeout(10_000, () => {
+      socket.destroy();
+      reject(new Error('the connection neither ended nor gave anything for 10 s'));
+    });
+    socket.on('secureConnect', () => socket.write(REQUEST));
+    socket.on('data', (chunk: Buffer) => {
+      seen += chunk.toString();
+      if (/ok\n$/.test(seen)) socket.destroy();
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => resolve(seen));
+  });
+}
+
+/**
+ * What real Envoy's own validation accepts, which follows RFC 5280 and reads of X.509-SVID as little as this: a CA that
+ * signs such certificates can make others, too. Weft refuses them.
+ */
+const ENVOY_ACCEPTS: Readonly<Record<string, RegExp>> = {
+  caller: /^(two URIs|no key usage|for clients alone)$/,
+  spiffe:
+    /^(two URIs|for clients alone|SPIFFE ID with (a query|a fragment|percent encoding|an empty segment|a dot segment|a double-dot segment|a slash at its end))$/,
+  server: /^(two URIs|no key usage)$/,
+};
+
+function isAccepted(dataPlane: DataPlane, by: 'caller' | 'spiffe' | 'server', name: string): boolean {
+  return dataPlane === 'envoy' && (ENVOY_ACCEPTS[by]?.test(name) ?? false);
+}
+
+for (const dataPlane of DATA_PLANES) {
+  test(`${dataPlane} lets in the caller that is meant, and no forged one`, async (t) => {
+    const credentials = makeCredentials();
+    const upstream = await startRecordingUpstream(t);
+    const plane = await start(t, dataPlane, 'mtls-server.yaml', credentials, { 10081: upstream.port });
+    const wrong: string[] = [];
+    for (const listener of ['http', 'tcp', 'spiffe']) {
+      const others = listener === 'spiffe' ? {} : { 'another identity': credentials.other };
+      const forged = { ...credentials.forgedCart, ...others, 'no certificate': undefined };
+      for (const [name, credential] of Object.entries(forged)) {
+        const answer = await askWith(plane.port(listener), credential);
+        const isIn = answer !== '' || upstream.bytes > 0;
+        if (isIn !== isAccepted(dataPlane, listener === 'spiffe' ? 'spiffe' : 'caller', name))
+          wrong.push(`${listener}: ${name} ${isIn ? 'gets in' : 'is kept out'}`);
+        upstream.forget();
+      }
+      assert.match(await askWith(plane.port(listener), credentials.cart), /^HTTP\/1\.1 200 /, listener);
+      upstream.forget();
+    }
+    assert.deepEqual(wrong, []);
+  });
+}
+
+/** A server of TLS whose certificate changes; it keeps count of what it is told. */
+async function startServer(test: TestContext, first: Credential, rootPem: string): Promise<Server & { told: string }> {
+  const options = (credential: Credential) => ({ cert: credential.chainPem, key: credential.keyPem, ca: rootPem });
+  const server = Object.assign(createServer({ ...options(first), requestCert: true, rejectUnauthorized: true }), {
+    told: '',
+  });
+  const sockets = new Set<{ destroy(): void }>();
+  server.on('secureConnection', (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    socket.on('data', (chunk: Buffer) => {
+      server.told += chunk.toString();
+      socket.end('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\nok\n');
+    });
+  });
+  server.on('tlsClientError', () => undefined);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  test.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return server;
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+for (const dataPlane of DATA_PLANES) {
+  test(`${dataPlane} speaks to the server that is meant, and tells a forged one nothing`, async (t) => {
+    const credentials = makeCredentials();
+    const { rootPem } = credentials.mesh;
+    const server = await startServer(t, credentials.stock, rootPem);
+    const ports = { 10443: portOf(server), 10444: portOf(server) };
+    const plane = await start(t, dataPlane, 'mtls-client.yaml', credentials, ports);
+    const wrong: string[] = [];
+    for (const [name, credential] of Object.entries({
+      ...credentials.forgedStock,
+      'another identity': credentials.other,
+    })) {
+      server.setSecureContext({ cert: credential.chainPem, key: credential.keyPem, ca: rootPem });
+      for (const listener of ['http', 'tcp']) {
+        server.told = '';
+        const { answers } = await send(plane.port(listener), REQUEST);
+        const status = answers[0]?.start.split(' ')[1];
+        const isTold = server.told !== '' || status === '200';
+        if (isTold !== isAccepted(dataPlane, 'server', name))
+          wrong.push(`${listener}: ${name} ${isTold ? 'is told' : 'is told nothing'}`);
+        if (listener === 'http' && !isTold) assert.equal(status, '503', name);
+      }
+    }
+    assert.deepEqual(wrong, []);
+    server.setSecureContext({ cert: credentials.stock.chainPem, key: credentials.stock.keyPem, ca: rootPem });
+    for (const listener of ['http', 'tcp']) {
+      const { answers } = await send(plane.port(listener), REQUEST);
+      assert.match(answers[0]?.start ?? '', /^HTTP\/1\.1 200 /, listener);
+    }
+  });
+}
+
+/** A caller's proxy and a server's, in that order. */
+const PAIRS: readonly (readonly [DataPlane, DataPlane])[] = [
+  ['weft', 'weft'],
+  ['weft', 'envoy'],
+  ['envoy', 'weft'],
+];
+
+test('either data plane speaks mutual TLS with itself and with the other', async (t) => {
+  const credentials = makeCredentials();
+  const upstream = await startRecordingUpstream(t);
+  for (const [caller, callee] of PAIRS) {
+    const server = await start(t, callee, 'mtls-server.yaml', credentials, { 10081: upstream.port });
+    const ports = { 10443: server.port('http'), 10444: server.port('tcp') };
+    const client = await start(t, caller, 'mtls-client.yaml', credentials, ports);
+    await checkPair(client, upstream, `${caller} to ${callee}`);
+  }
+});
+
+async function checkPair(client: Plane, upstream: RecordingUpstream, name: string): Promise<void> {
+  const forged = 'X-Forwarded-Client-Cert: URI=spiffe://weft.local/ns/shop/sa/admin';
+  const bytes = httpText('POST /orders HTTP/1.1', ['Host: stock', forged, 'Content-Length: 4'], 'body');
+  const { answers } = await send(client.port('http'), bytes, { answers: 1 });
+  assert.match(answers[0]?.start ?? '', /^HTTP\/1\.1 200 /, name);
+  const [seen] = upstream.take();
+  assert.equal(seen?.body, 'body', name);
+  const told = seen?.headers.filter(([header]) => header === 'x-forwarded-client-cert').map(([, value]) => value);
+  const by = 'By=spiffe://weft.local/ns/shop/sa/stock';
+  assert.equal(told?.length, 1, name);
+  assert.match(told?.[0] ?? '', new RegExp(`^${by};Hash=[0-9a-f]{64};URI=spiffe://weft.local/ns/shop/sa/cart$`), name);
+  const through = await send(client.port('tcp'), REQUEST, { answers: 1 });
+  assert.match(through.answers[0]?.start ?? '', /^HTTP\/1\.1 200 /, name);
+  assert.equal(upstream.take()[0]?.start, 'GET /secret HTTP/1.1', name);
+}
