@@ -1,0 +1,100 @@
+/** Both data planes on an xDS server that is not Weft's: traffic follows it, and what is wrong is refused by its path. */
+import assert from 'node:assert/strict';
+import { Agent } from 'node:http';
+import { test } from 'node:test';
+import { ask, DATA_PLANES, freePort, until } from './harness.ts';
+import { ForeignXds, type Resources, whyNoGo } from './proxy-testing/foreign-xds.ts';
+import { temporaryFolder } from './proxy-testing/pair.ts';
+import { startPlane } from './proxy-testing/plane.ts';
+import { send } from './proxy-testing/raw-client.ts';
+import { startRecordingUpstream } from './proxy-testing/recording-upstream.ts';
+import { httpText } from './proxy-testing/wire.ts';
+
+const TYPE = 'type.googleapis.com/envoy.config';
+const EXTENSIONS = 'type.googleapis.com/envoy.extensions.filters';
+
+function listener(port: number, statPrefix = 'http'): unknown {
+  const hcm = {
+    '@type': `${EXTENSIONS}.network.http_connection_manager.v3.HttpConnectionManager`,
+    stat_prefix: statPrefix,
+    rds: { route_config_name: 'local', config_source: { resource_api_version: 'V3', ads: {} } },
+    http_filters: [
+      { name: 'envoy.filters.http.router', typed_config: { '@type': `${EXTENSIONS}.http.router.v3.Router` } },
+    ],
+  };
+  return {
+    name: 'http',
+    address: { socket_address: { address: '127.0.0.1', port_value: port } },
+    filter_chains: [{ filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config: hcm }] }],
+  };
+}
+
+interface Wanted {
+  readonly listeners: readonly unknown[];
+  readonly upstream: number;
+  /** A header that the route adds to answers. */
+  readonly mark: string;
+}
+
+function resources({ listeners, upstream, mark }: Wanted): Resources {
+  const header = { header: { key: 'x-mark', value: mark }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' };
+  const route = { match: { prefix: '/' }, route: { cluster: 'a' }, response_headers_to_add: [header] };
+  const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: upstream } } };
+  const eds = { eds_config: { resource_api_version: 'V3', ads: {} } };
+  return {
+    [`${TYPE}.listener.v3.Listener`]: listeners,
+    [`${TYPE}.route.v3.RouteConfiguration`]: [
+      { name: 'local', virtual_hosts: [{ name: 'any', domains: ['*'], routes: [route] }] },
+    ],
+    [`${TYPE}.cluster.v3.Cluster`]: [{ name: 'a', type: 'EDS', connect_timeout: '2s', eds_cluster_config: eds }],
+    [`${TYPE}.endpoint.v3.ClusterLoadAssignment`]: [
+      { cluster_name: 'a', endpoints: [{ lb_endpoints: [{ endpoint }] }] },
+    ],
+  };
+}
+
+for (const dataPlane of DATA_PLANES) {
+  test(`${dataPlane} follows go-control-plane`, { skip: whyNoGo() ?? false }, async (t) => {
+    const folder = temporaryFolder(t);
+    const [first, second] = [await startRecordingUpstream(t), await startRecordingUpstream(t)];
+    const port = await freePort();
+    const xds = await ForeignXds.start(t, folder);
+    const good = { listeners: [listener(port)], upstream: first.port, mark: 'one' };
+    await xds.set('test', resources(good));
+    const plane = await startPlane(t, { dataPlane, bootstrap: 'xds.yaml', folder, ports: { 18000: xds.port } });
+    const url = `http://127.0.0.1:${port}/`;
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    assert.equal((await ask(url, { agent })).headers['x-mark'], 'one');
+    assert.equal(first.take().length, 1);
+
+    await xds.set('test', resources({ ...good, upstream: second.port }));
+    await until('traffic to the other endpoint', async () => {
+      await ask(url, { agent });
+      return second.take().length > 0 ? true : undefined;
+    });
+
+    await xds.set('test', resources({ ...good, upstream: second.port, mark: 'two' }));
+    await until('the other route', async () =>
+      (await ask(url, { agent })).headers['x-mark'] === 'two' ? true : undefined,
+    );
+
+    const from = xds.events.length;
+    const bad = { ...good, upstream: second.port, mark: 'two', listeners: [listener(port, '')] };
+    await xds.set('test', resources(bad));
+    const { message = '', type } = await xds.find('nack', from);
+    assert.equal(type, `${TYPE}.listener.v3.Listener`);
+    assert.match(
+      message,
+      dataPlane === 'weft' ? /filter_chains\[0\]\.filters\[0\]\.typed_config\.stat_prefix/ : /StatPrefix/,
+    );
+    assert.equal((await ask(url, { agent })).headers['x-mark'], 'two', 'what was there goes on');
+    assert.equal(await plane.stat('listener_manager.lds.update_rejected'), 1);
+
+    await xds.set('test', resources({ ...bad, listeners: [] }));
+    await until('the address to be free', async () => {
+      const refused = await send(port, httpText('GET / HTTP/1.1', ['Host: a']), { answers: 1 }).catch(() => 'refused');
+      return refused === 'refused' ? true : undefined;
+    });
+  });
+}
