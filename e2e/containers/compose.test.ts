@@ -8,6 +8,7 @@ import {
   type DataPlane,
   docker,
   type Options,
+  settled,
   shopIsOpen,
   startTraffic,
   succeed,
@@ -67,8 +68,8 @@ test('the shop opens with its services started first and NATS last, and is close
     assert.equal(stock.caller, 'spiffe://weft.local/ns/default/sa/cart');
   });
 
-  await t.test('weft status tells that all is well', async () => {
-    assert.match(await succeed(compose, 'status'), /acknowledged by 4 of 4 proxies/);
+  await t.test('weft status tells that all is well, with every workload ready', async () => {
+    await settled(compose, 4);
   });
 
   await t.test('ports are published on loopback alone', async () => {
@@ -115,11 +116,7 @@ test('the shop opens with its services started first and NATS last, and is close
 test('both shops go on through every restart of the control plane and of NATS', async (t) => {
   const compose = await open(t, { profiles: ['envoy'] });
   await shopIsOpen(compose, BOTH);
-  const settled = (): Promise<true> => {
-    const look = async () => (/acknowledged by 8 of 8 /.test(await succeed(compose, 'status')) ? true : undefined);
-    return until('a status of 8 proxies that are up to date', look, 60_000);
-  };
-  await settled();
+  await settled(compose, 8);
 
   await t.test('the second shop runs real Envoy, in its own namespace', async () => {
     assert.match(await succeed(compose, 'get', 'proxies'), /^web-\S+ +envoy 1\.40\.\d+ +yes/m);
@@ -140,7 +137,7 @@ test('both shops go on through every restart of the control plane and of NATS', 
       await traffic.further(20);
       await docker('restart', await compose.container(service));
       await traffic.further(40);
-      await settled();
+      await settled(compose, 8);
     });
   }
 
@@ -150,7 +147,7 @@ test('both shops go on through every restart of the control plane and of NATS', 
     process.kill(Number(await docker('inspect', '--format', '{{.State.Pid}}', id)), 'SIGKILL');
     await until('a restart', async () => ((await restartCount(id)) > before ? true : undefined));
     await traffic.further(40);
-    await settled();
+    await settled(compose, 8);
   });
 
   await t.test('NATS is killed and comes back', async () => {
@@ -158,7 +155,7 @@ test('both shops go on through every restart of the control plane and of NATS', 
     await docker('kill', nats);
     await traffic.further(80);
     await docker('start', nats);
-    await settled();
+    await settled(compose, 8);
     assert.match(await succeed(compose, 'get', 'routes'), /stock-canary/);
     assert.match(await succeed(compose, 'delete', 'HTTPRoute/stock-canary'), /acknowledged by 8 of 8 proxies/);
     await traffic.further(20);

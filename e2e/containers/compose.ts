@@ -180,6 +180,17 @@ export async function succeed(compose: Compose, ...args: string[]): Promise<stri
   return until(`weft ${args.join(' ')}`, attempt, 60_000, () => `it says: ${last.out}${last.err}`);
 }
 
+/** Resolves when so many workloads are ready, each with a proxy that is up to date, and nothing is amiss. */
+export async function settled(compose: Compose, count: number): Promise<void> {
+  const look = async () => {
+    const status = await succeed(compose, 'status');
+    const workloads = JSON.parse(await succeed(compose, 'get', 'workloads', '-o', 'json')) as { health: string }[];
+    const ready = workloads.filter(({ health }) => health === 'READY').length;
+    return ready === count && status.includes(`acknowledged by ${count} of ${count} proxies`) ? true : undefined;
+  };
+  await until(`a mesh of ${count} workloads that is up to date`, look, 60_000);
+}
+
 export interface Traffic {
   /** Resolves when so many more answers have come from each shop. */
   further(count: number): Promise<void>;
