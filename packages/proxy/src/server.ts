@@ -397,6 +397,11 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const checked = checkBootstrap(options.bootstrap);
   requireNoIssues(checked.issues);
   const server = new ProxyServer(options, checked);
-  await server.start();
-  return server;
+  try {
+    await server.start();
+    return server;
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
 }

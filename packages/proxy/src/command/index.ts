@@ -66,16 +66,20 @@ async function serve(
   const { drainMs, logLevel, given: commandLine } = flags;
   const onQuit = stop.request;
   const { streams } = controlPlane;
-  const proxy = await startProxy({ bootstrap, streams, log, logLevel, drainMs, version, commandLine, onQuit });
-  if (proxy.adminAddress !== undefined) log.info({ address: proxy.adminAddress }, 'the admin interface listens');
-  const failed = await firstOf(proxy, stop.first);
-  if (failed === undefined) await end(proxy, log, drainMs, stop.second);
-  await proxy.close();
-  controlPlane.close();
-  stop.dispose();
-  if (failed === undefined) return 0;
-  log.error({}, failed);
-  return 1;
+  try {
+    const proxy = await startProxy({ bootstrap, streams, log, logLevel, drainMs, version, commandLine, onQuit });
+    if (proxy.adminAddress !== undefined) log.info({ address: proxy.adminAddress }, 'the admin interface listens');
+    const failed = await firstOf(proxy, stop.first);
+    if (failed === undefined) await end(proxy, log, drainMs, stop.second);
+    await proxy.close();
+    if (failed === undefined) return 0;
+    log.error({}, failed);
+    return 1;
+  } finally {
+    // Until then these keep the process alive, whatever went wrong.
+    controlPlane.close();
+    stop.dispose();
+  }
 }
 
 /** Waits for the end; gives why the proxy cannot serve its own listeners, where it cannot. */
