@@ -95,7 +95,11 @@ export class Chain {
       isDraining: () => this.#isRetired || context.isDraining(this.direction),
     });
     return {
-      accept: (socket, downstream) => void manager.accept(socket, downstream),
+      accept(socket, downstream) {
+        manager.accept(socket, downstream);
+        // Where the start of the connection was looked at first, it is held since.
+        if (socket.isPaused()) socket.resume();
+      },
       drain: () => manager.drain(),
       destroy: () => manager.destroy(),
       get connections() {
@@ -140,8 +144,9 @@ export class Chain {
   }
 
   /**
-   * One listener less has the chain; the last one's going retires it: connections end after what they serve, those that
-   * are there `drainMs` later are closed. `onGone` is told then, or at once where others still have it.
+   * One listener less has the chain; the last one's going retires it: clients are told with the next answer to leave,
+   * connections that are there `drainMs` later are closed. None is closed sooner, though it may seem idle: a request can
+   * be on its way. `onGone` is told at the end, or at once where others still have the chain.
    */
   release(drainMs: number, clock: Clock, onGone: () => void): void {
     if (--this.#users > 0) {
@@ -150,7 +155,6 @@ export class Chain {
     }
     this.#isRetired = true;
     this.#onGone = onGone;
-    this.#server.drain();
     if (this.connections === 0) this.destroy();
     else clock.after(drainMs, () => this.destroy());
   }
