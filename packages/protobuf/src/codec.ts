@@ -16,7 +16,7 @@ import { readWellKnown, writeWellKnown } from './well-known.ts';
 import { Reader, WireError, Writer } from './wire.ts';
 
 export interface DecodeOptions {
-  /** Told of each field that the tables do not know: the path of the message that holds it, its type, the number. */
+  /** Told of each field that the tables do not know, once a message: the path of the message, its type, the number. */
   readonly unknownField?: (path: string, typeName: string, number: number) => void;
 }
 
@@ -52,11 +52,14 @@ function exactInteger(value: number | bigint): number {
   throw new WireError(`the integer ${value} is beyond what numbers hold exactly`);
 }
 
+/** One for all fields without bytes. */
+const NO_BYTES = Buffer.alloc(0);
+
 const NATIVE_SHAPE: { readonly decode: DecodeShape; readonly encode: EncodeShape } = {
   decode: {
     names: 'camel',
     defaults: true,
-    bytes: (value) => Buffer.from(value),
+    bytes: (value) => (value.length === 0 ? NO_BYTES : Buffer.from(value)),
     integer64: exactInteger,
     floating: (value) => value,
     enumeration: (value, label) => label ?? value,
@@ -78,7 +81,12 @@ function createCodec(source: TableSource, shape: typeof JSON_SHAPE): Codec {
       const violations: Violation[] = [];
       const path = new Path();
       const context: EncodeContext = { tables, shape: shape.encode, writer: new Writer(), violations, path, depth: 0 };
-      writeBody(typeName, value, context);
+      try {
+        writeBody(typeName, value, context);
+      } catch (thrown) {
+        if (!(thrown instanceof WireError)) throw thrown;
+        violations.push({ path: path.toString(), message: thrown.message });
+      }
       if (violations.length > 0) throw new MessageError(typeName, violations);
       return context.writer.finish();
     },

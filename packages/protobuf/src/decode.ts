@@ -2,7 +2,7 @@
 import { shortestFloat, signed64, unsigned64, unzigzag64 } from './numbers.ts';
 import type { Path } from './path.ts';
 import type { Field, FieldType, Tables } from './table.ts';
-import { Reader, WireError } from './wire.ts';
+import { Reader, TextError, WireError } from './wire.ts';
 
 export type PlainObject = Record<string, unknown>;
 
@@ -23,11 +23,15 @@ export interface DecodeShape {
 export interface DecodeContext {
   readonly tables: Tables;
   readonly shape: DecodeShape;
-  /** Told of each field on the wire that the tables do not know; `path` names the message that holds it. */
+  /** Told once for each message and number of a field on the wire that the tables do not know; `path` names the message. */
   readonly unknownField: ((path: string, typeName: string, number: number) => void) | undefined;
   readonly path: Path;
   depth: number;
 }
+
+/** What a field without items is in a shape with defaults: one for all, so that empty messages cost little. */
+const EMPTY_LIST: readonly unknown[] = Object.freeze([]);
+const EMPTY_MAP: Readonly<PlainObject> = Object.freeze({});
 
 /** As deep as protobuf's own readers go. */
 const MAX_DEPTH = 100;
@@ -200,22 +204,35 @@ function nameOf(field: Field, context: DecodeContext): string {
   return context.shape.names === 'proto' ? field.protoName : field.jsonName;
 }
 
+/** A field without presence: its zero is as if it had not been sent. */
+function readImplicit(reader: Reader, field: Field, name: string, context: DecodeContext, target: PlainObject): void {
+  let value: unknown;
+  try {
+    value = readScalar(reader, field, field.type, context);
+  } catch (thrown) {
+    if (thrown instanceof TextError) context.path.enter(name);
+    throw thrown;
+  }
+  // Minus zero is no zero: only it is written.
+  if (Object.is(value, zeroOf(field, context))) delete target[name];
+  else target[name] = value;
+}
+
 function readField(reader: Reader, wireType: number, field: Field, context: DecodeContext, target: PlainObject): void {
   const name = nameOf(field, context);
   if (field.presence === '=') {
-    const value = readScalar(reader, field, field.type, context);
-    if (value === zeroOf(field, context)) delete target[name];
-    else target[name] = value;
+    readImplicit(reader, field, name, context, target);
     return;
   }
   context.path.enter(name);
   if (field.presence === '*' || field.presence === '+') {
-    const list = (target[name] ?? []) as unknown[];
+    const before = (target[name] ?? EMPTY_LIST) as unknown[];
+    const list = before.length === 0 ? [] : before;
     readRepeated(reader, wireType, field, context, list);
     // A packed field of no items sets nothing.
     if (list.length > 0) target[name] = list;
   } else if (field.presence === '%') {
-    target[name] ??= {};
+    if (target[name] === undefined || target[name] === EMPTY_MAP) target[name] = {};
     readMapEntry(reader, field, context, target[name] as PlainObject);
   } else if (field.type === 'm') {
     target[name] = readMessage(reader, field, context, target[name]);
@@ -231,10 +248,23 @@ function fits(field: Field, wireType: number): boolean {
   return wireType === 2 && (field.presence === '*' || field.presence === '+');
 }
 
+/** Tells of a field that the tables do not know, unless `told` has it; gives the numbers that were told. */
+function tellUnknown(
+  number: number,
+  typeName: string,
+  told: Set<number> | undefined,
+  context: DecodeContext,
+): Set<number> {
+  if (told?.has(number)) return told;
+  context.unknownField?.(context.path.toString(), typeName, number);
+  return (told ?? new Set()).add(number);
+}
+
 /** Reads the rest of `reader` as one message into `target`, merging as the format asks. */
 export function decodeInto(reader: Reader, typeName: string, context: DecodeContext, target: PlainObject): PlainObject {
   if (++context.depth > MAX_DEPTH) throw new WireError(`messages are nested more than ${MAX_DEPTH} deep`);
   const message = context.tables.message(typeName);
+  let unknown: Set<number> | undefined;
   while (!reader.done) {
     const tag = reader.tag();
     const field = message.byNumber.get(tag >>> 3);
@@ -244,7 +274,7 @@ export function decodeInto(reader: Reader, typeName: string, context: DecodeCont
       readField(reader, wireType, field, context, target);
     } else {
       reader.skip(tag);
-      context.unknownField?.(context.path.toString(), typeName, tag >>> 3);
+      if (context.unknownField) unknown = tellUnknown(tag >>> 3, typeName, unknown, context);
     }
   }
   if (context.shape.defaults) fillDefaults(target, message.fields, context);
@@ -257,7 +287,7 @@ function fillDefaults(target: PlainObject, fields: readonly Field[], context: De
     const name = nameOf(field, context);
     if (target[name] !== undefined) continue;
     if (field.presence === '=') target[name] = zeroOf(field, context);
-    else if (field.presence === '*' || field.presence === '+') target[name] = [];
-    else if (field.presence === '%') target[name] = {};
+    else if (field.presence === '*' || field.presence === '+') target[name] = EMPTY_LIST;
+    else if (field.presence === '%') target[name] = EMPTY_MAP;
   }
 }

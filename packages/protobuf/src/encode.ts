@@ -3,7 +3,7 @@ import { halves, zigzag64 } from './numbers.ts';
 import type { Path } from './path.ts';
 import type { Field, FieldType, Message, Tables } from './table.ts';
 import { picture, type Violation } from './violation.ts';
-import type { WireType, Writer } from './wire.ts';
+import { WireError, type WireType, type Writer } from './wire.ts';
 
 export interface EncodeShape {
   /** The value as bytes, or undefined when it is not of the kind that this shape uses for bytes. */
@@ -50,21 +50,41 @@ function toInteger(value: unknown, numericStrings: boolean): number | bigint | u
   if (!numericStrings || typeof value !== 'string') return undefined;
   if (/^-?\d{1,15}$/.test(value)) return Number(value);
   if (/^-?\d{1,20}$/.test(value)) return BigInt(value);
-  if (/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value) && Number.isInteger(Number(value))) return Number(value);
-  return undefined;
+  return wholeNumber(value);
+}
+
+/** The most digits that a 64-bit integer has, and as many zeros behind the point as anyone writes. */
+const MAX_DIGITS = 40;
+
+/** The integer that a decimal with a point or an exponent is, to the last digit; undefined where it is none. */
+function wholeNumber(text: string): bigint | undefined {
+  const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/.exec(text);
+  if (!match || text.length > MAX_DIGITS) return undefined;
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = match;
+  const digits = whole + fraction;
+  const shift = Number(exponent) - fraction.length;
+  if (shift > MAX_DIGITS) return undefined;
+  const point = digits.length + Math.min(shift, 0);
+  if (/[1-9]/.test(digits.slice(Math.max(point, 0)))) return undefined;
+  const kept = BigInt(digits.slice(0, Math.max(point, 0)) + '0'.repeat(Math.max(shift, 0)));
+  return sign === '-' ? -kept : kept;
 }
 
 function integer(value: unknown, range: IntegerRange, context: EncodeContext): number | bigint {
   const number = toInteger(value, context.shape.numericStrings);
-  const isExact = context.shape.numericStrings || Number.isSafeInteger(Number(number));
-  if (number === undefined || number < range.min || number > range.max || !isExact) {
-    report(context, range.what, value);
-    return 0;
-  }
-  return number;
+  if (number === undefined) report(context, range.what, value);
+  else if (!isExact(number, value, range, context.shape)) {
+    report(context, context.shape.numericStrings ? `${range.what}, in quotes beyond 2^53` : range.what, value);
+  } else if (number < range.min || number > range.max) report(context, range.what, value);
+  else return number;
+  return 0;
 }
 
-const MAX_FLOAT = 3.4028234663852886e38;
+/** Whether it is the integer that was meant: beyond 2^53 one number stands for several, and text and bigints do not. */
+function isExact(number: number | bigint, value: unknown, range: IntegerRange, shape: EncodeShape): boolean {
+  if (typeof range.min === 'number') return true;
+  return Number.isSafeInteger(Number(number)) || (shape.numericStrings && typeof value !== 'number');
+}
 
 function toFloating(value: unknown, numericStrings: boolean): number | undefined {
   if (typeof value === 'number') return value;
@@ -76,13 +96,13 @@ function toFloating(value: unknown, numericStrings: boolean): number | undefined
   return Number.isFinite(Number(value)) ? Number(value) : undefined;
 }
 
-function floating(value: unknown, largest: number, context: EncodeContext): number {
+function floating(value: unknown, isSingle: boolean, context: EncodeContext): number {
   const number = toFloating(value, context.shape.numericStrings);
-  if (number === undefined || (Number.isFinite(number) && Math.abs(number) > largest)) {
-    report(context, largest === MAX_FLOAT ? 'a number of 32-bit floating point' : 'a number', value);
-    return 0;
-  }
-  return number;
+  if (number === undefined) report(context, 'a number', value);
+  else if (isSingle && Number.isFinite(number) && !Number.isFinite(Math.fround(number))) {
+    report(context, 'a number of 32-bit floating point', value);
+  } else return number;
+  return 0;
 }
 
 function enumNumber(value: unknown, field: Field, context: EncodeContext): number {
@@ -109,8 +129,8 @@ function writeSigned32(number: number, context: EncodeContext): void {
 }
 
 const WRITE_SCALAR: Record<Exclude<FieldType, 'm'>, WriteScalar> = {
-  d: (value, _, context) => context.writer.double(floating(value, Number.MAX_VALUE, context)),
-  f: (value, _, context) => context.writer.float(floating(value, MAX_FLOAT, context)),
+  d: (value, _, context) => context.writer.double(floating(value, false, context)),
+  f: (value, _, context) => context.writer.float(floating(value, true, context)),
   i: (value, _, context) => writeSigned32(Number(integer(value, INT32, context)), context),
   u: (value, _, context) => context.writer.varint32(Number(integer(value, UINT32, context))),
   z: (value, _, context) => {
@@ -177,15 +197,15 @@ const WIRE_TYPES: Record<FieldType, WireType> = {
   m: 2,
 };
 
-/** Writes `value` as the message `typeName`, without tag or length. */
+/**
+ * Writes `value` as the message `typeName`, without tag or length. Throws {@link WireError} where it is nested too deep:
+ * a value that holds itself twice would else be walked two to the power of that depth.
+ */
 export function writeBody(typeName: string, value: unknown, context: EncodeContext): void {
-  if (++context.depth > MAX_DEPTH) {
-    context.violations.push({ path: context.path.toString(), message: `nested more than ${MAX_DEPTH} deep` });
-  } else {
-    const special = context.shape.wellKnown(typeName);
-    if (special) special(value, context);
-    else encodeMessage(context.tables.message(typeName), value, context);
-  }
+  if (++context.depth > MAX_DEPTH) throw new WireError(`nested more than ${MAX_DEPTH} deep`);
+  const special = context.shape.wellKnown(typeName);
+  if (special) special(value, context);
+  else encodeMessage(context.tables.message(typeName), value, context);
   context.depth--;
 }
 
@@ -233,7 +253,7 @@ function writeList(field: Field, value: unknown, context: EncodeContext): void {
 function mapKey(key: string, type: FieldType): unknown {
   if (type === 's') return key;
   if (type === 'b') return key === 'true' ? true : key === 'false' ? false : key;
-  return /^-?\d+$/.test(key) ? BigInt(key) : key;
+  return /^-?\d{1,20}$/.test(key) ? BigInt(key) : key;
 }
 
 function writeMap(field: Field, value: unknown, context: EncodeContext): void {
@@ -242,33 +262,45 @@ function writeMap(field: Field, value: unknown, context: EncodeContext): void {
     return;
   }
   const keyType = field.keyType as Exclude<FieldType, 'm'>;
+  const valueField: Field = { ...field, number: 2, presence: '=' };
+  // Keys are text in any case, so the other spellings that numbers may have as text are not for them.
+  const keyContext: EncodeContext = { ...context, shape: { ...context.shape, numericStrings: false } };
   // Sorted, so that equal maps give equal bytes and equal versions.
   for (const key of Object.keys(value).sort()) {
     context.path.enterKey(key);
     context.writer.tag(field.number, 2);
     const mark = context.writer.begin();
     context.writer.tag(1, WIRE_TYPES[keyType]);
-    WRITE_SCALAR[keyType](mapKey(key, keyType), field, context);
-    writeValue({ ...field, number: 2, presence: '=' }, value[key], context);
+    WRITE_SCALAR[keyType](mapKey(key, keyType), field, keyContext);
+    writeValue(valueField, value[key], context);
     context.writer.end(mark);
     context.path.leave();
   }
 }
 
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return true;
+  // Those of other realms and classes are objects too; lists, maps, dates and bytes have a tag of their own.
+  return Object.prototype.toString.call(value) === '[object Object]';
 }
 
-function isDefault(field: Field, value: unknown): boolean {
+/** Whether the value is that of a field that is not there; a zero of another type is none, and is refused as it is written. */
+function isDefault(field: Field, value: unknown, shape: EncodeShape): boolean {
   if (field.presence !== '=') return false;
-  // A 64-bit zero is written as '0' in ProtoJSON; of a string field '0' is a value like any other.
-  if (value === '0') return field.type !== 's';
-  if (value instanceof Uint8Array) return value.length === 0;
-  return value === 0 || value === '' || value === false || value === 0n;
+  if (field.type === 's') return value === '';
+  if (field.type === 'b') return value === false;
+  if (field.type === 'B') return shape.bytes(value)?.length === 0;
+  // Minus zero is no zero.
+  if (field.type === 'd' || field.type === 'f') return Object.is(toFloating(value, shape.numericStrings), 0);
+  const number = toInteger(value, shape.numericStrings);
+  return number === 0 || number === 0n;
 }
 
 function violate(context: EncodeContext, name: string, message: string): void {
-  context.path.enter(name);
+  if (/^[\w@]+$/.test(name)) context.path.enter(name);
+  else context.path.enterKey(name);
   context.violations.push({ path: context.path.toString(), message });
   context.path.leave();
 }
@@ -300,7 +332,7 @@ export function encodeField(field: Field, value: unknown, context: EncodeContext
   if (field.presence === '*' || field.presence === '+') writeList(field, value, context);
   else if (field.presence === '%') writeMap(field, value, context);
   else if (field.type === 'e' && field.presence === '=') writeEnum(field, value, context);
-  else if (!isDefault(field, value)) writeValue(field, value, context);
+  else if (!isDefault(field, value, context.shape)) writeValue(field, value, context);
 }
 
 function encodeFields(message: Message, value: Record<string, unknown>, context: EncodeContext): number {

@@ -39,6 +39,7 @@ export function zigzag64(value: number | bigint): { readonly low: number; readon
 
 /** The shortest decimal that reads back as the same 32-bit float, as canonical ProtoJSON prints it. */
 export function shortestFloat(value: number): number {
+  if (value === 0) return value;
   // The smallest of all have fewer digits than the six that every other float has.
   for (let digits = Math.abs(value) < 1.2e-38 ? 1 : 6; digits < 9; digits++) {
     const candidate = Number(value.toPrecision(digits));

@@ -57,8 +57,16 @@ export function lowerCamelCase(name: string): string {
   return name.replace(/_+([a-z0-9]?)/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** Whether every object has a property of that name, so that a field of that name could not be told from it. */
+export function isReservedName(name: string): boolean {
+  return name in Object.prototype;
+}
+
 function parseField(text: string): Field {
   const [number = '', protoName = '', kind = '', ...rest] = text.split(' ');
+  if (isReservedName(protoName) || isReservedName(lowerCamelCase(protoName))) {
+    throw new Error(`a field cannot have the name ${protoName}, which every object has`);
+  }
   const presence = kind[0] as Presence;
   const isMap = presence === '%';
   const oneof = rest.find((word) => word.startsWith('@'));

@@ -6,6 +6,9 @@ export interface Violation {
   readonly message: string;
 }
 
+/** How many violations stand in the text of an error; `violations` has all. */
+const MAX_TOLD = 100;
+
 /** Thrown when a value does not fit its message; carries every violation, not the first alone. */
 export class MessageError extends Error {
   override readonly name = 'MessageError';
@@ -13,7 +16,10 @@ export class MessageError extends Error {
   readonly violations: readonly Violation[];
 
   constructor(typeName: string, violations: readonly Violation[]) {
-    const list = violations.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
+    const list = violations
+      .slice(0, MAX_TOLD)
+      .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
+    if (violations.length > MAX_TOLD) list.push(`and ${violations.length - MAX_TOLD} more`);
     super(`${typeName}: ${list.join('; ')}`);
     this.typeName = typeName;
     this.violations = violations;

@@ -9,8 +9,9 @@ import { type DecodeContext, decodeInto, deeper } from './decode.ts';
 import { type EncodeContext, eachItem, encodeField, isPlainObject, report, writeBody } from './encode.ts';
 import { lowerCamelCase } from './table.ts';
 import { duration, passOver, timestamp } from './times.ts';
+import { picture } from './violation.ts';
 import type { Read, WellKnown, Write } from './well-known-form.ts';
-import { Reader } from './wire.ts';
+import { Reader, WireError } from './wire.ts';
 
 function plain(typeName: string, reader: Reader, context: DecodeContext): Record<string, unknown> {
   return decodeInto(reader, typeName, context, {});
@@ -46,7 +47,12 @@ function wrapper(typeName: string): WellKnown {
 const VALUE_TAGS = { null: 8, number: 17, string: 26, boolean: 32, struct: 42, list: 50 } as const;
 
 function readArm(reader: Reader, tag: number, context: DecodeContext): unknown {
-  if (tag === VALUE_TAGS.number) return reader.double();
+  if (tag === VALUE_TAGS.number) {
+    const number = reader.double();
+    if (!Number.isFinite(number))
+      throw new WireError(`a google.protobuf.Value is ${number}, which JSON has no form for`);
+    return number;
+  }
   if (tag === VALUE_TAGS.string) return reader.string();
   if (tag === VALUE_TAGS.struct) return struct.read(reader.message(), context);
   if (tag === VALUE_TAGS.list) return list.read(reader.message(), context);
@@ -73,7 +79,7 @@ const value: WellKnown = {
     if (input === null) {
       writer.tag(1, 0);
       writer.varint32(0);
-    } else if (typeof input === 'number') {
+    } else if (typeof input === 'number' && Number.isFinite(input)) {
       writer.tag(2, 1);
       writer.double(input);
     } else if (typeof input === 'string') {
@@ -125,20 +131,24 @@ const struct: WellKnown = {
   },
 };
 
-/** Paths are spelled in lowerCamelCase in ProtoJSON, each of their names. */
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** Paths are spelled in lowerCamelCase in ProtoJSON, each of their names; those that would not come back are refused. */
 const fieldMask: WellKnown = {
   read(reader, context) {
     const paths = (plain('google.protobuf.FieldMask', reader, context).paths ?? []) as string[];
+    const lost = paths.find((path) => snakeCase(lowerCamelCase(path)) !== path);
+    if (lost !== undefined) throw new WireError(`the path ${picture(lost)} of a field mask has no form in JSON`);
     return paths.map(lowerCamelCase).join(',');
   },
   write(input, context) {
-    if (typeof input !== 'string') {
-      report(context, 'a comma-separated list of fields', input);
+    if (typeof input !== 'string' || !/^[^_\s]*$/.test(input)) {
+      report(context, 'a comma-separated list of fields in lowerCamelCase', input);
       return;
     }
-    const paths = input === '' ? [] : input.split(',');
-    const names = paths.map((path) => path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
-    writeOnly('google.protobuf.FieldMask', names, context);
+    writeOnly('google.protobuf.FieldMask', input === '' ? [] : input.split(',').map(snakeCase), context);
   },
 };
 
@@ -200,6 +210,10 @@ const any: WellKnown = {
     }
     const { '@type': _, '@bytes': encoded, ...fields } = input;
     const kept = base64Bytes(encoded);
+    if (encoded !== undefined && !kept) {
+      refuse('@bytes', `expected bytes, got ${picture(encoded)}`, context);
+      return;
+    }
     if (!kept && !context.tables.has(typeNameOf(typeUrl))) {
       context.violations.push({ path: context.path.toString(), message: `the type ${typeUrl} is not known` });
       return;

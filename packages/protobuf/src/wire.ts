@@ -5,6 +5,8 @@
  * hold nearly always.
  */
 
+import { isUtf8 } from 'node:buffer';
+
 export type WireType = 0 | 1 | 2 | 5;
 
 /** Thrown by {@link Reader} when bytes are not a protobuf message. */
@@ -12,7 +14,16 @@ export class WireError extends Error {
   override readonly name = 'WireError';
 }
 
+/** Thrown by {@link Reader} when a string is not UTF-8. */
+export class TextError extends WireError {
+  constructor() {
+    super('a string is not UTF-8');
+  }
+}
+
 const MAX_GROUPS = 100;
+/** What stands for bytes that are not UTF-8 once they are read; it may also be meant. */
+const REPLACEMENT = '\ufffd';
 
 /** A cursor over one message's bytes. */
 export class Reader {
@@ -40,7 +51,7 @@ export class Reader {
 
   /** A field's number, shifted left by 3, with its wire type. */
   tag(): number {
-    const tag = this.varint32();
+    const tag = this.#uint32();
     if (tag >>> 3 === 0) throw new WireError('a field has the number 0');
     return tag;
   }
@@ -54,6 +65,18 @@ export class Reader {
       if (byte < 0x80) return value >>> 0;
     }
     throw new WireError('a varint is longer than 10 bytes');
+  }
+
+  /** A tag or a length: one that 32 bits do not hold is refused, not cut, as what follows would be read as another's. */
+  #uint32(): number {
+    const first = this.bytes[this.position] as number;
+    if (first < 0x80 && this.position < this.end) {
+      this.position++;
+      return first;
+    }
+    this.varint64();
+    if (this.high !== 0) throw new WireError("a field's number or length is beyond 32 bits");
+    return this.low;
   }
 
   /** Reads a varint into `low` and `high`. */
@@ -105,20 +128,23 @@ export class Reader {
 
   /** The bytes of a length-delimited field, without a copy. */
   chunk(): Buffer {
-    const length = this.varint32();
+    const length = this.#uint32();
     const start = this.#advance(length);
     return this.bytes.subarray(start, start + length);
   }
 
+  /** Throws {@link TextError} when the bytes are not UTF-8. */
   string(): string {
-    const length = this.varint32();
+    const length = this.#uint32();
     const start = this.#advance(length);
-    return this.bytes.toString('utf8', start, start + length);
+    const text = this.bytes.toString('utf8', start, start + length);
+    if (text.includes(REPLACEMENT) && !isUtf8(this.bytes.subarray(start, start + length))) throw new TextError();
+    return text;
   }
 
   /** A reader of the message in a length-delimited field. */
   message(): Reader {
-    const length = this.varint32();
+    const length = this.#uint32();
     const start = this.#advance(length);
     return new Reader(this.bytes, start, start + length);
   }
@@ -128,7 +154,7 @@ export class Reader {
     const wireType = tag & 7;
     if (wireType === 0) this.varint64();
     else if (wireType === 1) this.#advance(8);
-    else if (wireType === 2) this.#advance(this.varint32());
+    else if (wireType === 2) this.#advance(this.#uint32());
     else if (wireType === 3) this.#skipGroup(tag);
     else if (wireType === 5) this.#advance(4);
     else throw new WireError(`wire type ${wireType} is not one that can begin a field`);

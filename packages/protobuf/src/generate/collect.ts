@@ -5,7 +5,7 @@ import type {
   FileDescriptorSet,
   MessageDescriptor,
 } from '../descriptor.ts';
-import { lowerCamelCase } from '../table.ts';
+import { isReservedName, lowerCamelCase } from '../table.ts';
 
 /** A message or enum with the full name and file that it has in a descriptor set. */
 export interface Collected {
@@ -57,6 +57,9 @@ export function oneofOf(field: FieldDescriptor, message: MessageDescriptor): str
 /** Refuses what the tables have no form for, by name. */
 export function checkField(messageName: string, field: FieldDescriptor): void {
   if (field.type === 10) throw new Error(`${messageName}.${field.name}: groups are not supported`);
+  if (isReservedName(field.name) || isReservedName(lowerCamelCase(field.name))) {
+    throw new Error(`${messageName}.${field.name}: every object has a property of that name, so it is not supported`);
+  }
   if (field.jsonName !== '' && field.jsonName !== lowerCamelCase(field.name)) {
     throw new Error(`${messageName}.${field.name}: the json_name ${field.jsonName} is not supported`);
   }
