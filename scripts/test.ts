@@ -67,6 +67,18 @@ export function countTests(output: string, code: number): Counts {
   return { passed: sum('pass'), failed: code !== 0 && failed === 0 ? 1 : failed };
 }
 
+/** Fetches the programs that tests run, so that no test is skipped for want of one. */
+async function programs(): Promise<void> {
+  for (const [name, variable] of [
+    ['nats-server', 'WEFT_NATS_SERVER'],
+    ['envoy', 'WEFT_ENVOY'],
+  ] as const) {
+    const { code, output } = await run(['packages/binaries/bin/fetch.ts', name]);
+    // Tests that need it say so themselves.
+    if (code === 0) process.env[variable] = output.trim().split('\n').at(-1);
+  }
+}
+
 async function tests(packages: readonly string[]): Promise<Counts> {
   const only = packages.length === 0 ? [] : [`--projects=${packages.map((name) => `@weft/${name}`).join(',')}`];
   const nx = ['run-many', '--target=test', '--parallel=2', '--outputStyle=stream', ...only];
@@ -82,6 +94,7 @@ async function main(packages: readonly string[]): Promise<number> {
     results.push(await check('lock file', ['scripts/lock.ts', '--check']));
     results.push(await check('layers', ['scripts/check-layers.ts']));
   }
+  await programs();
   results.push(await tests(packages));
   const passed = results.reduce((total, counts) => total + counts.passed, 0);
   const failed = results.reduce((total, counts) => total + counts.failed, 0);
