@@ -1,3 +1,5 @@
+import { Reclaim } from './reclaim.ts';
+
 /** Something that gathers output and writes it when told. */
 export interface Flushable {
   flush(): void;
@@ -8,12 +10,18 @@ export interface Flushable {
  * the answers to several requests that came at once, leave in one write and one TLS record.
  */
 export class FlushQueue {
+  readonly #reclaim = new Reclaim();
   #waiting: Flushable[] = [];
   #spare: Flushable[] = [];
 
   /** Each must be added once only until it was flushed. */
   add(target: Flushable): void {
     if (this.#waiting.push(target) === 1) process.nextTick(this.#flushAll);
+  }
+
+  /** Bytes of a body pass through. */
+  moved(bytes: number): void {
+    this.#reclaim.moved(bytes);
   }
 
   readonly #flushAll = (): void => {

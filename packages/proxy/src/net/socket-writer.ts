@@ -43,6 +43,7 @@ export class SocketWriter implements Flushable {
   /** Adds bytes; false: the far side is slow, send more after the drain. */
   bytes(chunk: Buffer): boolean {
     this.#parts.push(chunk);
+    this.#queue.moved(chunk.length);
     this.#added(chunk.length);
     return !this.#isBlocked;
   }

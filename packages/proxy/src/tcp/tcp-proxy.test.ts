@@ -5,6 +5,7 @@ import { systemClock } from '../clock.ts';
 import { closedPort, TestUpstream, testCluster, until } from '../cluster/testing/cluster.ts';
 import { Place } from '../config/schema.ts';
 import { tcpProxy } from '../config/tcp.ts';
+import { FlushQueue } from '../net/flush-queue.ts';
 import { FLAG } from '../stack/response-flags.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import { downstream } from '../stack/testing/downstream.ts';
@@ -28,6 +29,7 @@ class Proxied implements AsyncDisposable {
       logs: [(info) => void this.logged.push(info)],
       findCluster: (name) => (name === 'c' ? cluster : undefined),
       clock: systemClock,
+      queue: new FlushQueue(),
       random: () => 0.5,
     });
     this.#server = new TestUpstream((socket) => this.proxy.accept(socket, downstream()));

@@ -5,6 +5,7 @@ import { type Clock, Deadline } from '../clock.ts';
 import type { Random } from '../cluster/balancer.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { TcpProxyConfig } from '../config/tcp.ts';
+import type { FlushQueue } from '../net/flush-queue.ts';
 import { type DownstreamInfo, StreamInfo } from '../stack/stream-info.ts';
 import type { TcpStats } from '../stats/groups.ts';
 import { TcpSession } from './tcp-session.ts';
@@ -14,6 +15,7 @@ export interface TcpProxyOptions {
   readonly stats: TcpStats;
   readonly logs: readonly WriteLog[];
   readonly findCluster: (name: string) => Cluster | undefined;
+  readonly queue: FlushQueue;
   readonly clock: Clock;
   readonly random: Random;
 }

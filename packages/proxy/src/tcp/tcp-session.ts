@@ -5,6 +5,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Host } from '../cluster/host.ts';
 import type { TcpProxyConfig } from '../config/tcp.ts';
 import { type ConnectFailure, Connecting } from '../net/connect.ts';
+import type { FlushQueue } from '../net/flush-queue.ts';
 import { FLAG } from '../stack/response-flags.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import type { TcpStats } from '../stats/groups.ts';
@@ -15,6 +16,7 @@ const STALLED_MS = 30_000;
 export interface TcpSessionOptions {
   readonly config: TcpProxyConfig;
   readonly stats: TcpStats;
+  readonly queue: FlushQueue;
   readonly clock: Clock;
   readonly cluster: Cluster | undefined;
   readonly idle: (onIdle: () => void) => Deadline;
@@ -152,6 +154,7 @@ export class TcpSession {
   #carry(from: Socket, to: Socket, count: (bytes: number) => void): void {
     from.on('data', (chunk: Buffer) => {
       count(chunk.length);
+      this.#options.queue.moved(chunk.length);
       this.#idle.set(this.#options.idleMs);
       if (!to.write(chunk)) from.pause();
     });
