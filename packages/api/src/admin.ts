@@ -16,7 +16,7 @@ import { isLabel } from '@weft/identity';
 import { hostName, type MeshService } from '@weft/model';
 import type { Handlers } from '@weft/rpc';
 import type { Applier } from './apply.ts';
-import { rolloutStatus, watchRollout } from './rollout.ts';
+import { isConnected, rolloutStatus, watchRollout } from './rollout.ts';
 import type { MeshView } from './view.ts';
 
 export interface AdminParts {
@@ -97,7 +97,14 @@ function statusOf({ bus, view }: AdminParts): Status {
     trustDomain: view.trust?.trustDomain ?? '',
     rootNotAfterMs: rootNotAfterMs(view),
     bus: bus.kind,
+    unconnected: unconnected(view),
   };
+}
+
+/** Registered workloads that no xds-server hears of. */
+function unconnected(view: MeshView): readonly string[] {
+  const connected = new Set([...view.proxies].filter(([, proxy]) => isConnected(proxy)).map(([key]) => key));
+  return [...view.world.workloads.keys()].filter((id) => !connected.has(id)).sort();
 }
 
 function checkTokenRequest({ namespace, serviceAccounts, lifeMs }: CreateTokenRequest): void {

@@ -202,18 +202,21 @@ test('the status names instances, proxies, refusals, problems and the bus', asyn
   });
   await bus.state(states.instances).put('ca/new', instance('new', now));
   await bus.state(states.proxies).put('default/a', proxy('a', { nacks: [NACK], acknowledgedRevision: 1 }));
+  for (const id of ['a', 'b', 'c']) await bus.state(states.workloads).put(`default/${id}`, workload(id));
+  await bus.state(states.proxies).put('default/b', proxy('b', { xdsInstance: '' }));
   const problem = { key: { kind: 'HTTPRoute', namespace: 'default', name: 'x' }, message: 'cannot be', revision: 1 };
   await bus.state(states.problems).put('x', { xdsInstance: 'x', problems: [problem] });
   await client.apply(applying('cart'));
   const status = await eventually(async () => {
     const found = await client.getStatus({});
-    return found.problems.length > 0 && found.proxies > 0 ? found : undefined;
+    return found.problems.length > 0 && found.proxies > 0 && found.workloads === 3 ? found : undefined;
   });
   assert.deepEqual(
     status.instances.map(({ id }) => id),
     ['new'],
   );
   assert.deepEqual([status.revision, status.proxies, status.acknowledged], [1, 1, 1]);
+  assert.deepEqual(status.unconnected, ['default/b', 'default/c']);
   assert.equal(status.nacks[0]?.nack?.message, 'no such field');
   assert.equal(status.problems[0]?.message, 'cannot be');
   assert.deepEqual([status.bus, status.services], ['embedded', 1]);

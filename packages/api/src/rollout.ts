@@ -7,7 +7,8 @@ import type { MeshView } from './view.ts';
 /** Changes of many proxies within this time are told together. */
 const GATHER_MS = 20;
 
-function isConnected(proxy: ProxyStatus): boolean {
+/** Whether an xds-server hears of the proxy. */
+export function isConnected(proxy: ProxyStatus): boolean {
   return proxy.xdsInstance !== '';
 }
 

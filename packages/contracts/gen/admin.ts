@@ -51,7 +51,7 @@ const codec = createNativeCodec({
     'weft.admin.v1.Service':
       '1 namespace =s;2 name =s;3 host_name =s;4 protocols +e weft.bus.v1.Protocol;5 ready =I;6 workloads =I;7 declared =b;8 identities *s',
     'weft.admin.v1.Status':
-      '1 instances *m weft.bus.v1.Instance;2 revision =I;3 proxies =I;4 acknowledged =I;5 nacks *m weft.admin.v1.ProxyNack;6 problems *m weft.bus.v1.Problem;7 services =I;8 workloads =I;9 trust_domain =s;10 root_not_after_ms =I;11 bus =s',
+      '1 instances *m weft.bus.v1.Instance;2 revision =I;3 proxies =I;4 acknowledged =I;5 nacks *m weft.admin.v1.ProxyNack;6 problems *m weft.bus.v1.Problem;7 services =I;8 workloads =I;9 trust_domain =s;10 root_not_after_ms =I;11 bus =s;12 unconnected *s',
     'weft.admin.v1.StoredChangeSet':
       '1 revision =I;2 change_set ?m weft.bus.v1.ChangeSet',
     'weft.admin.v1.StoredResource':
@@ -287,6 +287,11 @@ export interface Status {
   readonly rootNotAfterMs: number;
   /** `embedded` or `nats`. */
   readonly bus: string;
+  /**
+   * `<namespace>/<workload id>` of registered workloads whose proxy is connected to no xds-server: they go on with what
+   * they had.
+   */
+  readonly unconnected: readonly string[];
 }
 export const Status: MessageType<Status> = messageType(codec, 'weft.admin.v1.Status');
 

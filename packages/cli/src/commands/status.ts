@@ -9,6 +9,8 @@ const FLAGS = {
   ...ADMIN_FLAGS,
 } as const satisfies Flags;
 
+/** Names in one line. */
+const SHOWN_WORKLOADS = 5;
 const SERVICES = ['ca', 'discovery', 'xds-server', 'telemetry', 'api'];
 
 /** Undefined when all is well, else what is not, a line each. */
@@ -20,6 +22,12 @@ function troubles(status: Status): readonly string[] {
     for (const { id, notReadyBecause } of instances) {
       if (notReadyBecause !== '') found.push(`${service} (${id}) is not ready: ${notReadyBecause}`);
     }
+  }
+  const { unconnected } = status;
+  if (unconnected.length > 0) {
+    const some = unconnected.slice(0, SHOWN_WORKLOADS).join(', ');
+    const more = unconnected.length > SHOWN_WORKLOADS ? ` and ${unconnected.length - SHOWN_WORKLOADS} more` : '';
+    found.push(`not connected to an xds-server, so that changes do not reach them: ${some}${more}`);
   }
   for (const { proxyId, nack } of status.nacks) found.push(`${proxyId} refused ${nack?.typeUrl}: ${nack?.message}`);
   for (const { key, message } of status.problems) found.push(`${key?.kind}/${key?.name} is kept out: ${message}`);

@@ -15,8 +15,9 @@ export interface ApplicationHealthOptions {
   readonly signal: AbortSignal;
 }
 
-/** How often it is looked at: often until it is ready, then rarely. */
+/** How often it is looked at: often while it may become ready at any moment, then rarely. */
 const STARTING_EVERY_MS = 25;
+const FAILING_EVERY_MS = 250;
 const READY_EVERY_MS = 1000;
 /** How many looks in a row must fail: one may fall into a busy moment. */
 const FAILURES = 2;
@@ -59,9 +60,7 @@ export async function watchApplication(options: ApplicationHealthOptions): Promi
       isSlowTold = true;
       options.onSlow();
     }
-    await sleep(
-      health === 'READY' && failures === 0 ? READY_EVERY_MS : STARTING_EVERY_MS * 4 ** Math.min(failures, 2),
-      signal,
-    );
+    const isStarting = health === 'STARTING' && !isSlowTold;
+    await sleep(isUp ? READY_EVERY_MS : isStarting ? STARTING_EVERY_MS : FAILING_EVERY_MS, signal);
   }
 }

@@ -34,8 +34,13 @@ interface Fixture {
   readonly lines: readonly string[];
 }
 
-async function fixture(t: TestContext, addresses?: (mesh: FakeMesh) => readonly string[]): Promise<Fixture> {
+async function fixture(
+  t: TestContext,
+  addresses?: (mesh: FakeMesh) => readonly string[],
+  refusal?: WeftError,
+): Promise<Fixture> {
   const mesh = new FakeMesh();
+  mesh.refuseRegistration = refusal;
   await mesh.start();
   const tls = fixedTls(mesh.identityOf(CART));
   const link = () => new Link({ trustDomain: 'mesh.test', tls, addresses: addresses?.(mesh) ?? [mesh.address] });
@@ -108,6 +113,15 @@ test('a refusal that trying again cannot mend ends the registration; later ones 
   await eventually(() => registration.lastError?.code === 'PERMISSION_DENIED');
   mesh.refuseRegistration = undefined;
   await eventually(() => registration.isRegistered);
+});
+
+test('who does not register workloads is not discovery yet, and ends nothing; a refusal does', async (t) => {
+  const early = await fixture(t, undefined, new WeftError('UNIMPLEMENTED', 'no such method'));
+  await eventually(() => early.registration.lastError?.code === 'UNIMPLEMENTED');
+  early.mesh.refuseRegistration = undefined;
+  await eventually(() => early.registration.isRegistered);
+  const refused = await fixture(t, undefined, new WeftError('PERMISSION_DENIED', 'not you'));
+  await assert.rejects(refused.running, { code: 'PERMISSION_DENIED' });
 });
 
 test('a workload leaves and waits until everybody knows', async (t) => {

@@ -14,13 +14,15 @@ export interface RegistrationOptions {
   readonly log: Log;
 }
 
-/** Errors of a registration that trying again cannot mend. */
+/**
+ * Errors of a registration that trying again cannot mend. UNIMPLEMENTED is not one: until discovery has told the mesh
+ * where it is, the call goes to whom the agent joined at.
+ */
 const FATAL: readonly WeftError['code'][] = [
   'INVALID_ARGUMENT',
   'PERMISSION_DENIED',
   'UNAUTHENTICATED',
   'RESOURCE_EXHAUSTED',
-  'UNIMPLEMENTED',
 ];
 
 const DEFAULT_HEARTBEAT_MS = 5000;
