@@ -14,20 +14,14 @@ import type { Http1ClientConnection } from '../../http1/client-connection.ts';
 import type { Http1Pool, PoolWaiter } from '../../pool/http1-pool.ts';
 import type { LocalReply } from '../../stack/local-reply.ts';
 import { FLAG } from '../../stack/response-flags.ts';
-import {
-  appliesTo,
-  backOffMs,
-  isSafe,
-  type RetryPolicy,
-  retriesReset,
-  retriesResponse,
-} from '../../stack/retry-policy.ts';
+import { appliesTo, isSafe } from '../../stack/retry-policy.ts';
 import type { ForwardAction, Route, WeightedCluster } from '../../stack/route-table.ts';
 import type { StreamInfo } from '../../stack/stream-info.ts';
 import type { StreamTimers } from '../../stack/timers.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import { NO_HEALTHY_UPSTREAM, noCluster, RESPONSE_TIMEOUT, resetFlag, resetReply, TRY_TIMEOUT } from './replies.ts';
 import { finishRequestHead, rewriteHost, takeOverrides } from './request-head.ts';
+import { Retries } from './retries.ts';
 import { TcpUpstream } from './tcp-upstream.ts';
 import { AttemptCount, countStatus } from './upstream-attempt.ts';
 
@@ -75,12 +69,10 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
   #pool: Http1Pool | undefined;
   #upstream: RequestStream | undefined;
   #count: AttemptCount | undefined;
-  #policy: RetryPolicy | undefined;
+  #retries: Retries | undefined;
   #timeoutMs = 0;
   #perTryTimeoutMs = 0;
-  #retriesLeft = 0;
   #attempts = 0;
-  #isRetrying = false;
   #wasResent = false;
   #cancelBackOff: (() => void) | undefined;
   #isRequestComplete = false;
@@ -113,7 +105,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     }
     info.cluster = name;
     const suppresses = this.#context.config.suppress_envoy_headers;
-    this.#chooseTimeouts(head);
+    this.#chooseTimeouts(head, this.#cluster);
     finishRequestHead(head, info, this.#route, this.#action, this.#choice, suppresses);
     this.#tellTimeout(0);
     if (end) this.#startTimeouts();
@@ -132,13 +124,13 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     return this.#choice?.name ?? '';
   }
 
-  #chooseTimeouts(head: RequestHead): void {
+  #chooseTimeouts(head: RequestHead, cluster: Cluster): void {
     const { retry, config } = this.#action;
     const overrides = takeOverrides(head);
-    this.#policy = retry && appliesTo(retry, head) ? retry : undefined;
+    const policy = retry && appliesTo(retry, head) ? retry : undefined;
+    this.#retries = new Retries(cluster, policy, overrides.maxRetries ?? policy?.maxRetries ?? 0);
     this.#timeoutMs = overrides.timeoutMs ?? config.timeout;
     this.#perTryTimeoutMs = overrides.perTryTimeoutMs ?? retry?.perTryTimeoutMs ?? 0;
-    this.#retriesLeft = this.#policy ? (overrides.maxRetries ?? this.#policy.maxRetries) : 0;
   }
 
   /** Lets the upstream know how long it is waited for: what is left of the whole, a try's own limit at most. */
@@ -185,7 +177,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
   /** A host; one that was tried before only where others are not to be had. */
   #pickHost(cluster: Cluster): Host | undefined {
     let host = cluster.pick();
-    const retries = this.#tried.length > 0 ? (this.#policy?.hostAttempts ?? 0) : 0;
+    const retries = this.#tried.length > 0 ? (this.#retries?.hostAttempts ?? 0) : 0;
     for (let i = 0; i < retries && host && this.#tried.includes(host); i++) host = cluster.pick();
     return host;
   }
@@ -211,7 +203,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     for (const chunk of this.#body.chunks) isFlowing = upstream.sendBody(chunk);
     if (this.#isRequestComplete && !isWhole) upstream.sendEnd(this.#trailers?.clone());
     if (this.#isRequestComplete) this.#owner.info.lastUpstreamSentMs = this.#context.clock.monotonicMs();
-    if (!this.#policy && !isSafe(this.#owner.head.method)) this.#body.drop();
+    if (!this.#retries?.hasPolicy && !isSafe(this.#owner.head.method)) this.#body.drop();
     else this.#body.trim();
     if (isFlowing) this.#owner.resumeRequest();
   }
@@ -255,12 +247,12 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     const count = this.#count as AttemptCount;
     this.#owner.info.firstUpstreamReceivedMs = nowMs;
     count.answered(head.status);
-    if (this.#policy && retriesResponse(this.#policy, head) && this.#canRetry()) {
+    if (this.#retries?.wantsAfterResponse(head) && this.#canRetry()) {
       this.#dropAnswer(head);
       this.#retry();
       return;
     }
-    if (this.#isRetrying && head.status < 500) (this.#cluster as Cluster).stats.upstream_rq_retry_success++;
+    if (this.#retries?.isRunning && head.status < 500) (this.#cluster as Cluster).stats.upstream_rq_retry_success++;
     this.#commit();
     if (!this.#context.config.suppress_envoy_headers) {
       head.headers.set('x-envoy-upstream-service-time', String(Math.floor(nowMs - count.startMs)));
@@ -278,7 +270,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     this.#isCommitted = true;
     this.#body.drop();
     this.#owner.timers.perTry.clear();
-    this.#endRetry();
+    this.#retries?.end();
   }
 
   /** The changes that the route and the chosen cluster make to a response of the upstream. */
@@ -323,7 +315,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
       this.#owner.info.upstreamFailure = reset.text;
     if (this.#isCommitted) {
       this.#isOver = true;
-      this.#endRetry();
+      this.#retries?.end();
       this.#owner.abortResponse(
         resetFlag(reset),
         `upstream_reset_after_response_started{${reset.type.replaceAll('-', '_')}}`,
@@ -332,7 +324,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     }
     this.#owner.timers.perTry.clear();
     if (this.#resend(reset)) return;
-    if (this.#policy && retriesReset(this.#policy, reset) && this.#canRetry()) this.#retry();
+    if (this.#retries?.wantsAfterReset(reset) && this.#canRetry()) this.#retry();
     else this.#give(resetReply(reset, this.#attempts > 1));
   }
 
@@ -353,43 +345,20 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
   // Another attempt.
 
   #canRetry(): boolean {
-    const { stats, limits } = this.#cluster as Cluster;
-    if (!this.#body.isKept) {
-      stats.retry_or_shadow_abandoned++;
-      return false;
-    }
-    if (this.#retriesLeft === 0) {
-      stats.upstream_rq_retry_limit_exceeded++;
-      if (this.#attempts > 1) this.#owner.info.flags |= FLAG.URX;
-      return false;
-    }
-    this.#endRetry();
-    if (limits.canRetry()) return true;
-    stats.upstream_rq_retry_overflow++;
-    return false;
+    const allowed = this.#retries?.allows(this.#body.isKept);
+    if (allowed === 'limit-reached' && this.#attempts > 1) this.#owner.info.flags |= FLAG.URX;
+    return allowed === 'yes';
   }
 
   #retry(): void {
-    const { stats, limits } = this.#cluster as Cluster;
-    this.#retriesLeft--;
-    this.#isRetrying = true;
-    limits.retries++;
-    stats.upstream_rq_retry++;
-    stats.upstream_rq_retry_backoff_exponential++;
     this.#owner.timers.perTry.clear();
-    const waitMs = backOffMs(this.#policy as RetryPolicy, this.#attempts, this.#context.random);
+    const waitMs = (this.#retries as Retries).begin(this.#attempts, this.#context.random);
     this.#cancelBackOff = this.#context.clock.after(waitMs, () => {
       this.#cancelBackOff = undefined;
       const { lastRequestByteMs: endMs } = this.#owner.info;
       this.#tellTimeout(endMs === 0 ? 0 : Math.floor(this.#context.clock.monotonicMs() - endMs));
       this.#attempt();
     });
-  }
-
-  #endRetry(): void {
-    if (!this.#isRetrying) return;
-    this.#isRetrying = false;
-    (this.#cluster as Cluster).limits.retries--;
   }
 
   /** An answer that is not passed on: a short one is read to its end, so that the connection can be used again. */
@@ -422,14 +391,14 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     this.#count?.timedOut();
     this.#stopAttempt();
     const reset: UpstreamReset = { type: 'local', text: '', isUnsent: false, isReused: false };
-    if (this.#policy && retriesReset(this.#policy, reset) && this.#canRetry()) this.#retry();
+    if (this.#retries?.wantsAfterReset(reset) && this.#canRetry()) this.#retry();
     else this.#give(TRY_TIMEOUT);
   }
 
   /** Answers in the upstream's place. */
   #give(reply: LocalReply): void {
     this.#isOver = true;
-    this.#endRetry();
+    this.#retries?.end();
     if (this.#cluster) countStatus(this.#cluster, reply.status);
     this.#owner.reply(reply);
   }
@@ -451,7 +420,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
   /** The exchange ended: what still runs for it is taken back. `isComplete`: both directions came to their end. */
   close(isComplete: boolean): void {
     this.#isOver = true;
-    this.#endRetry();
+    this.#retries?.end();
     if (isComplete) {
       this.#count?.end(true);
       this.#upstream = undefined;
