@@ -1,0 +1,77 @@
+/** What one request may still be tried again, and what its tries count against: the policy, and the cluster's limits. */
+import type { Random } from '../../cluster/balancer.ts';
+import type { Cluster } from '../../cluster/cluster.ts';
+import type { ResponseHead } from '../../http/message.ts';
+import type { UpstreamReset } from '../../http/stream.ts';
+import { backOffMs, type RetryPolicy, retriesReset, retriesResponse } from '../../stack/retry-policy.ts';
+
+export class Retries {
+  readonly #cluster: Cluster;
+  readonly #policy: RetryPolicy | undefined;
+  #left: number;
+  #isRunning = false;
+
+  /** `policy`: undefined where the request is not to be tried again. */
+  constructor(cluster: Cluster, policy: RetryPolicy | undefined, limit: number) {
+    this.#cluster = cluster;
+    this.#policy = policy;
+    this.#left = policy ? limit : 0;
+  }
+
+  /** How often a host that was tried before is passed over. */
+  get hostAttempts(): number {
+    return this.#policy?.hostAttempts ?? 0;
+  }
+
+  get hasPolicy(): boolean {
+    return this.#policy !== undefined;
+  }
+
+  /** Whether this attempt is another one. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  wantsAfterReset(reset: UpstreamReset): boolean {
+    return this.#policy !== undefined && retriesReset(this.#policy, reset);
+  }
+
+  wantsAfterResponse(head: ResponseHead): boolean {
+    return this.#policy !== undefined && retriesResponse(this.#policy, head);
+  }
+
+  /** Whether another attempt may begin; `isWhole`: all of the request is kept. Counts why where it may not. */
+  allows(isWhole: boolean): 'yes' | 'no' | 'limit-reached' {
+    const { stats, limits } = this.#cluster;
+    if (!isWhole) {
+      stats.retry_or_shadow_abandoned++;
+      return 'no';
+    }
+    if (this.#left === 0) {
+      stats.upstream_rq_retry_limit_exceeded++;
+      return 'limit-reached';
+    }
+    this.end();
+    if (limits.canRetry()) return 'yes';
+    stats.upstream_rq_retry_overflow++;
+    return 'no';
+  }
+
+  /** Begins another attempt after `attempts` of them: gives the milliseconds to wait before it. */
+  begin(attempts: number, random: Random): number {
+    const { stats, limits } = this.#cluster;
+    this.#left--;
+    this.#isRunning = true;
+    limits.retries++;
+    stats.upstream_rq_retry++;
+    stats.upstream_rq_retry_backoff_exponential++;
+    return backOffMs(this.#policy as RetryPolicy, attempts, random);
+  }
+
+  /** The attempt came to an end, or to an answer that is passed on. */
+  end(): void {
+    if (!this.#isRunning) return;
+    this.#isRunning = false;
+    this.#cluster.limits.retries--;
+  }
+}
