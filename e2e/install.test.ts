@@ -12,6 +12,9 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PARTS = ['weft', 'package.json', 'package-lock.json', 'scripts', 'packages', 'e2e', 'bench'];
 const LEFT_OUT = /(^|\/)(node_modules|testdata|envoy-api\/gen)$|\.test\.ts$/;
 
+const REACHING =
+  /^(NODE_EXTRA_CA_CERTS|npm_config_(registry|cafile|ca|proxy|https_proxy|noproxy|strict_ssl|userconfig|globalconfig))$/i;
+
 interface Clone {
   readonly folder: string;
   readonly script: string;
@@ -33,8 +36,8 @@ function clone(t: TestContext): Clone {
   }
   const bin = join(folder, 'bin');
   mkdirSync(bin);
-  // What npm sets for the scripts that it runs is not what a user has.
-  const own = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_)/i.test(name) || name.endsWith('_CERTS'));
+  // What npm sets for the scripts that it runs is not what a user has, but for how the registry is reached.
+  const own = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_)/i.test(name) || REACHING.test(name));
   const env = { ...Object.fromEntries(own), PATH: `${bin}:${process.env.PATH}`, npm_config_cache: join(folder, 'npm') };
   return { folder, script: join(checkout, 'weft'), bin, env };
 }
