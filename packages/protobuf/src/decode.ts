@@ -1,7 +1,7 @@
 /** Bytes to plain values. */
 import { shortestFloat, signed64, unsigned64, unzigzag64 } from './numbers.ts';
 import type { Path } from './path.ts';
-import type { Field, FieldType, Tables } from './table.ts';
+import { type Field, type FieldType, type Tables, WIRE_TYPES } from './table.ts';
 import { Reader, TextError, WireError } from './wire.ts';
 
 export type PlainObject = Record<string, unknown>;
@@ -43,26 +43,6 @@ export function deeper<T>(context: DecodeContext, read: () => T): T {
   context.depth--;
   return result;
 }
-
-const WIRE_TYPES: Record<FieldType, number> = {
-  d: 1,
-  f: 5,
-  i: 0,
-  I: 0,
-  u: 0,
-  U: 0,
-  z: 0,
-  Z: 0,
-  x: 5,
-  X: 1,
-  y: 5,
-  Y: 1,
-  b: 0,
-  s: 2,
-  B: 2,
-  e: 0,
-  m: 2,
-};
 
 const READ_SCALAR: Record<Exclude<FieldType, 'm' | 'e'>, (reader: Reader, shape: DecodeShape) => unknown> = {
   d: (reader, shape) => shape.floating(reader.double()),

@@ -1,9 +1,9 @@
 /** Plain values to bytes, with every violation and its path. */
 import { halves, zigzag64 } from './numbers.ts';
 import type { Path } from './path.ts';
-import type { Field, FieldType, Message, Tables } from './table.ts';
+import { type Field, type FieldType, type Message, type Tables, WIRE_TYPES } from './table.ts';
 import { picture, type Violation } from './violation.ts';
-import { WireError, type WireType, type Writer } from './wire.ts';
+import { WireError, type Writer } from './wire.ts';
 
 export interface EncodeShape {
   /** The value as bytes, or undefined when it is not of the kind that this shape uses for bytes. */
@@ -175,26 +175,6 @@ const WRITE_SCALAR: Record<Exclude<FieldType, 'm'>, WriteScalar> = {
     else report(context, 'bytes', value);
   },
   e: (value, field, context) => writeSigned32(enumNumber(value, field, context), context),
-};
-
-const WIRE_TYPES: Record<FieldType, WireType> = {
-  d: 1,
-  f: 5,
-  i: 0,
-  I: 0,
-  u: 0,
-  U: 0,
-  z: 0,
-  Z: 0,
-  x: 5,
-  X: 1,
-  y: 5,
-  Y: 1,
-  b: 0,
-  s: 2,
-  B: 2,
-  e: 0,
-  m: 2,
 };
 
 /**

@@ -9,9 +9,31 @@
  * Types: `d` double, `f` float, `i` int32, `I` int64, `u` uint32, `U` uint64, `z` sint32, `Z` sint64, `x` fixed32,
  * `X` fixed64, `y` sfixed32, `Y` sfixed64, `b` bool, `s` string, `B` bytes, `e` enum, `m` message.
  */
+import type { WireType } from './wire.ts';
 
 export type ScalarType = 'd' | 'f' | 'i' | 'I' | 'u' | 'U' | 'z' | 'Z' | 'x' | 'X' | 'y' | 'Y' | 'b' | 's' | 'B' | 'e';
 export type FieldType = ScalarType | 'm';
+
+/** How each type is written (https://protobuf.dev/programming-guides/encoding/#structure). */
+export const WIRE_TYPES: Record<FieldType, WireType> = {
+  d: 1,
+  f: 5,
+  i: 0,
+  I: 0,
+  u: 0,
+  U: 0,
+  z: 0,
+  Z: 0,
+  x: 5,
+  X: 1,
+  y: 5,
+  Y: 1,
+  b: 0,
+  s: 2,
+  B: 2,
+  e: 0,
+  m: 2,
+};
 export type Presence = '=' | '?' | '*' | '+' | '%';
 
 export interface Field {
