@@ -27,6 +27,22 @@ function held(findings: Findings): boolean {
   return findings.failed === 0 && findings.acknowledged === findings.proxies && findings.peerIdentities.length > 1;
 }
 
+/** The last line: what held, or what did not. */
+function verdict(findings: readonly Findings[]): string {
+  const sum = (of: (one: Findings) => number) => findings.reduce((total, one) => total + of(one), 0);
+  if (findings.every(held)) {
+    const lost = sum(({ lostWithInstance }) => lostWithInstance);
+    return `everything held: no request failed${lost === 0 ? '' : `, but for ${lost} in flight on an instance as it was killed`}`;
+  }
+  const failed = sum(({ failed: some }) => some);
+  const why = [
+    ...(failed > 0 ? [`${failed} requests failed`] : []),
+    ...(findings.some((one) => one.acknowledged !== one.proxies) ? ['not every proxy has the newest revision'] : []),
+    ...(findings.some((one) => one.peerIdentities.length < 2) ? ['not every caller was known by its certificate'] : []),
+  ];
+  return `something did not hold: ${why.join('; ')}; see above`;
+}
+
 function report(found: ReadonlyMap<DataPlane, Findings>): object {
   const planes = [...found].map(([name, findings]) => {
     const { first200Ms, requests, failed, lostWithInstance, canaryAppliedMs, peerIdentities } = findings;
@@ -100,7 +116,7 @@ export const command: Command<typeof FLAGS> = {
       const found = await Promise.race([playAll(planes, flags.once, stage, tell), stopped]);
       if (!found) return 130;
       const good = [...found.values()].every(held);
-      tell(good ? 'everything held: no request failed' : 'something did not hold; see above');
+      tell(verdict([...found.values()]));
       if (flags.json) terminal.out(JSON.stringify(report(found)));
       if (!flags.once) {
         closing(stage.shops[0], terminal);
