@@ -64,7 +64,7 @@ export function callErrorSuite(open: OpenGround): void {
       code: 'UNAVAILABLE',
       message: new RegExp(`served the call ${contract.name}`),
     };
-    await assert.rejects(bus.call(contract, { text: '' }, { timeoutMs: 100 }), expected);
+    await assert.rejects(bus.call(contract, { text: '' }, { timeoutMs: 1000 }), expected);
   });
 
   onGround(
@@ -157,7 +157,7 @@ export function serveSuite(open: OpenGround): void {
   onGround(open, 'serving with a signal that has aborted serves nothing', async ({ bus }) => {
     const contract = callContract();
     await bus.serve(contract, async () => ({ text: '' }), AbortSignal.abort());
-    await assert.rejects(bus.call(contract, { text: '' }, { timeoutMs: 50 }), { code: 'UNAVAILABLE' });
+    await assert.rejects(bus.call(contract, { text: '' }, { timeoutMs: 1000 }), { code: 'UNAVAILABLE' });
   });
 }
 

@@ -36,6 +36,8 @@ export const CALL_HEADERS = {
 /** Messages are cut, so that they fit in headers. */
 const LONGEST_MESSAGE = 8_192;
 const FLUSH_MS = 10_000;
+/** With less time left a call that nobody served is not asked again: its answer could come too late to know of. */
+const LEAST_ATTEMPT_MS = 25;
 /** How long the end of the bus waits for handlers that run. */
 const FINISH_MS = 1_000;
 
@@ -81,7 +83,7 @@ export class Calls {
     for (let attempt = 1; ; attempt++) {
       const leftMs = until - performance.now();
       if (signal?.aborted) throw calledOff(name);
-      if (leftMs < 1) throw nobodyServes(name, timeoutMs);
+      if (leftMs < (attempt === 1 ? 1 : LEAST_ATTEMPT_MS)) throw nobodyServes(name, timeoutMs);
       const fields = headersOf({ [CALL_HEADERS.timeout]: String(Math.ceil(leftMs)) });
       try {
         await this.#connected(name, Math.ceil(leftMs), signal);
