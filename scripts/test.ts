@@ -83,7 +83,7 @@ async function tests(packages: readonly string[]): Promise<Counts> {
   const only = packages.length === 0 ? [] : [`--projects=${packages.map((name) => `@weft/${name}`).join(',')}`];
   const nx = ['run-many', '--target=test', '--parallel=2', '--outputStyle=stream', ...only];
   const { code, output } = await run([bin('nx', 'nx'), ...nx]);
-  return countTests(output.replace(/^@weft\/[a-z-]+: /gm, ''), code);
+  return countTests(output.replace(/^@weft\/[a-z0-9-]+: /gm, ''), code);
 }
 
 async function main(packages: readonly string[]): Promise<number> {
