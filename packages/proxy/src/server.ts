@@ -23,6 +23,7 @@ import { GrpcAccessLogStats, ServerStats } from './stats/groups.ts';
 import { StatsRegistry } from './stats/registry.ts';
 import type { StreamFactory } from './streams.ts';
 import { SecretStore } from './tls/secrets.ts';
+import { upstreamCalls } from './upstream/calls.ts';
 import { XdsClient } from './xds/client.ts';
 import type { CollectionUpdate, ResourceIssue } from './xds/subscriptions.ts';
 
@@ -136,6 +137,7 @@ class ProxyServer implements RunningProxy {
       routes: this.#routes,
       logs: this.#logs,
       findCluster: (name) => this.#clusters.get(name),
+      calls: upstreamCalls((name) => this.#clusters.get(name), clock),
       budget: this.#connections,
       isDraining: (direction) => this.#isDraining(direction),
       log,

@@ -25,7 +25,7 @@ const METHODS: Readonly<Record<string, number>> = {
   PATCH: 9,
 };
 
-const VERSIONS = { 'HTTP/1.0': 1, 'HTTP/1.1': 2 } as const;
+const VERSIONS = { 'HTTP/1.0': 1, 'HTTP/1.1': 2, 'HTTP/2': 3 } as const;
 
 /** The field of `ResponseFlags` that each flag is. */
 const FLAG_FIELDS: { readonly [F in FlagName]: number } = {

@@ -3,10 +3,11 @@
  * (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/upstream/load_balancing/load_balancers).
  */
 import type { Host } from './host.ts';
+import type { PickContext } from './pick-context.ts';
 
 export interface Balancer {
   /** The host for the next request; undefined where there is none. */
-  pick(): Host | undefined;
+  pick(context?: PickContext): Host | undefined;
   /** Takes these hosts from now on. */
   update(hosts: readonly Host[]): void;
 }

@@ -4,10 +4,12 @@ import type { ClusterConfig } from '../config/cluster.ts';
 import type { ConnectOptions, TlsClient } from '../net/connect.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { Http1Pool, type PoolContext } from '../pool/http1-pool.ts';
+import type { Pool } from '../pool/pool.ts';
 import type { ClusterStats } from '../stats/groups.ts';
 import { type Balancer, LeastRequest, type Random, RoundRobin } from './balancer.ts';
 import { type Endpoint, Host } from './host.ts';
 import { ClusterLimits } from './limits.ts';
+import type { PickContext } from './pick-context.ts';
 
 export interface ClusterOptions {
   readonly config: ClusterConfig;
@@ -55,7 +57,7 @@ export class Cluster {
   readonly limits: ClusterLimits;
   /** How its hosts are connected to, for those who speak no HTTP. */
   readonly connect: ConnectOptions;
-  readonly #pools = new Map<Host, Http1Pool>();
+  readonly #pools = new Map<Host, Pool>();
   readonly #context: PoolContext;
   readonly #balancer: Balancer;
   #hosts: ReadonlyMap<string, Host> = new Map();
@@ -77,11 +79,16 @@ export class Cluster {
   }
 
   /** The host for the next request; undefined where there is none that could take it. */
-  pick(): Host | undefined {
-    return this.#balancer.pick();
+  pick(context?: PickContext): Host | undefined {
+    let host = this.#balancer.pick(context);
+    if (!context) return host;
+    const { tried, hostAttempts } = context;
+    if (tried.length === 0) return host;
+    for (let i = 0; i < hostAttempts && host && tried.includes(host); i++) host = this.#balancer.pick(context);
+    return host;
   }
 
-  pool(host: Host): Http1Pool {
+  pool(host: Host): Pool {
     const known = this.#pools.get(host);
     if (known) return known;
     const pool = new Http1Pool(host, this.#context);
@@ -106,11 +113,16 @@ export class Cluster {
     this.#balancer.update(this.#usable());
   }
 
+  /** A host was ejected, came back, or passed or failed a check. */
+  healthChanged(): void {
+    this.#balancer.update(this.#usable());
+  }
+
   /** Healthy hosts; where so few are that they would be overrun, all of them (panic). */
   #usable(): readonly Host[] {
     const hosts = this.hosts;
-    const healthy = hosts.filter(({ endpoint }) => endpoint.health === 'healthy');
-    const degraded = hosts.filter(({ endpoint }) => endpoint.health === 'degraded');
+    const healthy = hosts.filter(({ health }) => health === 'healthy');
+    const degraded = hosts.filter(({ health }) => health === 'degraded');
     this.stats.membership_total = hosts.length;
     this.stats.membership_healthy = healthy.length;
     this.stats.membership_degraded = degraded.length;

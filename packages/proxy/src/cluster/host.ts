@@ -27,10 +27,23 @@ export class Host {
   requestsSucceeded = 0;
   requestsFailed = 0;
   requestsTimedOut = 0;
+  /** Taken out for a while by outlier detection. */
+  isEjected = false;
+  /** What active health checks say; `none` where there are none. `pending`: the first one has not ended. */
+  check: 'none' | 'pending' | 'healthy' | 'degraded' | 'failed' = 'none';
 
   constructor(endpoint: Endpoint) {
     this.address = endpoint.address;
     this.key = addressText(endpoint.address);
     this.endpoint = endpoint;
+  }
+
+  /** What configuration, checks and outlier detection together make of it: the worst of them. */
+  get health(): Endpoint['health'] {
+    const { health } = this.endpoint;
+    if (health === 'unhealthy' || this.isEjected || this.check === 'failed' || this.check === 'pending') {
+      return 'unhealthy';
+    }
+    return health === 'degraded' || this.check === 'degraded' ? 'degraded' : 'healthy';
   }
 }

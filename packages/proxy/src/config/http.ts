@@ -2,6 +2,7 @@
 import { isFieldValue } from '../http1/characters.ts';
 import { accessLogFilter, httpAccessLog } from './access-log.ts';
 import { configSource, dataSource, headerAddition, http1Options, substitutionFormat } from './core.ts';
+import { HTTP_FILTERS } from './filters.ts';
 import { routeConfiguration } from './route.ts';
 import {
   anyOf,
@@ -13,7 +14,6 @@ import {
   message,
   name,
   number,
-  only,
   optional,
   type Parsed,
   required,
@@ -32,19 +32,13 @@ function fieldValue(defaultText: string): Schema<string> {
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
-const router = message('envoy.extensions.filters.http.router.v3.Router', {
-  suppress_envoy_headers: flag(),
-  dynamic_stats: only((given) => given === true, 'true'),
-  start_child_span: only((given) => given === false, 'false'),
-});
-
 const httpFilter = message(`${HCM}.HttpFilter`, {
   name: name(),
-  typed_config: anyOf({ router }),
+  typed_config: anyOf(HTTP_FILTERS),
+  disabled: flag(),
 });
 
 export type HttpFilterConfig = Parsed<typeof httpFilter>;
-export type RouterConfig = Parsed<typeof router>;
 
 const rds = message(`${HCM}.Rds`, { config_source: required(configSource), route_config_name: name() });
 
@@ -143,7 +137,14 @@ export const httpConnectionManager = message(
   (value, place) => {
     if (!value.rds && !value.route_config) place.refuse('needs route_config or rds');
     const last = value.http_filters.length - 1;
+    const names = new Set<string>();
     for (const [index, filter] of value.http_filters.entries()) {
+      if (names.has(filter.name)) {
+        place.within('http_filters', () =>
+          place.within(index, () => place.refuse(`the name ${filter.name} is that of another filter`)),
+        );
+      }
+      names.add(filter.name);
       if (filter.typed_config.type === 'router' && index !== last) {
         place.within('http_filters', () =>
           place.within(index, () => place.refuse('the router must be the last filter')),

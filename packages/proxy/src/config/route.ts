@@ -8,6 +8,7 @@ import {
   substitutionFormat,
   wholeRegex,
 } from './core.ts';
+import { routeFilters } from './filters.ts';
 import { headerMatcher, queryMatcher } from './header-match.ts';
 import {
   anyOf,
@@ -215,6 +216,7 @@ const route = message(
     redirect: optional(redirect),
     direct_response: optional(directResponse),
     metadata: optional(metadata),
+    typed_per_filter_config: routeFilters,
     ...headerChanges,
     per_request_buffer_limit_bytes: optional(number()),
     stat_prefix: only((given) => given === '', 'empty'),
@@ -238,6 +240,7 @@ const virtualHost = message('envoy.config.route.v3.VirtualHost', {
   domains: list(domain, { min: 1 }),
   routes: list(route),
   ...headerChanges,
+  typed_per_filter_config: routeFilters,
   retry_policy: optional(retryPolicy),
   include_request_attempt_count: flag(),
   include_attempt_count_in_response: flag(),
@@ -264,6 +267,7 @@ export const routeConfiguration = message(
   {
     name: text(),
     virtual_hosts: list(virtualHost),
+    typed_per_filter_config: routeFilters,
     ...headerChanges,
     most_specific_header_mutations_wins: flag(),
     ignore_port_in_host_matching: flag(),

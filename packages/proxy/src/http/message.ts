@@ -1,7 +1,7 @@
 /** Heads of requests and responses, as every codec gives and takes them (RFC 9110, 6). */
 import { HeaderList } from './header-list.ts';
 
-export type Protocol = 'HTTP/1.0' | 'HTTP/1.1';
+export type Protocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
 
 /** The head of a request. Host stands in `authority`; fields that end at one hop are not in `headers`. */
 export class RequestHead {

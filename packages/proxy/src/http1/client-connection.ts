@@ -117,6 +117,8 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     return localAddress === undefined ? '' : `${localAddress}:${localPort}`;
   }
 
+  readonly protocol = 'HTTP/1.1';
+
   get socket(): Socket {
     return this.#socket;
   }

@@ -8,6 +8,7 @@ import type { HttpConnectionManagerConfig } from '../config/http.ts';
 import type { FilterChainConfig, ListenerConfig } from '../config/listener.ts';
 import type { TcpProxyConfig } from '../config/tcp.ts';
 import { downstreamTlsConfig } from '../config/tls.ts';
+import type { Log } from '../log.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { HttpManager } from '../stack/http-manager.ts';
 import { RouteTable } from '../stack/route-table.ts';
@@ -17,6 +18,7 @@ import { type StatsRegistry, statName } from '../stats/registry.ts';
 import { TcpProxy } from '../tcp/tcp-proxy.ts';
 import { DownstreamTls } from '../tls/downstream.ts';
 import type { SecretStore } from '../tls/secrets.ts';
+import type { UpstreamCalls } from '../upstream/calls.ts';
 import type { Warming } from '../warming.ts';
 import type { RouteStore, RouteUse } from './routes.ts';
 
@@ -28,6 +30,8 @@ export interface ChainContext {
   readonly routes: RouteStore;
   readonly logs: AccessLogs;
   readonly findCluster: (name: string) => Cluster | undefined;
+  readonly calls: UpstreamCalls;
+  readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
   readonly queue: FlushQueue;
@@ -89,6 +93,7 @@ export class Chain {
         { envoy_http_conn_manager_prefix: prefix },
         () => new HttpStats(),
       ),
+      registry: context.stats,
       logs: context.logs.http(config.access_log),
       bufferLimit: listener.per_connection_buffer_limit_bytes,
       listenerPort: listener.address.type === 'tcp' ? listener.address.port : 0,

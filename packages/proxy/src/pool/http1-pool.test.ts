@@ -6,17 +6,16 @@ import { closedPort, endpoint, TestUpstream, testCluster, until } from '../clust
 import { HeaderList } from '../http/header-list.ts';
 import { RequestHead } from '../http/message.ts';
 import type { RequestStream, UpstreamReset } from '../http/stream.ts';
-import type { Http1ClientConnection } from '../http1/client-connection.ts';
-import type { Http1Pool, PoolWaiter } from './http1-pool.ts';
+import type { Pool, PoolConnection, PoolWaiter } from './pool.ts';
 
 /** A request that takes a connection from a pool as soon as it is given one. */
 class Call implements PoolWaiter {
   state: 'waiting' | 'sent' | 'answered' | 'reset' | 'refused' = 'waiting';
   reset: UpstreamReset | undefined;
-  connection: Http1ClientConnection | undefined;
+  connection: PoolConnection | undefined;
   stream: RequestStream | undefined;
 
-  onPoolReady(connection: Http1ClientConnection): void {
+  onPoolReady(connection: PoolConnection): void {
     this.connection = connection;
     this.state = 'sent';
     this.stream = connection.begin({
@@ -44,13 +43,13 @@ class Call implements PoolWaiter {
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n';
 const answerAll = (socket: Socket): void => void socket.on('data', () => socket.write(OK));
 
-function poolOf(cluster: Cluster): Http1Pool {
+function poolOf(cluster: Cluster): Pool {
   const [host] = cluster.hosts;
   assert.ok(host);
   return cluster.pool(host);
 }
 
-function call(pool: Http1Pool): Call {
+function call(pool: Pool): Call {
   const made = new Call();
   pool.acquire(made);
   return made;

@@ -16,12 +16,7 @@ import {
 import { type ConnectFailure, Connecting, type ConnectOptions } from '../net/connect.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import type { ClusterStats } from '../stats/groups.ts';
-
-/** Who waits for a connection. */
-export interface PoolWaiter {
-  onPoolReady(connection: Http1ClientConnection): void;
-  onPoolFailure(reset: UpstreamReset): void;
-}
+import type { Pool, PoolWaiter } from './pool.ts';
 
 /** What the pools of one cluster share. */
 export interface PoolContext {
@@ -45,7 +40,7 @@ const unsent = (type: UpstreamReset['type'], text = ''): UpstreamReset => ({
   isReused: false,
 });
 
-export class Http1Pool implements ClientConnectionOwner {
+export class Http1Pool implements Pool, ClientConnectionOwner {
   readonly #host: Host;
   readonly #context: PoolContext;
   /** The last one used is the first to be used again, so that those that are too many grow idle and go. */

@@ -3,6 +3,9 @@
  * direction reads from top to bottom: {@link Exchange.begin} for the request, {@link Exchange.sendResponseHead} for the
  * response.
  */
+import type { RouteFilterConfig } from '../config/filters.ts';
+import type { FilteredRequest, HeldBody } from '../filters/filter.ts';
+import { RequestHold } from '../filters/request-hold.ts';
 import { type RouterOwner, RouterRequest } from '../filters/router/router-request.ts';
 import type { HeaderList } from '../http/header-list.ts';
 import { hasNoBody, type RequestHead, ResponseHead } from '../http/message.ts';
@@ -27,7 +30,9 @@ const REQUEST_TIMEOUT: LocalReply = {
   details: 'request_overall_timeout',
 };
 
-export class Exchange implements RequestListener, RouterOwner, TimerOwner {
+const NO_LEVELS: readonly RouteFilterConfig[] = [];
+
+export class Exchange implements RequestListener, RouterOwner, FilteredRequest, TimerOwner {
   readonly head: RequestHead;
   readonly info: StreamInfo;
   readonly timers: StreamTimers;
@@ -35,6 +40,13 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
   readonly #stream: ResponseStream;
   #route: Route | undefined;
   #router: RouterRequest | undefined;
+  /** The filter that sees the request next. */
+  #nextFilter = 0;
+  #isFiltering = false;
+  /** The body, from the moment that a filter stops the request until the router has it. */
+  #hold: RequestHold | undefined;
+  #responseChanges: ((head: ResponseHead) => void)[] | undefined;
+  #onEnd: (() => void)[] | undefined;
   #isRequestComplete: boolean;
   #isResponseBegun = false;
   #isResponseComplete = false;
@@ -69,27 +81,96 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
       return;
     }
     forward(head, info, manager.forwarded);
-    const route = manager.routes.current?.match(head);
-    if (!route) {
-      manager.stats.no_route++;
-      this.refuse(NO_ROUTE);
-      return;
-    }
-    this.#route = route;
-    info.routeName = route.name;
-    info.virtualHostName = route.virtualHost.name;
-    if (!manager.allowsUpgrade(head, route)) {
+    this.chooseRouteAgain();
+    if (this.#route && !manager.allowsUpgrade(head, this.#route)) {
       manager.stats.downstream_rq_ws_on_non_ws_route++;
       this.refuse(NO_UPGRADE);
       return;
     }
-    if (head.expectsContinue) this.#continue();
+    this.#filter();
+  }
+
+  chooseRouteAgain(): void {
+    const { info } = this;
+    const route = this.#manager.routes.current?.match(this.head);
+    this.#route = route;
+    info.routeName = route?.name ?? '';
+    info.virtualHostName = route?.virtualHost.name ?? '';
+  }
+
+  /** Has the filters that are left see the request, up to one that stops it; after them comes the router. */
+  #filter(): void {
+    const { filters } = this.#manager;
+    this.#isFiltering = true;
+    while (this.#nextFilter < filters.length) {
+      const index = this.#nextFilter++;
+      const { name, filter, isDisabled } = filters[index] as (typeof filters)[number];
+      const levels = this.#route?.filters?.get(name);
+      if (levels?.isDisabled ?? isDisabled) continue;
+      const verdict = filter.onRequest(this, levels?.configs ?? NO_LEVELS);
+      // A filter that stops the request may let it go on before it returns.
+      if (verdict === 'pass' || !this.#isFiltering) {
+        this.#isFiltering = true;
+        continue;
+      }
+      this.#isFiltering = false;
+      if (!this.#isOver) this.#hold ??= new RequestHold();
+      return;
+    }
+    this.#isFiltering = false;
+    this.#filtered();
+  }
+
+  resume(): void {
+    if (this.#isOver || this.#isResponseBegun) return;
+    if (this.#isFiltering) this.#isFiltering = false;
+    else this.#filter();
+  }
+
+  holdBody(maxBytes: number, done: (held: HeldBody) => void): void {
+    this.#hold ??= new RequestHold();
+    if (this.head.expectsContinue) this.#continue();
+    this.#hold.ask(maxBytes, this.#isRequestComplete, done);
+    if (!this.#hold.isFull) this.resumeRequest();
+  }
+
+  onResponse(change: (head: ResponseHead) => void): void {
+    this.#responseChanges ??= [];
+    this.#responseChanges.push(change);
+  }
+
+  onEnd(run: () => void): void {
+    if (this.#isOver) {
+      run();
+      return;
+    }
+    this.#onEnd ??= [];
+    this.#onEnd.push(run);
+  }
+
+  get route(): Route | undefined {
+    return this.#route;
+  }
+
+  get isComplete(): boolean {
+    return this.#isRequestComplete;
+  }
+
+  #filtered(): void {
+    const route = this.#route;
+    if (!route) {
+      this.#manager.stats.no_route++;
+      this.refuse(NO_ROUTE);
+      return;
+    }
+    if (this.head.expectsContinue) this.#continue();
     this.#act(route);
   }
 
   /** A client that waits before it sends the body is told to go on, by this proxy: it takes the body as it comes. */
   #continue(): void {
     if (this.#manager.proxiesContinue) return;
+    this.head.expectsContinue = false;
     this.head.headers.remove('expect');
     if (this.#route?.action.type === 'forward') this.#stream.sendInformational(new ResponseHead(100));
   }
@@ -120,9 +201,24 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
         stats.rq_total++;
         this.timers.idle.set(action.config.idle_timeout ?? this.#manager.streamIdleMs);
         this.#router = new RouterRequest(this, route, action, this.#manager.router);
-        this.#router.start(this.#isRequestComplete);
+        this.#startRouter(this.#router);
       }
     }
+  }
+
+  #startRouter(router: RouterRequest): void {
+    const hold = this.#hold;
+    this.#hold = undefined;
+    if (!hold) {
+      router.start(this.#isRequestComplete);
+      return;
+    }
+    const { chunks, trailers } = hold;
+    const isEmpty = chunks.length === 0 && trailers === undefined;
+    router.start(this.#isRequestComplete && isEmpty);
+    this.resumeRequest();
+    for (const chunk of chunks) router.onRequestBody(chunk);
+    if (this.#isRequestComplete && !isEmpty) router.onRequestEnd(trailers);
   }
 
   #directResponse(config: Extract<Route['action'], { type: 'direct' }>['config']): { status: number; body: string } {
@@ -135,7 +231,10 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
     this.info.bytesReceived += chunk.length;
     if (this.#isOver) return;
     this.#moved();
-    this.#router?.onRequestBody(chunk);
+    if (this.#hold) {
+      this.#hold.add(chunk);
+      if (this.#hold?.isFull) this.pauseRequest();
+    } else this.#router?.onRequestBody(chunk);
   }
 
   onRequestEnd(trailers: HeaderList | undefined): void {
@@ -143,7 +242,8 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
     this.#isRequestComplete = true;
     this.info.lastRequestByteMs = this.#manager.clock.monotonicMs();
     this.timers.request.clear();
-    this.#router?.onRequestEnd(trailers);
+    if (this.#hold) this.#hold.end(trailers);
+    else this.#router?.onRequestEnd(trailers);
     if (this.#isTunnel && this.#isResponseComplete) this.#finish();
   }
 
@@ -196,6 +296,7 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
     const { info } = this;
     info.response = head;
     this.#changeResponse(head);
+    this.#filterResponse(head);
     if (head.status === 101 || (this.head.method === 'CONNECT' && head.status < 300)) this.#becomeTunnel(head);
     this.#sendHead(head, end && !this.#isTunnel);
   }
@@ -204,6 +305,14 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
     const chosen = this.#router?.chosen;
     if (chosen) applyChanges(chosen.responseChanges, headers, this.info);
     applyChanges((this.#route as Route).responseChanges, headers, this.info);
+  }
+
+  /** The filters, the last first: each sees what those after it made of the response. */
+  #filterResponse(head: ResponseHead): void {
+    const changes = this.#responseChanges;
+    if (!changes) return;
+    this.#responseChanges = undefined;
+    for (let i = changes.length - 1; i >= 0; i--) changes[i]?.(head);
   }
 
   #becomeTunnel(head: ResponseHead): void {
@@ -262,6 +371,10 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
     this.#sendReply(head, body);
   }
 
+  answer(reply: LocalReply): void {
+    this.refuse(reply);
+  }
+
   /** The router's answer in place of the upstream's: what the route changes of that it changes of this. */
   reply(reply: LocalReply): void {
     if (this.#isOver || this.#isResponseBegun) return;
@@ -283,6 +396,7 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
 
   #sendReply(head: ResponseHead, body: Buffer): void {
     this.info.response = head;
+    this.#filterResponse(head);
     const isBodyless = body.length === 0 || hasNoBody(this.head.method, head.status);
     this.#sendHead(head, isBodyless);
     this.#isResponseComplete = true;
@@ -340,6 +454,9 @@ export class Exchange implements RequestListener, RouterOwner, TimerOwner {
       this.#manager.stats.downstream_rq_response_before_rq_complete++;
     }
     if (this.#isTunnel) this.#manager.tunnelEnded();
+    const runs = this.#onEnd;
+    this.#onEnd = undefined;
+    if (runs) for (const run of runs) run();
     this.#manager.ended(this, info);
   }
 }

@@ -5,12 +5,17 @@ import type { Clock } from '../clock.ts';
 import type { Random } from '../cluster/balancer.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { HttpConnectionManagerConfig } from '../config/http.ts';
+import { makeFilters, type NamedFilter } from '../filters/chain.ts';
+import type { FilterContext } from '../filters/filter.ts';
 import type { RouterContext } from '../filters/router/router-request.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { reasonPhrase } from '../http/status.ts';
 import type { Http1ServerOptions } from '../http1/server-options.ts';
+import type { Log } from '../log.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import type { HttpStats } from '../stats/groups.ts';
+import { type StatsRegistry, statName } from '../stats/registry.ts';
+import type { UpstreamCalls } from '../upstream/calls.ts';
 import type { Exchange } from './exchange.ts';
 import type { ForwardedOptions } from './forwarded.ts';
 import { HttpConnection } from './http-connection.ts';
@@ -34,6 +39,9 @@ export interface HttpManagerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly queue: FlushQueue;
+  readonly registry: StatsRegistry;
+  readonly calls: UpstreamCalls;
+  readonly log: Log;
   /** Bytes of a request's body that are kept for another attempt. */
   readonly bufferLimit: number;
   /** The port that the listener is bound to, for `strip_matching_host_port`. */
@@ -81,6 +89,8 @@ export class HttpManager {
   readonly clock: Clock;
   readonly queue: FlushQueue;
   readonly localReplies: LocalReplies;
+  /** In the order in which requests meet them; the router comes after. */
+  readonly filters: readonly NamedFilter[];
   readonly forwarded: ForwardedOptions;
   readonly router: RouterContext;
   readonly server: Http1ServerOptions;
@@ -120,8 +130,13 @@ export class HttpManager {
     this.streamIdleMs = config.stream_idle_timeout;
     this.requestTimeoutMs = config.request_timeout;
     this.proxiesContinue = config.proxy_100_continue;
+    this.filters = makeFilters(config.http_filters, this.#filterContext(options));
     this.server = this.#serverOptions();
     this.router = this.#routerContext(options);
+  }
+
+  #filterContext({ registry, clock, random, calls, log }: HttpManagerOptions): FilterContext {
+    return { stats: registry, statPrefix: statName(this.#config.stat_prefix), clock, random, calls, log };
   }
 
   #serverOptions(): Http1ServerOptions {
@@ -143,9 +158,9 @@ export class HttpManager {
   }
 
   #routerContext(options: HttpManagerOptions): RouterContext {
-    const last = this.#config.http_filters.at(-1);
+    const last = this.#config.http_filters.at(-1)?.typed_config;
     return {
-      config: last?.typed_config.value ?? {
+      config: (last?.type === 'router' ? last.value : undefined) ?? {
         suppress_envoy_headers: false,
         dynamic_stats: undefined,
         start_child_span: undefined,
@@ -205,6 +220,7 @@ export class HttpManager {
 
   destroy(): void {
     for (const connection of this.#connections) connection.destroy();
+    for (const { filter } of this.filters) filter.close?.();
   }
 
   // What exchanges ask.

@@ -1,4 +1,5 @@
 /** Route tables: compiled once when configuration arrives, looked up for each request. */
+import type { RouteFilter, RouteFilterConfig } from '../config/filters.ts';
 import type {
   HeaderChangesConfig,
   RouteActionConfig,
@@ -48,6 +49,16 @@ export interface Route {
   readonly responseChanges: readonly HeaderChanges[];
   readonly bufferLimit: number | undefined;
   readonly metadata: unknown;
+  /** What the route, and what it is part of, say of filters, by the filter's name; undefined where they say nothing. */
+  readonly filters: ReadonlyMap<string, FilterLevels> | undefined;
+}
+
+/** What all levels together say of one filter. */
+export interface FilterLevels {
+  /** Whether the filter takes part; undefined where no level says so, and its own configuration counts. */
+  readonly isDisabled: boolean | undefined;
+  /** The most specific last. */
+  readonly configs: readonly RouteFilterConfig[];
 }
 
 interface VirtualHost {
@@ -99,6 +110,19 @@ function actionOf(config: RouteConfig, virtualHost: VirtualHostConfig): RouteAct
   return forwardAction(config.route as RouteActionConfig, virtualHost);
 }
 
+function filterLevels(
+  levels: readonly ReadonlyMap<string, RouteFilter>[],
+): ReadonlyMap<string, FilterLevels> | undefined {
+  const found = new Map<string, FilterLevels>();
+  for (const level of levels) {
+    for (const [name, { isDisabled, config }] of level) {
+      const configs = found.get(name)?.configs ?? [];
+      found.set(name, { isDisabled, configs: config ? [...configs, config] : configs });
+    }
+  }
+  return found.size === 0 ? undefined : found;
+}
+
 function compileRoute(config: RouteConfig, host: VirtualHostConfig, table: RouteConfigurationConfig): Route {
   const levels: readonly HeaderChangesConfig[] = table.most_specific_header_mutations_wins
     ? [table, host, config]
@@ -114,6 +138,11 @@ function compileRoute(config: RouteConfig, host: VirtualHostConfig, table: Route
     responseChanges: changeLevels(levels.map(responseChanges)),
     bufferLimit: config.per_request_buffer_limit_bytes ?? host.per_request_buffer_limit_bytes,
     metadata: config.metadata,
+    filters: filterLevels([
+      table.typed_per_filter_config,
+      host.typed_per_filter_config,
+      config.typed_per_filter_config,
+    ]),
   };
 }
 

@@ -73,6 +73,8 @@ export class StreamInfo {
   attempts = 0;
   localReplyBody = '';
   terminationDetails = '';
+  /** What filters found out, by their names (`envoy.filters.http.rbac`); undefined until one says something. */
+  dynamicMetadata: Map<string, Record<string, unknown>> | undefined = undefined;
 
   constructor(downstream: DownstreamInfo, startWallMs: number, startMs: number) {
     this.downstream = downstream;
@@ -80,6 +82,12 @@ export class StreamInfo {
     this.startMs = startMs;
     this.remoteHost = downstream.remoteHost;
     this.remotePort = downstream.remotePort;
+  }
+
+  /** Adds to what the filter of that name found out. */
+  addMetadata(filter: string, values: Readonly<Record<string, unknown>>): void {
+    this.dynamicMetadata ??= new Map();
+    this.dynamicMetadata.set(filter, { ...this.dynamicMetadata.get(filter), ...values });
   }
 
   /** Milliseconds from the start to some time; undefined where that has not come. */

@@ -6,12 +6,12 @@ import type { Clock } from '../../clock.ts';
 import type { Random } from '../../cluster/balancer.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
-import type { RouterConfig } from '../../config/http.ts';
+import type { PickContext } from '../../cluster/pick-context.ts';
+import type { RouterConfig } from '../../config/filters.ts';
 import type { HeaderList } from '../../http/header-list.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../../http/stream.ts';
-import type { Http1ClientConnection } from '../../http1/client-connection.ts';
-import type { Http1Pool, PoolWaiter } from '../../pool/http1-pool.ts';
+import type { Pool, PoolConnection, PoolWaiter } from '../../pool/pool.ts';
 import type { LocalReply } from '../../stack/local-reply.ts';
 import { FLAG } from '../../stack/response-flags.ts';
 import { appliesTo, isSafe } from '../../stack/retry-policy.ts';
@@ -54,19 +54,20 @@ export interface RouterContext {
 }
 
 const CLUSTER_NOT_FOUND = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 } as const;
+const NO_PRIORITIES: readonly number[] = [];
 /** The body of an answer that is not used, up to which its connection is worth keeping. */
 const MAX_DISCARDED_BYTES = 65_536;
 
-export class RouterRequest implements ResponseListener, PoolWaiter {
+export class RouterRequest implements ResponseListener, PoolWaiter, PickContext {
   readonly #owner: RouterOwner;
   readonly #context: RouterContext;
   readonly #route: Route;
   readonly #action: ForwardAction;
   readonly #body: BodyBuffer;
-  readonly #tried: Host[] = [];
+  readonly tried: Host[] = [];
   #choice: WeightedCluster | undefined;
   #cluster: Cluster | undefined;
-  #pool: Http1Pool | undefined;
+  #pool: Pool | undefined;
   #upstream: RequestStream | undefined;
   #count: AttemptCount | undefined;
   #retries: Retries | undefined;
@@ -150,7 +151,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
   #attempt(): void {
     const cluster = this.#cluster as Cluster;
     const { info, head } = this.#owner;
-    const host = this.#pickHost(cluster);
+    const host = cluster.pick(this);
     if (!host) {
       cluster.stats.upstream_cx_none_healthy++;
       this.#give(NO_HEALTHY_UPSTREAM);
@@ -158,7 +159,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     }
     info.attempts = ++this.#attempts;
     info.upstreamHost = host.key;
-    this.#tried.push(host);
+    this.tried.push(host);
     const { virtualHost } = this.#route;
     if (virtualHost.include_request_attempt_count) head.headers.set('x-envoy-attempt-count', String(this.#attempts));
     if (this.#action.config.auto_host_rewrite && host.endpoint.hostname !== '') {
@@ -174,18 +175,32 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     this.#pool.acquire(this);
   }
 
-  /** A host; one that was tried before only where others are not to be had. */
-  #pickHost(cluster: Cluster): Host | undefined {
-    let host = cluster.pick();
-    const retries = this.#tried.length > 0 ? (this.#retries?.hostAttempts ?? 0) : 0;
-    for (let i = 0; i < retries && host && this.#tried.includes(host); i++) host = cluster.pick();
-    return host;
+  // What balancers ask.
+
+  get hash(): bigint | undefined {
+    return undefined;
   }
 
-  onPoolReady(connection: Http1ClientConnection): void {
+  get metadataMatch(): ReadonlyMap<string, unknown> | undefined {
+    return undefined;
+  }
+
+  get originalDestination(): string | undefined {
+    return undefined;
+  }
+
+  get hostAttempts(): number {
+    return this.#retries?.hostAttempts ?? 0;
+  }
+
+  get triedPriorities(): readonly number[] {
+    return NO_PRIORITIES;
+  }
+
+  onPoolReady(connection: PoolConnection): void {
     const { info, timers } = this.#owner;
     const cluster = this.#cluster as Cluster;
-    const host = this.#tried.at(-1) as Host;
+    const host = this.tried.at(-1) as Host;
     this.#pool = undefined;
     this.#count = new AttemptCount(cluster, host, this.#context.clock);
     const upstream = connection.begin(this);
@@ -308,7 +323,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter {
     this.#count = undefined;
     if (this.#isOver) return;
     const cluster = this.#cluster as Cluster;
-    const host = this.#tried.at(-1);
+    const host = this.tried.at(-1);
     if (host) host.requestsFailed++;
     if (!reset.isUnsent) cluster.stats.upstream_rq_rx_reset++;
     if (reset.type === 'connect-failure' || reset.type === 'connect-timeout')

@@ -8,12 +8,17 @@ import { Place } from '../../config/schema.ts';
 import { RawClient } from '../../http1/testing/server.ts';
 import { FlushQueue } from '../../net/flush-queue.ts';
 import { HttpStats } from '../../stats/groups.ts';
+import { StatsRegistry } from '../../stats/registry.ts';
+import { upstreamCalls } from '../../upstream/calls.ts';
 import { HttpManager } from '../http-manager.ts';
 import { RouteTable } from '../route-table.ts';
 import type { StreamInfo } from '../stream-info.ts';
 import { downstream } from './downstream.ts';
 
-const ROUTER = {
+const tellNothing = (): void => undefined;
+const SILENT = { debug: tellNothing, info: tellNothing, warn: tellNothing, error: tellNothing };
+
+export const ROUTER = {
   name: 'router',
   typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' },
 };
@@ -59,6 +64,9 @@ export class Proxied implements AsyncDisposable {
       clock: systemClock,
       random: () => 0,
       queue: new FlushQueue(),
+      registry: new StatsRegistry(),
+      calls: upstreamCalls((name) => (name === 'c' ? this.cluster : undefined), systemClock),
+      log: SILENT,
       bufferLimit: options.bufferLimit ?? 1_048_576,
       listenerPort: 80,
       isDraining: () => false,

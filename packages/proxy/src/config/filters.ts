@@ -1,0 +1,42 @@
+/** Schemas of HTTP filters: one line for each filter, and one for what routes can say of it. */
+import { bufferFilter, bufferPerRoute } from '../filters/buffer/schema.ts';
+import { anyOf, built, flag, map, message, only, optional, type Parsed, type Schema } from './schema.ts';
+
+export const router = message('envoy.extensions.filters.http.router.v3.Router', {
+  suppress_envoy_headers: flag(),
+  dynamic_stats: only((given) => given === true, 'true'),
+  start_child_span: only((given) => given === false, 'false'),
+});
+
+export type RouterConfig = Parsed<typeof router>;
+
+/** By the name under which `filters/chain.ts` lists who makes it. */
+export const HTTP_FILTERS = {
+  router,
+  buffer: bufferFilter,
+};
+
+const ROUTE_FILTERS = {
+  buffer: bufferPerRoute,
+};
+
+export type RouteFilterConfig = Parsed<ReturnType<typeof anyOf<typeof ROUTE_FILTERS>>>;
+
+/** What one level (virtual host, route) says of one filter. */
+export interface RouteFilter {
+  readonly isDisabled: boolean;
+  readonly config: RouteFilterConfig | undefined;
+}
+
+const filterConfig = message('envoy.config.route.v3.FilterConfig', {
+  config: optional(anyOf(ROUTE_FILTERS)),
+  disabled: flag(),
+});
+
+/** `typed_per_filter_config`: by the name that the filter has in `http_filters`. */
+export const routeFilters: Schema<ReadonlyMap<string, RouteFilter>> = map(
+  built(anyOf({ ...ROUTE_FILTERS, 'filter-config': filterConfig }), (given): RouteFilter => {
+    if (given?.type === 'filter-config') return { isDisabled: given.value.disabled, config: given.value.config };
+    return { isDisabled: false, config: given };
+  }),
+);

@@ -1,0 +1,32 @@
+/** The chain of filters of a connection manager, made once when its configuration arrives. */
+import type { HttpFilterConfig } from '../config/http.ts';
+import { makeBuffer } from './buffer/buffer.ts';
+import type { FilterContext, HttpFilter } from './filter.ts';
+
+/** A filter under the name by which routes speak of it. */
+export interface NamedFilter {
+  readonly name: string;
+  readonly filter: HttpFilter;
+  /** Takes part only where a route says so. */
+  readonly isDisabled: boolean;
+}
+
+type FilterType = Exclude<HttpFilterConfig['typed_config']['type'], 'router'>;
+type ConfigOf<K extends FilterType> = Extract<HttpFilterConfig['typed_config'], { type: K }>['value'];
+type Makers = { readonly [K in FilterType]: (config: ConfigOf<K>, context: FilterContext) => HttpFilter };
+
+const MAKERS: Makers = {
+  buffer: makeBuffer,
+};
+
+function make<K extends FilterType>(type: K, config: ConfigOf<K>, context: FilterContext): HttpFilter {
+  return MAKERS[type](config, context);
+}
+
+/** The filters before the router, in the order in which requests meet them. */
+export function makeFilters(filters: readonly HttpFilterConfig[], context: FilterContext): readonly NamedFilter[] {
+  return filters.flatMap(({ name, typed_config, disabled }): readonly NamedFilter[] => {
+    if (typed_config.type === 'router') return [];
+    return [{ name, filter: make(typed_config.type, typed_config.value, context), isDisabled: disabled }];
+  });
+}

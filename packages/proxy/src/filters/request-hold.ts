@@ -1,0 +1,42 @@
+/** The body of a request that a filter has stopped. */
+import type { HeaderList } from '../http/header-list.ts';
+import type { HeldBody } from './filter.ts';
+
+export class RequestHold {
+  readonly chunks: Buffer[] = [];
+  trailers: HeaderList | undefined;
+  #bytes = 0;
+  #maxBytes = 0;
+  #done: ((held: HeldBody) => void) | undefined;
+
+  /** Whether the client should be made to wait before it sends more. */
+  get isFull(): boolean {
+    return this.#done === undefined;
+  }
+
+  /** Asks for the body; it may be told at once. */
+  ask(maxBytes: number, isComplete: boolean, done: (held: HeldBody) => void): void {
+    this.#maxBytes = maxBytes;
+    this.#done = done;
+    this.#tell(isComplete);
+  }
+
+  add(chunk: Buffer): void {
+    this.chunks.push(chunk);
+    this.#bytes += chunk.length;
+    this.#tell(false);
+  }
+
+  end(trailers: HeaderList | undefined): void {
+    this.trailers = trailers;
+    this.#tell(true);
+  }
+
+  #tell(isComplete: boolean): void {
+    const done = this.#done;
+    const isTooLong = this.#bytes > this.#maxBytes;
+    if (!done || (!isComplete && !isTooLong)) return;
+    this.#done = undefined;
+    done({ type: isTooLong ? 'partial' : 'whole', bytes: Buffer.concat(this.chunks) });
+  }
+}
