@@ -336,6 +336,32 @@ export const http1Options = message('envoy.config.core.v3.Http1ProtocolOptions',
   use_balsa_parser: flag(true),
 });
 
+const keepalive = message('envoy.config.core.v3.KeepaliveSettings', {
+  interval: optional(durationMs(0, { min: 1 })),
+  timeout: required(durationMs(0, { min: 1 })),
+});
+
+const MAX_WINDOW = 0x7fff_ffff;
+const MIN_WINDOW = 65_535;
+
+/** What the options of both directions share; the defaults are those of Envoy 1.40. */
+export const http2Options = message('envoy.config.core.v3.Http2ProtocolOptions', {
+  hpack_table_size: number(4096, { max: 0xffff_ffff }),
+  max_concurrent_streams: number(1024, { min: 1, max: MAX_WINDOW }),
+  initial_stream_window_size: number(16_777_216, { min: MIN_WINDOW, max: MAX_WINDOW }),
+  initial_connection_window_size: number(25_165_824, { min: MIN_WINDOW, max: MAX_WINDOW }),
+  allow_connect: flag(),
+  max_outbound_frames: number(10_000, { min: 1, max: 0xffff_ffff }),
+  max_outbound_control_frames: number(1000, { min: 1, max: 0xffff_ffff }),
+  max_consecutive_inbound_frames_with_empty_payload: number(1, { max: 0xffff_ffff }),
+  max_inbound_priority_frames_per_stream: number(100, { max: 0xffff_ffff }),
+  max_inbound_window_update_frames_per_data_frame_sent: number(10, { min: 1, max: 0xffff_ffff }),
+  override_stream_error_on_invalid_http_message: optional(flag()),
+  connection_keepalive: optional(keepalive),
+});
+
+export type Http2Config = Parsed<typeof http2Options>;
+
 export const UNLIMITED = 0xffff_ffff;
 
 /** A limit of the API: Envoy's default where it is not set. */

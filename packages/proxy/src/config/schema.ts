@@ -147,8 +147,8 @@ export function number(defaultNumber = 0, { min = 0, max = Number.MAX_SAFE_INTEG
   );
 }
 
-/** Milliseconds of a duration such as `0.250s`. */
-export function durationMs(defaultMs = 0): Schema<number> {
+/** Milliseconds of a duration such as `0.250s`; `min` is the least of one that is given. */
+export function durationMs(defaultMs = 0, { min = 0 } = {}): Schema<number> {
   return value(
     'duration',
     (given, place) => {
@@ -156,6 +156,7 @@ export function durationMs(defaultMs = 0): Schema<number> {
       // The API counts nanoseconds; what is lost below is not.
       const ms = Math.round(Number((given as string).slice(0, -1)) * 1e9) / 1e6;
       if (ms < 0) place.refuse(`must not be negative, got ${given}`);
+      else if (ms < min) place.refuse(`must be at least ${min / 1000}s, got ${given}`);
       return ms;
     },
     `${defaultMs / 1000}s`,

@@ -61,6 +61,10 @@ export interface UpstreamReset {
     | 'protocol-error'
     /** A limit on connections or pending requests was reached. */
     | 'overflow'
+    /** The upstream did not process the request, and says so: it may be sent again (RFC 9113, 8.7). */
+    | 'refused-stream'
+    /** The upstream ended the stream before the response was complete. */
+    | 'remote-reset'
     /** Taken back by this side. */
     | 'local';
   /** What the operating system or TLS said; '' where there is nothing to say. */

@@ -15,6 +15,8 @@ const RESETS: { readonly [K in UpstreamReset['type']]: ResetText } = {
   'connection-termination': { status: 503, flag: FLAG.UC, text: 'connection termination' },
   'protocol-error': { status: 502, flag: FLAG.UPE, text: 'protocol error' },
   overflow: { status: 503, flag: FLAG.UO, text: 'overflow' },
+  'refused-stream': { status: 503, flag: FLAG.UR, text: 'remote refused stream reset' },
+  'remote-reset': { status: 503, flag: FLAG.UR, text: 'remote reset' },
   local: { status: 503, flag: FLAG.LR, text: 'local reset' },
 };
 
