@@ -1,4 +1,5 @@
 import { Reclaim } from './reclaim.ts';
+import { Slabs } from './slabs.ts';
 
 /** Something that gathers output and writes it when told. */
 export interface Flushable {
@@ -10,6 +11,8 @@ export interface Flushable {
  * the answers to several requests that came at once, leave in one write and one TLS record.
  */
 export class FlushQueue {
+  /** Buffers to gather in. */
+  readonly slabs = new Slabs();
   readonly #reclaim = new Reclaim();
   #waiting: Flushable[] = [];
   #spare: Flushable[] = [];

@@ -1,0 +1,87 @@
+/**
+ * The few system calls of Linux that Node has no words for, by its foreign function interface
+ * (https://nodejs.org/docs/latest-v26.x/api/ffi.html). Loaded only by those who need one.
+ */
+import { closeSync } from 'node:fs';
+import { type Server, type Socket, SocketAddress } from 'node:net';
+import { WeftError } from '@weft/contracts/error';
+
+/** The same on all processors since Linux 5.6. */
+const PIDFD_OPEN = 434n;
+const PIDFD_GETFD = 438n;
+/** `prctl`: which process may look into this one. */
+const PR_SET_PTRACER = 0x5961_6d61;
+const SOL_IP = 0;
+const SOL_IPV6 = 41;
+const SO_ORIGINAL_DST = 80;
+const AF_INET = 2;
+const SOCKADDR_BYTES = 28;
+
+export interface SystemCalls {
+  /** Lets that process take descriptors of this one, where the kernel asks for more than the same user (Yama). */
+  allowTakingBy(pid: number): void;
+  /** A descriptor of another process of the same user, as one of this process. Throws `WeftError` PERMISSION_DENIED. */
+  takeDescriptor(pid: number, descriptor: number): number;
+  /** Where a connection was going before netfilter redirected it here; undefined where it was not redirected. */
+  originalDestination(socket: Socket): { readonly host: string; readonly port: number } | undefined;
+}
+
+/** The descriptor below a socket or a server that listens; undefined where it is closed. */
+export function descriptorOf(owner: Socket | Server): number | undefined {
+  const handle: unknown = Reflect.get(owner, '_handle');
+  const descriptor: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  return typeof descriptor === 'number' && descriptor >= 0 ? descriptor : undefined;
+}
+
+/** `sockaddr_in` or `sockaddr_in6`. */
+function readAddress(bytes: Buffer): { readonly host: string; readonly port: number } {
+  const port = bytes.readUInt16BE(2);
+  if (bytes.readUInt16LE(0) === AF_INET) return { host: bytes.subarray(4, 8).join('.'), port };
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(8 + 2 * index).toString(16));
+  return { host: new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address, port };
+}
+
+/** Throws `WeftError` UNIMPLEMENTED on other systems than Linux. */
+export async function systemCalls(): Promise<SystemCalls> {
+  if (process.platform !== 'linux') {
+    throw new WeftError('UNIMPLEMENTED', `${process.platform} has not the system calls that this needs; Linux has`);
+  }
+  const { dlopen, getRawPointer } = await import('node:ffi');
+  const { functions } = dlopen(null, {
+    syscall: { return: 'i64', arguments: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64', 'i64'] },
+    prctl: { return: 'i32', arguments: ['i32', 'u64', 'u64', 'u64', 'u64'] },
+    getsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'] },
+  });
+  const call = (number: bigint, a: bigint, b: bigint): bigint => functions.syscall(number, a, b, 0n, 0n, 0n, 0n);
+  return {
+    allowTakingBy(pid) {
+      functions.prctl(PR_SET_PTRACER, BigInt(pid), 0n, 0n, 0n);
+    },
+    takeDescriptor(pid, descriptor) {
+      const process = call(PIDFD_OPEN, BigInt(pid), 0n);
+      const taken = process < 0n ? -1n : call(PIDFD_GETFD, process, BigInt(descriptor));
+      if (process >= 0n) closeSync(Number(process));
+      if (taken >= 0n) return Number(taken);
+      throw new WeftError(
+        'PERMISSION_DENIED',
+        `the kernel does not let this process take a socket of process ${pid}: both must run as the same user, and may need CAP_SYS_PTRACE`,
+      );
+    },
+    originalDestination(socket) {
+      const descriptor = descriptorOf(socket);
+      if (descriptor === undefined) return undefined;
+      const address = Buffer.alloc(SOCKADDR_BYTES);
+      const length = Buffer.alloc(4);
+      length.writeInt32LE(SOCKADDR_BYTES);
+      const level = socket.localFamily === 'IPv6' && !socket.localAddress?.startsWith('::ffff:') ? SOL_IPV6 : SOL_IP;
+      const result = functions.getsockopt(
+        descriptor,
+        level,
+        SO_ORIGINAL_DST,
+        getRawPointer(address),
+        getRawPointer(length),
+      );
+      return result === 0 ? readAddress(address) : undefined;
+    },
+  };
+}
