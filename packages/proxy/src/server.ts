@@ -11,13 +11,15 @@ import type { Random } from './cluster/balancer.ts';
 import { ClusterManager } from './cluster/manager.ts';
 import { type CheckedBootstrap, checkBootstrap, issuesText, requireNoIssues } from './config/check.ts';
 import type { ConfigIssue } from './config/schema.ts';
+import type { InheritedSockets } from './listener/acceptor.ts';
 import type { TrafficDirection } from './listener/chain.ts';
 import { Connections } from './listener/connections.ts';
-import { ListenerManager } from './listener/manager.ts';
+import { ListenerManager, type ListeningSocket } from './listener/manager.ts';
 import { RouteStore } from './listener/routes.ts';
 import { LeveledLog, type Log, type LogLevel } from './log.ts';
 import { FlushQueue } from './net/flush-queue.ts';
 import { resolveHost } from './net/resolve.ts';
+import { Runtime, RuntimeStats } from './runtime/runtime.ts';
 import { shownListeners, shownRoutes } from './shown.ts';
 import { GrpcAccessLogStats, ServerStats } from './stats/groups.ts';
 import { StatsRegistry } from './stats/registry.ts';
@@ -43,6 +45,8 @@ export interface ProxyOptions {
   readonly commandLine?: Readonly<Record<string, unknown>>;
   /** What `/quitquitquit` does. */
   readonly onQuit?: () => void;
+  /** Sockets of the process that this one takes over from. */
+  readonly inherited?: InheritedSockets;
 }
 
 export interface DrainRequest {
@@ -63,6 +67,10 @@ export interface RunningProxy {
   troubles(): readonly string[];
   /** Of the admin interface, as bound; undefined where there is none. */
   readonly adminAddress: string | undefined;
+  /** Frees the address of the admin interface. */
+  closeAdmin(): Promise<void>;
+  /** The sockets that listen, for a process that takes over. */
+  sockets(): readonly ListeningSocket[];
   /** Requests and TCP connections that are being served. */
   activeRequests(direction?: DrainRequest['direction']): number;
   /**
@@ -93,6 +101,7 @@ class ProxyServer implements RunningProxy {
   readonly #xds: XdsClient;
   readonly #secrets: SecretStore;
   readonly #routes: RouteStore;
+  readonly #runtime: Runtime;
   readonly #clusters: ClusterManager;
   readonly #logs: AccessLogs;
   readonly #listeners: ListenerManager;
@@ -105,7 +114,7 @@ class ProxyServer implements RunningProxy {
   #state: ServerState = 'PRE_INITIALIZING';
   #isHealthy = true;
   #isListening = false;
-  #closeAdmin: () => Promise<void> = async () => undefined;
+  #endAdmin: () => Promise<void> = async () => undefined;
   adminAddress: string | undefined;
 
   constructor(options: ProxyOptions, checked: CheckedBootstrap) {
@@ -125,7 +134,9 @@ class ProxyServer implements RunningProxy {
     const log = this.#log;
     this.#xds = new XdsClient({ streams, adsCluster, node, stats, clock, random, log });
     this.#secrets = new SecretStore(this.#xds, checked.config.static_resources?.secrets ?? []);
-    this.#routes = new RouteStore(this.#xds, clock);
+    const runtimeStats = stats.share('runtime.', 'runtime_', {}, () => new RuntimeStats());
+    this.#runtime = new Runtime(checked.config.layered_runtime, random, runtimeStats);
+    this.#routes = new RouteStore(this.#xds, clock, this.#runtime);
     const shared = { stats, clock, random, queue, secrets: this.#secrets };
     this.#clusters = new ClusterManager({ ...shared, subscriptions: this.#xds, resolve: resolveHost });
     const logStats = stats.share('access_logs.grpc_access_log.', 'access_logs_grpc_access_log_', {}, () => {
@@ -139,7 +150,12 @@ class ProxyServer implements RunningProxy {
       findCluster: (name) => this.#clusters.get(name),
       calls: upstreamCalls((name) => this.#clusters.get(name), clock),
       budget: this.#connections,
+      runtime: this.#runtime,
+      serviceCluster: node.cluster ?? '',
+      isFailed: () => !this.#isHealthy || this.#state === 'DRAINING',
       isDraining: (direction) => this.#isDraining(direction),
+      inherited: options.inherited,
+      sharesAddresses: false,
       log,
       drainMs: options.drainMs ?? DEFAULT_DRAIN_MS,
       onSettled: () => this.#checkReady(),
@@ -242,7 +258,7 @@ class ProxyServer implements RunningProxy {
     const { startAdmin } = await import('./admin/server.ts');
     const admin = await startAdmin(this.#adminContext(), address);
     this.adminAddress = admin.address;
-    this.#closeAdmin = () => admin.close();
+    this.#endAdmin = () => admin.close();
   }
 
   // What others ask.
@@ -299,7 +315,16 @@ class ProxyServer implements RunningProxy {
     await this.#logs.close();
     this.#xds.close();
     this.#clusters.close();
-    await this.#closeAdmin();
+    await this.closeAdmin();
+  }
+
+  async closeAdmin(): Promise<void> {
+    await this.#endAdmin();
+    this.#endAdmin = async () => undefined;
+  }
+
+  sockets(): readonly ListeningSocket[] {
+    return this.#listeners.sockets();
   }
 
   // What is shown.
@@ -327,6 +352,7 @@ class ProxyServer implements RunningProxy {
       stats: this.#stats,
       clusters: this.#clusters,
       secrets: this.#secrets,
+      runtime: this.#runtime,
       listeners: () => shownListeners(this.#listeners, this.#refused),
       routes: () => shownRoutes(this.#routes, this.#listeners),
       state: () => this.#shownState(),

@@ -10,6 +10,13 @@ export interface ProxyFlags {
   readonly logLevel: LogLevel;
   readonly drainMs: number;
   readonly concurrency: number;
+  /** Undefined: none was given; 0 counts where it is free. */
+  readonly baseId: number | undefined;
+  /** How often the proxy was replaced before; from 1 on this process takes over from the one before. */
+  readonly restartEpoch: number;
+  readonly canBeReplaced: boolean;
+  /** How long a process that is taken over from may serve on. */
+  readonly parentShutdownMs: number;
   readonly help: boolean;
   readonly version: boolean;
   /** As given, for `/server_info`. */
@@ -25,6 +32,8 @@ const OPTIONS = {
   concurrency: { type: 'string', default: '1' },
   'base-id': { type: 'string' },
   'use-dynamic-base-id': { type: 'boolean' },
+  'restart-epoch': { type: 'string', default: '0' },
+  'parent-shutdown-time-s': { type: 'string', default: '900' },
   'disable-hot-restart': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
@@ -40,8 +49,13 @@ Runs Weft's proxy on an Envoy bootstrap: YAML, JSON or binary protobuf.
   -l, --log-level <level>    ${LOG_LEVELS.join(', ')}; default info
       --drain-time-s <s>     how long connections may go on when the proxy ends or their listener is gone; default 600
       --concurrency <n>      taken as Envoy's; this proxy has one worker
-      --base-id <n>, --use-dynamic-base-id, --disable-hot-restart
-                             taken, and without effect: several proxies on one machine do not get into each other's way
+      --base-id <n>          what a process and the one that takes over from it have in common; default 0, where it is free
+      --restart-epoch <n>    1 and more: takes over the ports of the process that runs with the base ID and the epoch n-1,
+                             which serves what it has begun, and ends; no connection is refused meanwhile
+      --parent-shutdown-time-s <s>
+                             how long the process that was taken over from may go on; default 900
+      --disable-hot-restart, --use-dynamic-base-id
+                             no other process can take over from this one
       --version
   -h, --help
 
@@ -78,7 +92,15 @@ export function parseProxyFlags(argv: readonly string[]): ProxyFlags {
   }
   const drainSeconds = wholeNumber('drain-time-s', values['drain-time-s'], 0);
   const concurrency = wholeNumber('concurrency', values.concurrency, 1);
+  const baseId = values['base-id'] === undefined ? undefined : wholeNumber('base-id', values['base-id'], 0);
+  const restartEpoch = wholeNumber('restart-epoch', values['restart-epoch'], 0);
+  const parentShutdownMs = wholeNumber('parent-shutdown-time-s', values['parent-shutdown-time-s'], 0) * 1000;
+  const canBeReplaced = !values['disable-hot-restart'] && !values['use-dynamic-base-id'];
   const given = {
+    base_id: String(baseId ?? 0),
+    restart_epoch: restartEpoch,
+    parent_shutdown_time: `${parentShutdownMs / 1000}s`,
+    disable_hot_restart: !canBeReplaced,
     concurrency,
     mode: mode === 'serve' ? 'Serve' : 'Validate',
     log_level: logLevel,
@@ -86,7 +108,21 @@ export function parseProxyFlags(argv: readonly string[]): ProxyFlags {
     config_yaml: yaml ?? '',
     drain_time: `${drainSeconds}s`,
   };
-  return { path, yaml, mode, logLevel, drainMs: drainSeconds * 1000, concurrency, help, version, given };
+  return {
+    path,
+    yaml,
+    mode,
+    logLevel,
+    drainMs: drainSeconds * 1000,
+    concurrency,
+    baseId,
+    restartEpoch,
+    canBeReplaced,
+    parentShutdownMs,
+    help,
+    version,
+    given,
+  };
 }
 
 function parse(argv: readonly string[]) {

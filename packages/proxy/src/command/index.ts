@@ -1,12 +1,15 @@
 /** `weft proxy`: Weft's proxy on a bootstrap, as a process of its own. */
 import { toWeftError } from '@weft/contracts/error';
+import type { Bootstrap } from '@weft/envoy-api';
 import { type CheckedBootstrap, checkBootstrap, issuesText } from '../config/check.ts';
 import type { Log } from '../log.ts';
+import type { Replaceable } from '../restart/parent.ts';
 import { type RunningProxy, startProxy } from '../server.ts';
 import { consoleLog } from './console-log.ts';
 import { connectControlPlane } from './control-plane.ts';
 import { HELP, type ProxyFlags, parseProxyFlags } from './flags.ts';
 import { loadBootstrap } from './load.ts';
+import { Restart } from './restart.ts';
 
 export interface CommandOutput {
   out(text: string): void;
@@ -55,37 +58,74 @@ async function run(flags: ProxyFlags, output: CommandOutput, version: string): P
 
 async function serve(
   flags: ProxyFlags,
-  bootstrap: Awaited<ReturnType<typeof loadBootstrap>>,
+  bootstrap: Bootstrap,
   { controlPlane: clusters }: CheckedBootstrap,
   version: string,
 ): Promise<number> {
   const log = consoleLog((line) => process.stderr.write(line), Date.now);
   if (flags.concurrency > 1) log.warn({ concurrency: flags.concurrency }, 'this proxy has one worker');
-  const controlPlane = connectControlPlane(clusters);
+  // Until these are disposed of they keep the process alive, whatever goes wrong.
+  await using ended = new AsyncDisposableStack();
   const stop = stopSignals();
+  ended.defer(() => stop.dispose());
+  const target = new Target(stop.request);
+  const restart = await Restart.begin(flags, target, log);
+  ended.defer(() => restart.close());
+  const controlPlane = connectControlPlane(clusters);
+  ended.defer(() => controlPlane.close());
   const { drainMs, logLevel, given: commandLine } = flags;
   const onQuit = stop.request;
   const { streams } = controlPlane;
-  try {
-    const proxy = await startProxy({ bootstrap, streams, log, logLevel, drainMs, version, commandLine, onQuit });
-    if (proxy.adminAddress !== undefined) log.info({ address: proxy.adminAddress }, 'the admin interface listens');
-    const failed = await firstOf(proxy, stop.first);
-    if (failed === undefined) await end(proxy, log, drainMs, stop.second);
-    await proxy.close();
-    if (failed === undefined) return 0;
-    log.error({}, failed);
-    return 1;
-  } finally {
-    // Until then these keep the process alive, whatever went wrong.
-    controlPlane.close();
-    stop.dispose();
+  const given = { bootstrap, streams, log, logLevel, drainMs, version, commandLine, onQuit };
+  const proxy = await startProxy({ ...given, ...(restart.inherited && { inherited: restart.inherited }) });
+  target.proxy = proxy;
+  if (proxy.adminAddress !== undefined) log.info({ address: proxy.adminAddress }, 'the admin interface listens');
+  const failed = await firstOf(proxy, stop.first, () => restart.serving(target));
+  if (failed === undefined) await end(proxy, log, Math.min(drainMs, target.shutdownMs), stop.second);
+  await proxy.close();
+  if (failed === undefined) return 0;
+  log.error({}, failed);
+  return 1;
+}
+
+/** What another process takes over from. */
+class Target implements Replaceable {
+  readonly #end: () => void;
+  proxy: RunningProxy | undefined;
+  /** How long it may take to end. */
+  shutdownMs = Number.POSITIVE_INFINITY;
+
+  constructor(end: () => void) {
+    this.#end = end;
+  }
+
+  sockets(): ReturnType<RunningProxy['sockets']> {
+    return this.proxy?.sockets() ?? [];
+  }
+
+  async closeAdmin(): Promise<void> {
+    await this.proxy?.closeAdmin();
+  }
+
+  replaced(shutdownMs: number): void {
+    this.shutdownMs = shutdownMs;
+    this.#end();
   }
 }
 
 /** Waits for the end; gives why the proxy cannot serve its own listeners, where it cannot. */
-async function firstOf(proxy: RunningProxy, stopped: Promise<void>): Promise<string | undefined> {
-  const isUp = await Promise.race([proxy.ready().then(() => true), stopped.then(() => true), proxy.failed()]);
-  if (typeof isUp === 'string') return isUp;
+async function firstOf(
+  proxy: RunningProxy,
+  stopped: Promise<void>,
+  onReady: () => Promise<void>,
+): Promise<string | undefined> {
+  const first = await Promise.race([
+    proxy.ready().then(() => ({ type: 'ready' }) as const),
+    stopped.then(() => ({ type: 'stopped' }) as const),
+    proxy.failed().then((why) => ({ type: 'failed', why }) as const),
+  ]);
+  if (first.type === 'failed') return first.why;
+  if (first.type === 'ready') await onReady();
   await stopped;
   return undefined;
 }

@@ -3,10 +3,21 @@ import { unlinkSync } from 'node:fs';
 import { createConnection, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { WeftError } from '@weft/contracts/error';
 import { addressText, type NetworkAddress } from '../config/core.ts';
+import { descriptorOf } from '../net/system-calls.ts';
+
+/** Sockets of another process that listen, for whoever binds their address. */
+export interface InheritedSockets {
+  /** A descriptor that listens at that address (`127.0.0.1:8080`); undefined where there is none left. */
+  take(address: string): number | undefined;
+}
 
 export interface AcceptorOptions {
   readonly address: NetworkAddress;
   readonly backlog: number | undefined;
+  /** Taken over from the process before this one, in place of a socket of its own. */
+  readonly inherited?: InheritedSockets | undefined;
+  /** Other workers of this process listen at the address too, and the kernel gives each its share (`SO_REUSEPORT`). */
+  readonly isShared?: boolean;
   readonly onConnection: (socket: Socket) => void;
 }
 
@@ -21,15 +32,13 @@ export class Acceptor {
   }
 
   /** Binds an address and listens. Throws `WeftError` UNAVAILABLE with the address and what to do. */
-  static async bind({ address, backlog, onConnection }: AcceptorOptions): Promise<Acceptor> {
-    if (address.type === 'unix') await removeStaleSocket(address.path);
+  static async bind(given: AcceptorOptions): Promise<Acceptor> {
+    const { address, backlog, onConnection } = given;
+    const descriptor = given.inherited?.take(addressText(address));
+    if (address.type === 'unix' && descriptor === undefined) await removeStaleSocket(address.path);
     const server = createServer({ allowHalfOpen: true, noDelay: true });
-    const options: ListenOptions = {
-      ...(address.type === 'unix'
-        ? { path: address.path }
-        : { host: address.host, port: address.port, ipv6Only: address.host.includes(':') && !address.isDualStack }),
-      ...(backlog === undefined ? {} : { backlog }),
-    };
+    const where = descriptor === undefined ? listenAt(address, given.isShared ?? false) : { fd: descriptor };
+    const options: ListenOptions = { ...where, ...(backlog === undefined ? {} : { backlog }) };
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => reject(bindError(address, error)));
       server.listen(options, () => {
@@ -40,6 +49,11 @@ export class Acceptor {
     // What goes wrong later concerns single connections that could not be accepted; the socket goes on listening.
     server.on('error', () => undefined);
     return new Acceptor(server, onConnection);
+  }
+
+  /** Below the socket that listens; undefined once it is closed. */
+  get descriptor(): number | undefined {
+    return descriptorOf(this.#server);
   }
 
   /** As bound, with the port that was found for port 0. */
@@ -53,6 +67,12 @@ export class Acceptor {
   close(): void {
     this.#server.close();
   }
+}
+
+function listenAt(address: NetworkAddress, isShared: boolean): ListenOptions {
+  if (address.type === 'unix') return { path: address.path };
+  const ipv6Only = address.host.includes(':') && !address.isDualStack;
+  return { host: address.host, port: address.port, ipv6Only, reusePort: isShared };
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -12,13 +12,24 @@ import type { Log } from '../log.ts';
 import { ListenerManagerStats, ListenerStats } from '../stats/groups.ts';
 import { statName } from '../stats/registry.ts';
 import { Warming } from '../warming.ts';
-import { Acceptor } from './acceptor.ts';
+import { Acceptor, type InheritedSockets } from './acceptor.ts';
 import { Chain, type ChainContext, type TrafficDirection } from './chain.ts';
 import { type ConnectionBudget, Listener } from './listener.ts';
+
+/** A socket that listens. */
+export interface ListeningSocket {
+  /** As configured: `127.0.0.1:8080`. */
+  readonly address: string;
+  readonly descriptor: number;
+}
 
 export interface ListenerManagerOptions extends ChainContext {
   readonly budget: ConnectionBudget;
   readonly log: Log;
+  /** Sockets of the process that this one takes over from. */
+  readonly inherited: InheritedSockets | undefined;
+  /** Whether other workers listen at the same addresses. */
+  readonly sharesAddresses: boolean;
   /** How long connections of a listener that is gone may go on. */
   readonly drainMs: number;
   /** Told when nothing is warming or waiting for its address. */
@@ -182,8 +193,7 @@ export class ListenerManager {
     if (!listener) return;
     slot.isBinding = true;
     slot.cancelRetry();
-    const { address, tcp_backlog_size: backlog } = listener.config;
-    const acceptor = await this.#tryBind(name, slot, address, backlog);
+    const acceptor = await this.#tryBind(name, slot, listener.config);
     slot.isBinding = false;
     const isWanted = !this.#isClosed && !slot.isRemoved;
     if (acceptor && isWanted && slot.warming === listener) this.#activate(name, slot, listener, acceptor);
@@ -197,11 +207,17 @@ export class ListenerManager {
   async #tryBind(
     name: string,
     slot: Slot,
-    address: NetworkAddress,
-    backlog: number | undefined,
+    { address, tcp_backlog_size: backlog, enable_reuse_port }: ListenerConfig,
   ): Promise<Acceptor | undefined> {
+    const { inherited, sharesAddresses } = this.#options;
     try {
-      const acceptor = await Acceptor.bind({ address, backlog, onConnection: (socket) => socket.destroy() });
+      const acceptor = await Acceptor.bind({
+        address,
+        backlog,
+        inherited,
+        isShared: sharesAddresses && enable_reuse_port,
+        onConnection: (socket) => socket.destroy(),
+      });
       this.stats.listener_create_success++;
       return acceptor;
     } catch (thrown) {
@@ -263,6 +279,15 @@ export class ListenerManager {
   /** Why a listener is not there, in a sentence each. */
   get troubles(): readonly string[] {
     return [...this.#slots.values()].flatMap(({ trouble }) => trouble ?? []);
+  }
+
+  /** The sockets that listen, for a process that takes over. */
+  sockets(): readonly ListeningSocket[] {
+    return [...this.#slots.values()].flatMap(({ active, acceptor }) => {
+      const descriptor = acceptor?.descriptor;
+      if (!active || descriptor === undefined || active.config.address.type === 'unix') return [];
+      return [{ address: addressText(active.config.address), descriptor }];
+    });
   }
 
   *views(): Generator<ListenerView> {
