@@ -1,43 +1,36 @@
 /**
- * Measures, side by side with the peer in one run, when nothing else runs on the machine.
+ * Measures Weft beside Envoy in one run, on a machine where nothing else runs.
  *
- *   npm run bench -- [--case demo] [--rounds 5] [--json]
+ *   npm run bench -- [--case http1]... [--rounds 5] [--json]
  */
-import { parseArgs } from 'node:util';
-import { benchDemo, demoTable } from './demo.ts';
+import { type Arguments, parseArguments } from './arguments.ts';
+import { type BenchCase, runRounds } from './bench.ts';
+import { CASES } from './cases.ts';
+import { resultOf, tableOf } from './report.ts';
 
-interface Case {
-  /** Gives the table to read, and the object that is the last line with --json. */
-  run(rounds: number, tell: (line: string) => void): Promise<{ readonly table: string; readonly json: object }>;
+/** Gives whether it came to its end. */
+async function run(bench: BenchCase, settings: Arguments): Promise<boolean> {
+  try {
+    const rounds = await runRounds(bench, settings, (line) => console.error(line));
+    const result = resultOf(bench, rounds);
+    console.log(`\n${tableOf(bench, result, settings.rounds)}`);
+    if (settings.json) console.log(JSON.stringify(result));
+    return true;
+  } catch (error) {
+    console.error(`bench: ${bench.name}: ${(error as Error).message}`);
+    return false;
+  }
 }
 
-const CASES: Readonly<Record<string, Case>> = {
-  demo: {
-    async run(rounds, tell) {
-      const figures = await benchDemo(rounds, tell);
-      const ratio = figures.weft.first200Ms.median / figures.envoy.first200Ms.median;
-      return { table: demoTable(figures), json: { case: 'demo', peer: 'envoy', ratio, ...figures } };
-    },
-  },
-};
-
-const { values } = parseArgs({
-  options: {
-    case: { type: 'string', multiple: true },
-    rounds: { type: 'string', default: '5' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const rounds = Number(values.rounds);
-const names = values.case ?? Object.keys(CASES);
-const unknown = names.filter((name) => !Object.hasOwn(CASES, name));
-if (unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) {
-  console.error(`bench: --case takes ${Object.keys(CASES).join(', ')}; --rounds a whole number from 1`);
+const settings = parseArguments(
+  process.argv.slice(2),
+  CASES.map(({ name }) => name),
+);
+if (typeof settings === 'string') {
+  console.error(settings);
   process.exitCode = 2;
 } else {
-  for (const name of names) {
-    const { table, json } = await (CASES[name] as Case).run(rounds, (line) => console.error(line));
-    console.log(`\n${name}, ${rounds} rounds: median (least–most)\n\n${table}`);
-    if (values.json) console.log(JSON.stringify(json));
+  for (const bench of CASES.filter(({ name }) => settings.cases.includes(name))) {
+    if (!(await run(bench, settings))) process.exitCode = 1;
   }
 }

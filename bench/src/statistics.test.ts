@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { spread, spreadText } from './statistics.ts';
+import { ratioSpread, spread, spreadText } from './statistics.ts';
 
 test('the median of an odd and of an even number of values, with the extremes', () => {
   assert.deepEqual(spread([3, 1, 2]), { median: 2, min: 1, max: 3 });
@@ -10,4 +10,10 @@ test('the median of an odd and of an even number of values, with the extremes', 
 
 test('no values have no median', () => {
   assert.throws(() => spread([]), RangeError);
+});
+
+test('a ratio is that of the two of one round', () => {
+  // The machine was half as fast in the second round: the ratio is the same.
+  assert.deepEqual(ratioSpread([30, 15, 40], [10, 5, 10]), { median: 3, min: 3, max: 4 });
+  assert.throws(() => ratioSpread([1], [1, 2]), /1 rounds beside 2/);
 });

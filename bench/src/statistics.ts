@@ -15,6 +15,15 @@ export function spread(values: readonly number[]): Spread {
   return { median, min: sorted[0] as number, max: sorted.at(-1) as number };
 }
 
+/**
+ * The spread of `ours[i] / peers[i]`, round by round: what else the machine did weighs on both of a round alike. Throws
+ * `RangeError` where there are no rounds, or one of the two has more of them.
+ */
+export function ratioSpread(ours: readonly number[], peers: readonly number[]): Spread {
+  if (ours.length !== peers.length) throw new RangeError(`${ours.length} rounds beside ${peers.length}`);
+  return spread(ours.map((value, round) => value / (peers[round] as number)));
+}
+
 /** `1204 (1180–1302)`, with as many decimals as told. */
 export function spreadText({ median, min, max }: Spread, decimals = 0): string {
   return `${median.toFixed(decimals)} (${min.toFixed(decimals)}–${max.toFixed(decimals)})`;

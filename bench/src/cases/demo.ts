@@ -1,11 +1,10 @@
 /** The demo as users run it, on each data plane in turn: start-up, failed requests, memory. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type Spread, spread, spreadText } from './statistics.ts';
+import type { BenchCase } from '../bench.ts';
+import type { Side } from '../plane/plane.ts';
 
-const WEFT = fileURLToPath(new URL('../../packages/cli/bin/weft.mjs', import.meta.url));
-const DATA_PLANES = ['weft', 'envoy'] as const;
-type DataPlane = (typeof DATA_PLANES)[number];
+const WEFT = fileURLToPath(new URL('../../../packages/cli/bin/weft.mjs', import.meta.url));
 
 interface DemoResult {
   readonly dataPlanes: Readonly<
@@ -32,21 +31,8 @@ interface Run {
   readonly sidecarPrivateMiB: number;
 }
 
-type Measure = keyof Run;
-const MEASURES: readonly Measure[] = [
-  'first200Ms',
-  'canaryAppliedMs',
-  'requests',
-  'failed',
-  'controlPlaneMiB',
-  'sidecarMiB',
-  'sidecarPrivateMiB',
-];
-
-export type DemoFigures = Readonly<Record<DataPlane, Readonly<Record<Measure, Spread>>>>;
-
 /** Runs the whole demo once. Throws `Error` with its output where it did not hold. */
-async function runDemo(dataPlane: DataPlane): Promise<Run> {
+async function runDemo(dataPlane: Side): Promise<Run> {
   const child = spawn(process.execPath, [WEFT, 'demo', '--once', '--json', '--data-plane', dataPlane], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -78,30 +64,22 @@ async function runDemo(dataPlane: DataPlane): Promise<Run> {
   };
 }
 
-/** Interleaved rounds, so that what else the machine does weighs on both alike. */
-export async function benchDemo(rounds: number, tell: (line: string) => void): Promise<DemoFigures> {
-  const runs: Record<DataPlane, Run[]> = { weft: [], envoy: [] };
-  for (let round = 1; round <= rounds; round++) {
-    for (const dataPlane of DATA_PLANES) {
-      const run = await runDemo(dataPlane);
-      tell(`round ${round}, ${dataPlane}: ${MEASURES.map((measure) => `${measure} ${run[measure]}`).join(', ')}`);
-      runs[dataPlane].push(run);
-    }
-  }
-  const figures = (dataPlane: DataPlane) =>
-    Object.fromEntries(
-      MEASURES.map((measure) => [measure, spread(runs[dataPlane].map((run) => run[measure]))]),
-    ) as Record<Measure, Spread>;
-  return { weft: figures('weft'), envoy: figures('envoy') };
-}
-
-/** A table in Markdown: median and extremes. */
-export function demoTable(figures: DemoFigures): string {
-  const rows = MEASURES.map((measure) => {
-    const cells = DATA_PLANES.map((dataPlane) =>
-      spreadText(figures[dataPlane][measure], measure.endsWith('MiB') ? 1 : 0),
-    );
-    return `| ${measure} | ${cells.join(' | ')} |`;
-  });
-  return ['| | weft | envoy |', '| --- | --- | --- |', ...rows].join('\n');
-}
+export const demo: BenchCase = {
+  name: 'demo',
+  title: '`weft demo --once` as users run it, on each data plane',
+  figures: [
+    { name: 'first200Ms', label: 'until the first 200 through mutual TLS, ms', better: 'less' },
+    { name: 'canaryAppliedMs', label: 'until a canary holds everywhere, ms', better: 'less' },
+    { name: 'requests', label: 'requests' },
+    { name: 'failed', label: 'failed requests' },
+    { name: 'controlPlaneMiB', label: 'control plane: resident, MiB', decimals: 1 },
+    { name: 'sidecarMiB', label: 'sidecar: resident, MiB', decimals: 1, better: 'less' },
+    { name: 'sidecarPrivateMiB', label: 'sidecar: private, MiB', decimals: 1, better: 'less' },
+  ],
+  main: 'first200Ms',
+  open: () =>
+    Promise.resolve({
+      measure: async (side) => ({ ...(await runDemo(side)) }),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }),
+};

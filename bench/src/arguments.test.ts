@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseArguments } from './arguments.ts';
+
+const KNOWN = ['http1', 'tcp'];
+
+test('everything has a default', () => {
+  assert.deepEqual(parseArguments([], KNOWN), {
+    cases: KNOWN,
+    rounds: 5,
+    warmupMs: 1000,
+    windowMs: 2000,
+    json: false,
+  });
+});
+
+test('cases, rounds and times are taken', () => {
+  const argv = ['--case', 'tcp', '--rounds', '3', '--json', '--seconds', '0.5', '--warmup=0'];
+  assert.deepEqual(parseArguments(argv, KNOWN), { cases: ['tcp'], rounds: 3, warmupMs: 0, windowMs: 500, json: true });
+});
+
+test('what is wrong is told, with how it is used', () => {
+  const wrong: readonly (readonly [string[], RegExp])[] = [
+    [['--case', 'smtp'], /there is no case smtp\nusage: .*\n.*one of http1, tcp/],
+    [['--rounds', '0'], /--rounds 0 is no number/],
+    [['--rounds', '1.5'], /--rounds 1.5 is no number/],
+    [['--seconds', '0'], /--seconds 0 is no time/],
+    [['--warmup', 'x'], /--warmup x is no time/],
+    [['--fast'], /Unknown option '--fast'/],
+  ];
+  for (const [argv, expected] of wrong) assert.match(String(parseArguments(argv, KNOWN)), expected);
+});

@@ -1,0 +1,57 @@
+/** TLS handshakes: full and resumed, mutual and with a certificate of the server alone. */
+import type { Settings } from '../arguments.ts';
+import type { BenchCase, Figure, Measurement } from '../bench.ts';
+import { Ground } from '../ground.ts';
+import type { Side } from '../plane/plane.ts';
+
+const CONNECTIONS = 4;
+
+interface Kind {
+  readonly name: string;
+  readonly label: string;
+  readonly listener: 'mutual' | 'server-only';
+  readonly resumes: boolean;
+}
+
+const KINDS: readonly Kind[] = [
+  { name: 'mutualFull', label: 'mutual, full', listener: 'mutual', resumes: false },
+  { name: 'mutualResumed', label: 'mutual, resumed', listener: 'mutual', resumes: true },
+  { name: 'serverFull', label: 'server only, full', listener: 'server-only', resumes: false },
+  { name: 'serverResumed', label: 'server only, resumed', listener: 'server-only', resumes: true },
+];
+
+function figuresOf({ name, label, resumes }: Kind): Figure[] {
+  const rate: Figure = { name: `${name}PerCpuSecond`, label: `${label}: per CPU second`, better: 'more' };
+  const share: Figure = { name: `${name}Percent`, label: `${label}: resumed of those that asked, %` };
+  return resumes ? [rate, share] : [rate];
+}
+
+async function measure(ground: Ground, settings: Settings, side: Side): Promise<Measurement> {
+  const { rootsPem, clientPem, clientKeyPem } = ground.certificates;
+  return ground.with(side, async (start) => {
+    const plane = await start('tls-handshake', { ports: {} });
+    const measured: Record<string, number> = {};
+    for (const { name, listener, resumes } of KINDS) {
+      const client = listener === 'mutual' ? { client: { certPem: clientPem, keyPem: clientKeyPem } } : {};
+      const load = { port: plane.port(listener), connections: CONNECTIONS, rootsPem, resumes, ...client };
+      const counted = await ground.load.run('handshakes', { ...load, ...settings, pids: [plane.pid] });
+      measured[`${name}PerCpuSecond`] = counted.done / counted.cpuSeconds;
+      measured[`${name}Percent`] = counted.resumedShare * 100;
+    }
+    return measured;
+  });
+}
+
+export const tlsHandshake: BenchCase = {
+  name: 'tls-handshake',
+  title: 'TLS 1.3 handshakes, ECDSA P-256, each with one small request that the proxy answers itself',
+  figures: KINDS.flatMap(figuresOf),
+  main: 'mutualFullPerCpuSecond',
+  async open(settings) {
+    const ground = new Ground();
+    return {
+      measure: (side) => measure(ground, settings, side),
+      [Symbol.asyncDispose]: () => ground[Symbol.asyncDispose](),
+    };
+  },
+};
