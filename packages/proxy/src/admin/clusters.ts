@@ -25,7 +25,24 @@ const GAUGES: readonly (readonly [string, (host: Host) => number])[] = [
 ];
 const IN_ORDER = [...COUNTERS, ...GAUGES].sort(([a], [b]) => (a < b ? -1 : 1));
 
-const HEALTH_FLAGS = { healthy: 'healthy', degraded: '/degraded_eds_health', unhealthy: '/failed_eds_health' } as const;
+/** In Envoy's order. */
+const HEALTH_FLAGS: readonly (readonly [string, (host: Host) => boolean])[] = [
+  ['/failed_active_hc', ({ check }) => check === 'failed' || check === 'pending'],
+  ['/failed_outlier_check', ({ isEjected }) => isEjected],
+  ['/failed_eds_health', ({ endpoint }) => endpoint.health === 'unhealthy'],
+  ['/degraded_active_hc', ({ check }) => check === 'degraded'],
+  ['/degraded_eds_health', ({ endpoint }) => endpoint.health === 'degraded'],
+  ['/pending_active_hc', ({ isExcluded }) => isExcluded === 'pending'],
+  ['/excluded_via_immediate_hc_fail', ({ isExcluded }) => isExcluded === 'immediate-failure'],
+  ['/active_hc_timeout', ({ hasCheckTimedOut }) => hasCheckTimedOut],
+];
+
+/** Why a host gets no requests, or only the last ones: `/failed_active_hc/active_hc_timeout`; else `healthy`. */
+export function healthFlags(host: Host): string {
+  const flags = HEALTH_FLAGS.flatMap(([flag, holds]) => (holds(host) ? [flag] : []));
+  return flags.length === 0 ? 'healthy' : flags.join('');
+}
+
 const HEALTH_STATUS = { healthy: 'HEALTHY', degraded: 'DEGRADED', unhealthy: 'UNHEALTHY' } as const;
 
 /** Envoy's word for what is known of a host's health. */
@@ -44,19 +61,19 @@ function limitsOf({ cluster }: ManagedCluster, priority: 'DEFAULT' | 'HIGH'): Re
 }
 
 function hostLines(prefix: string, host: Host): string {
-  const { hostname, health, weight, region, zone, subZone } = host.endpoint;
+  const { hostname, weight, region, zone, subZone } = host.endpoint;
   const rows = [
     ...IN_ORDER.map(([name, read]) => [name, read(host)] as const),
     ['hostname', hostname],
-    ['health_flags', HEALTH_FLAGS[health]],
+    ['health_flags', healthFlags(host)],
     ['weight', weight],
     ['region', region],
     ['zone', zone],
     ['sub_zone', subZone],
     ['canary', false],
     ['priority', 0],
-    ['success_rate', -1],
-    ['local_origin_success_rate', -1],
+    ['success_rate', host.outlier?.external.shown ?? -1],
+    ['local_origin_success_rate', host.outlier?.local.shown ?? -1],
   ] as const;
   return rows.map(([name, value]) => `${prefix}::${host.key}::${name}::${value}\n`).join('');
 }
@@ -99,7 +116,16 @@ function hostStatus(host: Host): HostStatus {
       ...COUNTERS.map(([name, read]) => metric(name, read(host))),
       ...GAUGES.map(([name, read]) => metric(name, read(host), 'GAUGE')),
     ],
-    health_status: { eds_health_status: healthStatus(host) },
+    health_status: {
+      ...((host.check === 'failed' || host.check === 'pending') && { failed_active_health_check: true }),
+      ...(host.isEjected && { failed_outlier_check: true }),
+      ...(host.check === 'degraded' && { failed_active_degraded_check: true }),
+      ...(host.isExcluded === 'pending' && { pending_active_hc: true }),
+      ...(host.isExcluded === 'immediate-failure' && { excluded_via_immediate_hc_fail: true }),
+      ...(host.hasCheckTimedOut && { active_hc_timeout: true }),
+      eds_health_status: healthStatus(host),
+    },
+    ...(host.outlier && host.outlier.external.shown >= 0 && { success_rate: { value: host.outlier.external.shown } }),
     weight,
     ...(hostname !== '' && { hostname }),
     locality: { ...(region && { region }), ...(zone && { zone }), ...(subZone && { sub_zone: subZone }) },

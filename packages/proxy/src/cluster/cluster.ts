@@ -9,6 +9,7 @@ import type { ClusterStats } from '../stats/groups.ts';
 import { type Balancer, LeastRequest, type Random, RoundRobin } from './balancer.ts';
 import { type Endpoint, Host } from './host.ts';
 import { ClusterLimits } from './limits.ts';
+import type { HostObserver } from './observer.ts';
 import type { PickContext } from './pick-context.ts';
 
 export interface ClusterOptions {
@@ -60,6 +61,7 @@ export class Cluster {
   readonly #pools = new Map<Host, Pool>();
   readonly #context: PoolContext;
   readonly #balancer: Balancer;
+  readonly #observers: HostObserver[] = [];
   #hosts: ReadonlyMap<string, Host> = new Map();
 
   constructor({ config, stats, tls, clock, random, queue }: ClusterOptions) {
@@ -76,6 +78,12 @@ export class Cluster {
 
   get hosts(): readonly Host[] {
     return [...this.#hosts.values()];
+  }
+
+  /** Has somebody told of hosts that come and go, from now on until the cluster drains. */
+  observe(observer: HostObserver): void {
+    this.#observers.push(observer);
+    observer.hostsChanged(this.hosts, []);
   }
 
   /** The host for the next request; undefined where there is none that could take it. */
@@ -99,16 +107,19 @@ export class Cluster {
   /** Takes these endpoints from now on; hosts that stay keep their connections, those that go finish what they do. */
   update(endpoints: readonly Endpoint[]): void {
     const next = new Map<string, Host>();
-    let isSame = endpoints.length === this.#hosts.size;
+    const added: Host[] = [];
     for (const endpoint of endpoints) {
       const made = new Host(endpoint);
       const kept = this.#hosts.get(made.key);
       if (kept) kept.endpoint = endpoint;
-      else isSame = false;
+      else added.push(made);
       next.set(made.key, kept ?? made);
     }
-    for (const [key, host] of this.#hosts) if (!next.has(key)) this.#retire(host);
+    const isSame = added.length === 0 && endpoints.length === this.#hosts.size;
+    const removed = [...this.#hosts.values()].filter(({ key }) => !next.has(key));
+    for (const host of removed) this.#retire(host);
     this.#hosts = next;
+    for (const observer of this.#observers) observer.hostsChanged(added, removed);
     if (!isSame) this.stats.membership_change++;
     this.#balancer.update(this.#usable());
   }
@@ -140,10 +151,12 @@ export class Cluster {
 
   /** Lets what runs end; nothing new is begun. */
   drain(): void {
+    for (const observer of this.#observers.splice(0)) observer.close();
     for (const pool of this.#pools.values()) pool.drain();
   }
 
   destroy(): void {
+    for (const observer of this.#observers.splice(0)) observer.close();
     for (const pool of this.#pools.values()) pool.destroy();
     this.#pools.clear();
   }

@@ -1,5 +1,6 @@
 /** One endpoint of a cluster, as its balancer and its pool see it. */
 import { addressText, type NetworkAddress } from '../config/core.ts';
+import type { HostMonitor } from './outlier/monitor.ts';
 
 /** What an endpoint is, from configuration or from a resolver. */
 export interface Endpoint {
@@ -31,6 +32,14 @@ export class Host {
   isEjected = false;
   /** What active health checks say; `none` where there are none. `pending`: the first one has not ended. */
   check: 'none' | 'pending' | 'healthy' | 'degraded' | 'failed' = 'none';
+  /** The last check that failed got no answer in time. */
+  hasCheckTimedOut = false;
+  /** Left out of what is counted for panic and priorities: not checked yet, or it asked for no more requests. */
+  isExcluded: 'no' | 'pending' | 'immediate-failure' = 'no';
+  /** Told what comes of requests; undefined where the cluster has no outlier detection. */
+  outlier: HostMonitor | undefined = undefined;
+  /** Takes the host out until its checks pass again; undefined where there are none. */
+  failCheck: (() => void) | undefined = undefined;
 
   constructor(endpoint: Endpoint) {
     this.address = endpoint.address;

@@ -11,6 +11,8 @@ import { UpstreamTls } from '../tls/upstream.ts';
 import { Warming } from '../warming.ts';
 import type { Random } from './balancer.ts';
 import { Cluster } from './cluster.ts';
+import { OutlierDetector } from './outlier/detector.ts';
+import { OutlierStats } from './outlier/stats.ts';
 import { keepEndpoints, type SourceContext } from './source.ts';
 
 export interface ClusterManagerOptions extends SourceContext {
@@ -90,6 +92,7 @@ export class ClusterManager {
     const tls = this.#makeTls(config, warming);
     const stats = this.#statsOf(config);
     const cluster = new Cluster({ ...this.#options, config, stats, tls });
+    this.#watchOutliers(cluster);
     const stopEndpoints = keepEndpoints(cluster, warming, this.#options);
     const close = () => {
       warming.cancel();
@@ -106,13 +109,28 @@ export class ClusterManager {
     const socket = config.transport_socket?.typed_config;
     if (socket?.type !== 'tls') return undefined;
     const { secrets, clock } = this.#options;
-    const stats = this.#options.stats.share(
-      `cluster.${this.#statName(config)}.ssl.`,
-      'cluster_ssl_',
-      { envoy_cluster_name: this.#statName(config) },
-      () => new TlsStats(),
-    );
+    const stats = this.#statsUnder(config, 'ssl', () => new TlsStats());
     return new UpstreamTls(upstreamTlsConfig(socket.value), secrets, warming, stats, clock);
+  }
+
+  #watchOutliers(cluster: Cluster): void {
+    const { outlier_detection: config } = cluster.config;
+    if (!config) return;
+    const { clock, random } = this.#options;
+    const stats = this.#statsUnder(cluster.config, 'outlier_detection', () => new OutlierStats());
+    cluster.observe(new OutlierDetector({ config, stats, clock, random, onChange: () => cluster.healthChanged() }));
+  }
+
+  /** The group of statistics `cluster.<name>.<part>.`, which goes with the cluster. */
+  #statsUnder<T extends object>(config: ClusterConfig, part: string, make: () => T): T {
+    const name = this.#statName(config);
+    const metric = part.replaceAll('.', '_');
+    return this.#options.stats.share(
+      `cluster.${name}.${part}.`,
+      `cluster_${metric}_`,
+      { envoy_cluster_name: name },
+      make,
+    );
   }
 
   #statName(config: ClusterConfig): string {
@@ -124,7 +142,9 @@ export class ClusterManager {
     const prefix = `cluster.${name}.`;
     this.#removeStats.set(config.name, () => {
       this.#options.stats.remove(prefix);
-      this.#options.stats.remove(`${prefix}ssl.`);
+      for (const part of ['ssl', 'outlier_detection', 'health_check']) {
+        this.#options.stats.remove(`${prefix}${part}.`);
+      }
     });
     return this.#options.stats.share(prefix, 'cluster_', { envoy_cluster_name: name }, () => new ClusterStats());
   }

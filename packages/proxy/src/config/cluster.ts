@@ -1,5 +1,6 @@
 /** Schemas of clusters and of their endpoints. */
-import { address, configSource, http1Options, limit, metadata, tcpKeepalive } from './core.ts';
+import { address, configSource, http1Options, http2Options, limit, metadata, tcpKeepalive } from './core.ts';
+import { outlierDetection } from './outlier.ts';
 import {
   anyOf,
   choice,
@@ -13,9 +14,9 @@ import {
   only,
   optional,
   type Parsed,
+  type Place,
   required,
   text,
-  whole,
 } from './schema.ts';
 import { upstreamTlsContext } from './tls.ts';
 
@@ -94,25 +95,35 @@ const commonHttpOptions = message('envoy.config.core.v3.HttpProtocolOptions', {
   max_response_headers_kb: number(60, { min: 1, max: 8192 }),
 });
 
-const explicitHttp = message('envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig', {
-  http_protocol_options: optional(http1Options),
+const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+const eitherHttp = { http_protocol_options: optional(http1Options), http2_protocol_options: optional(http2Options) };
+
+const explicitHttp = message(`${HTTP_OPTIONS}.ExplicitHttpConfig`, eitherHttp, (value, place) => {
+  if (value.http_protocol_options && value.http2_protocol_options) {
+    place.refuse('has both http_protocol_options and http2_protocol_options');
+  }
+  if (!value.http_protocol_options && !value.http2_protocol_options) {
+    place.refuse('needs http_protocol_options or http2_protocol_options');
+  }
 });
 
-/** HTTP/2 is what the control plane's own streams are spoken in, which the data path does not carry. */
-const upstreamHttp = message('envoy.extensions.upstreams.http.v3.HttpProtocolOptions', {
-  common_http_protocol_options: optional(commonHttpOptions),
-  explicit_http_config: optional(explicitHttp),
-});
-
-const controlPlaneHttp = message('envoy.extensions.upstreams.http.v3.HttpProtocolOptions', {
-  common_http_protocol_options: optional(commonHttpOptions),
-  explicit_http_config: optional(
-    message('envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig', {
-      http_protocol_options: optional(http1Options),
-      http2_protocol_options: whole(),
-    }),
-  ),
-});
+/** Which version of HTTP a cluster is spoken to in: one that is said, that of the client, or what ALPN comes to. */
+const upstreamHttp = message(
+  HTTP_OPTIONS,
+  {
+    common_http_protocol_options: optional(commonHttpOptions),
+    explicit_http_config: optional(explicitHttp),
+    use_downstream_protocol_config: optional(message(`${HTTP_OPTIONS}.UseDownstreamHttpConfig`, eitherHttp)),
+    auto_config: optional(message(`${HTTP_OPTIONS}.AutoHttpConfig`, eitherHttp)),
+  },
+  ({ explicit_http_config: explicit, use_downstream_protocol_config: downstream, auto_config: auto }, place) => {
+    const given = [explicit, downstream, auto].filter((one) => one !== undefined).length;
+    if (given !== 1) {
+      place.refuse('needs one of explicit_http_config, use_downstream_protocol_config and auto_config');
+    }
+  },
+);
 
 export const upstreamTransportSocket = message('envoy.config.core.v3.TransportSocket', {
   name: text(),
@@ -137,6 +148,7 @@ const clusterFields = {
   load_assignment: optional(clusterLoadAssignment),
   eds_cluster_config: optional(edsClusterConfig),
   circuit_breakers: optional(circuitBreakers),
+  outlier_detection: optional(outlierDetection),
   dns_refresh_rate: durationMs(5000),
   respect_dns_ttl: only((given) => given === false, 'false'),
   dns_lookup_family: choice(['AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL']),
@@ -153,6 +165,7 @@ export const cluster = message(
   {
     ...clusterFields,
     typed_extension_protocol_options: map(anyOf({ http: upstreamHttp })),
+    http2_protocol_options: optional(http2Options),
   },
   (value, place) => {
     if (value.type === 'EDS' && !value.eds_cluster_config) {
@@ -164,16 +177,28 @@ export const cluster = message(
     if (value.type !== 'EDS' && !value.load_assignment) {
       place.within('load_assignment', () => place.refuse(`is needed for a cluster of type ${value.type}`));
     }
+    checkProtocol(value, place);
   },
 );
 
 export type ClusterConfig = Parsed<typeof cluster>;
 
-/** A cluster of the bootstrap that streams of the control plane go to: gRPC, never the data path. */
-export const controlPlaneCluster = message('envoy.config.cluster.v3.Cluster', {
-  ...clusterFields,
-  typed_extension_protocol_options: map(anyOf({ http: controlPlaneHttp })),
-  http2_protocol_options: whole(),
-});
+/** The options of HTTP of a cluster, undefined where it has none. */
+export function httpOptionsOf(
+  config: Pick<ClusterConfig, 'typed_extension_protocol_options'>,
+): Parsed<typeof upstreamHttp> | undefined {
+  return config.typed_extension_protocol_options.get(HTTP_OPTIONS)?.value;
+}
 
-export type ControlPlaneClusterConfig = Parsed<typeof controlPlaneCluster>;
+function checkProtocol(
+  config: Pick<ClusterConfig, 'typed_extension_protocol_options' | 'http2_protocol_options' | 'transport_socket'>,
+  place: Place,
+): void {
+  const http = httpOptionsOf(config);
+  if (http && config.http2_protocol_options) {
+    place.within('http2_protocol_options', () => place.refuse(`is not used beside ${HTTP_OPTIONS}`));
+  }
+  if (http?.auto_config && config.transport_socket?.typed_config.type !== 'tls') {
+    place.refuse('auto_config asks for the protocol by ALPN, which needs a transport_socket with TLS');
+  }
+}

@@ -108,6 +108,7 @@ export class TcpSession {
       {
         onConnected: (socket) => {
           cluster.stats.upstream_cx_connect_ms.record(this.#options.clock.monotonicMs() - startedMs);
+          host.outlier?.connected(true);
           this.#onConnected(socket);
         },
         onConnectFailed: (failure) => this.#onConnectFailed(cluster, host, failure),
@@ -120,6 +121,8 @@ export class TcpSession {
     host.connectFailures++;
     cluster.stats.upstream_cx_connect_fail++;
     if (failure.type === 'connect-timeout') cluster.stats.upstream_cx_connect_timeout++;
+    if (failure.type === 'connect-timeout') host.outlier?.timedOut();
+    else host.outlier?.unreachable();
     this.#info.upstreamFailure = failure.text;
     this.#releaseUpstream();
     if (this.#attempts < this.#options.config.max_connect_attempts) this.#connect();

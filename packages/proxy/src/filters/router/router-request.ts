@@ -261,7 +261,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     const nowMs = this.#context.clock.monotonicMs();
     const count = this.#count as AttemptCount;
     this.#owner.info.firstUpstreamReceivedMs = nowMs;
-    count.answered(head.status);
+    count.answered(head, this.#isGrpc());
     if (this.#retries?.wantsAfterResponse(head) && this.#canRetry()) {
       this.#dropAnswer(head);
       this.#retry();
@@ -278,6 +278,12 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     this.#isTunnel = head.status === 101 || (this.#owner.head.method === 'CONNECT' && head.status < 300);
     this.#owner.info.responseDetails = 'via_upstream';
     this.#owner.sendResponseHead(head, end);
+  }
+
+  #isGrpc(): boolean {
+    if (!this.tried.at(-1)?.outlier) return false;
+    const type = this.#owner.head.headers.get('content-type');
+    return type !== undefined && /^application\/grpc(?:\+|$)/.test(type);
   }
 
   /** There will be no other attempt: what was kept for one goes. */
@@ -325,6 +331,8 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     const cluster = this.#cluster as Cluster;
     const host = this.tried.at(-1);
     if (host) host.requestsFailed++;
+    // Neither a limit of this side's nor a connection that was closed for idleness says anything of the host.
+    if (reset.type !== 'overflow' && !reset.isReused) host?.outlier?.unreachable();
     if (!reset.isUnsent) cluster.stats.upstream_rq_rx_reset++;
     if (reset.type === 'connect-failure' || reset.type === 'connect-timeout')
       this.#owner.info.upstreamFailure = reset.text;

@@ -2,6 +2,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
+import type { ResponseHead } from '../../http/message.ts';
 import { countUpstreamClass } from '../../stats/groups.ts';
 
 /** Counts one request on a host from the moment it has a connection until its end. */
@@ -10,6 +11,7 @@ export class AttemptCount {
   readonly #host: Host;
   readonly #clock: Clock;
   readonly startMs: number;
+  #isAnswered = false;
   #isOver = false;
 
   constructor(cluster: Cluster, host: Host, clock: Clock) {
@@ -22,17 +24,24 @@ export class AttemptCount {
     cluster.stats.upstream_rq_active++;
     host.requestsActive++;
     host.requestsTotal++;
+    host.outlier?.connected(false);
   }
 
-  /** The upstream answered. */
-  answered(status: number): void {
+  /** The upstream answered. `isGrpc`: the request was of gRPC, whose own status counts where the head holds it. */
+  answered(head: ResponseHead, isGrpc: boolean): void {
+    const host = this.#host;
+    const { status } = head;
+    this.#isAnswered = true;
     countStatus(this.#cluster, status);
-    if (status >= 500) this.#host.requestsFailed++;
-    else this.#host.requestsSucceeded++;
+    if (status >= 500) host.requestsFailed++;
+    else host.requestsSucceeded++;
+    if (host.outlier) host.outlier.answered(isGrpc ? judgedStatus(head) : status);
+    if (host.failCheck && head.headers.has('x-envoy-immediate-health-check-fail')) host.failCheck();
   }
 
   timedOut(): void {
     this.#host.requestsTimedOut++;
+    if (!this.#isAnswered) this.#host.outlier?.timedOut();
   }
 
   /** The attempt is over; `isComplete`: with a whole response, whose time is recorded. */
@@ -52,4 +61,15 @@ export function countStatus(cluster: Cluster, status: number): void {
   stats.upstream_rq_completed++;
   countUpstreamClass(stats, status);
   stats.upstream_rq_.add(status);
+}
+
+/** By gRPC's status, the HTTP status that stands for it. */
+const GRPC_AS_HTTP: readonly number[] = [
+  200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
+];
+
+/** What outlier detection takes an answer to a gRPC request for. */
+function judgedStatus({ status, headers }: ResponseHead): number {
+  const grpc = headers.get('grpc-status');
+  return grpc === undefined ? status : (GRPC_AS_HTTP[Number(grpc)] ?? status);
 }
