@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { ClusterManager } from '../cluster/manager.ts';
 import type { Log } from '../log.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import type { StatsRegistry } from '../stats/registry.ts';
 import type { SecretStore } from '../tls/secrets.ts';
 
@@ -68,6 +69,7 @@ export interface AdminContext {
   readonly stats: StatsRegistry;
   readonly clusters: Pick<ClusterManager, 'active' | 'warming'>;
   readonly secrets: Pick<SecretStore, 'known'>;
+  readonly runtime: Runtime;
   listeners(): Iterable<AdminListener>;
   routes(): Iterable<AdminRoutes>;
   state(): ServerState;

@@ -8,6 +8,7 @@ import { configDump } from './config-dump.ts';
 import type { AdminContext } from './context.ts';
 import { listenersJson, listenersText } from './listeners.ts';
 import { logging } from './logging.ts';
+import { runtime, runtimeModify } from './runtime.ts';
 import { initDump, memory, ready, serverInfo } from './server-state.ts';
 import { stats } from './stats.ts';
 
@@ -82,6 +83,7 @@ const READING: readonly AdminPath[] = [
   { path: '/hot_restart_version', help: 'compatibility of hot restarts', answer: () => text('disabled') },
   { path: '/memory', help: 'memory in use', answer: memory },
   { path: '/ready', help: 'state of the server: 200 where LIVE, else 503', answer: ready },
+  { path: '/runtime', help: 'values of the runtime', answer: ({ runtime: values }) => runtime(values) },
   { path: '/server_info', help: 'version, state and options of the server', answer: serverInfo },
   {
     path: '/stats',
@@ -157,6 +159,12 @@ const CHANGING: readonly AdminPath[] = [
       context.stats.resetCounters();
       return OK;
     },
+  },
+  {
+    path: '/runtime_modify',
+    help: 'change values of the runtime, as ?name=value&...; an empty value takes a change back',
+    mutates: true,
+    answer: ({ runtime: values }, query) => runtimeModify(values, query),
   },
 ];
 

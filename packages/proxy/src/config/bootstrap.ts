@@ -1,21 +1,7 @@
 /** Schema of the bootstrap: what the proxy starts from. */
 import { address, adsSource, configSource } from './core.ts';
-import {
-  anyOf,
-  built,
-  durationMs,
-  flag,
-  list,
-  message,
-  number,
-  only,
-  optional,
-  type Parsed,
-  type Schema,
-  struct,
-  text,
-  whole,
-} from './schema.ts';
+import { layeredRuntime } from './runtime.ts';
+import { anyOf, durationMs, flag, list, message, number, only, optional, type Parsed, text, whole } from './schema.ts';
 import { secret } from './tls.ts';
 
 const admin = message('envoy.config.bootstrap.v3.Admin', {
@@ -36,28 +22,6 @@ const dynamicResources = message('envoy.config.bootstrap.v3.Bootstrap.DynamicRes
   lds_config: optional(configSource),
   cds_config: optional(configSource),
 });
-
-const runtimeLayer = message('envoy.config.bootstrap.v3.RuntimeLayer', {
-  name: text(),
-  static_layer: struct(),
-  admin_layer: whole(),
-});
-
-/** Runtime values decide nothing here but how many connections are accepted; a layer that sets others is refused. */
-const KNOWN_RUNTIME_PREFIXES = ['overload.', 'envoy.reloadable_features.', 'envoy.restart_features.', 'upstream.'];
-
-const layeredRuntime: Schema<unknown> = built(
-  message('envoy.config.bootstrap.v3.LayeredRuntime', { layers: list(runtimeLayer) }),
-  (runtime, place) => {
-    for (const layer of runtime.layers) {
-      for (const key of Object.keys(layer.static_layer ?? {})) {
-        const isKnown = key === 'overload' || KNOWN_RUNTIME_PREFIXES.some((prefix) => key.startsWith(prefix));
-        if (!isKnown) place.refuse(`the runtime value ${key} of the layer ${layer.name} is not supported`);
-      }
-    }
-    return runtime;
-  },
-);
 
 const downstreamConnections = message(
   'envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig',

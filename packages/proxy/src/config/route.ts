@@ -10,6 +10,7 @@ import {
 } from './core.ts';
 import { routeFilters } from './filters.ts';
 import { headerMatcher, queryMatcher } from './header-match.ts';
+import { runtimeFraction } from './runtime.ts';
 import {
   anyOf,
   built,
@@ -201,6 +202,7 @@ const routeMatch = message(
     path_separated_prefix: optional(text()),
     connect_matcher: presence(),
     case_sensitive: flag(true),
+    runtime_fraction: optional(runtimeFraction),
     headers: list(headerMatcher),
     query_parameters: list(queryMatcher),
   },

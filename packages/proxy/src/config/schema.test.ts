@@ -106,7 +106,7 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
   [
     routeConfiguration,
     routes({ match: { prefix: '/', runtime_fraction: {} }, route: { cluster: 'c' } }),
-    /match\.runtime_fraction: not supported/,
+    /match\.runtime_fraction\.default_value: is needed here/,
   ],
   [routeConfiguration, routes({ match: {}, route: { cluster: 'c' } }), /match: needs one of prefix/],
   [routeConfiguration, routes({ match: { prefix: '/' } }), /needs route, redirect or direct_response/],

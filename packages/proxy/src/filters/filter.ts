@@ -5,9 +5,11 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Random } from '../cluster/balancer.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { RouteFilterConfig } from '../config/filters.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { Log } from '../log.ts';
+import type { ServerContext } from '../runtime/server-context.ts';
 import type { LocalReply } from '../stack/local-reply.ts';
 import type { Route } from '../stack/route-table.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
@@ -62,12 +64,13 @@ export interface FilteredRequest {
 }
 
 /** What filters are built with. */
-export interface FilterContext {
+export interface FilterContext extends ServerContext {
   readonly stats: StatsRegistry;
   /** Of the connection manager: `ingress`, for groups named `http.ingress.rbac.` and the like. */
   readonly statPrefix: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly calls: UpstreamCalls;
+  readonly findCluster: (name: string) => Cluster | undefined;
   readonly log: Log;
 }

@@ -10,6 +10,7 @@ import type { TcpProxyConfig } from '../config/tcp.ts';
 import { downstreamTlsConfig } from '../config/tls.ts';
 import type { Log } from '../log.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
+import type { ServerContext } from '../runtime/server-context.ts';
 import { HttpManager } from '../stack/http-manager.ts';
 import { RouteTable } from '../stack/route-table.ts';
 import type { DownstreamInfo } from '../stack/stream-info.ts';
@@ -24,7 +25,7 @@ import type { RouteStore, RouteUse } from './routes.ts';
 
 export type TrafficDirection = ListenerConfig['traffic_direction'];
 
-export interface ChainContext {
+export interface ChainContext extends ServerContext {
   readonly stats: StatsRegistry;
   readonly secrets: SecretStore;
   readonly routes: RouteStore;
@@ -86,7 +87,9 @@ export class Chain {
     const manager = new HttpManager({
       ...context,
       config,
-      routes: this.#routes?.routes ?? { current: config.route_config && new RouteTable(config.route_config) },
+      routes: this.#routes?.routes ?? {
+        current: config.route_config && new RouteTable(config.route_config, context.runtime),
+      },
       stats: context.stats.share(
         `http.${prefix}.`,
         'http_',

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { ResourceSource } from '../config/core.ts';
 import { routeConfiguration } from '../config/route.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import type { RouteSource } from '../stack/http-manager.ts';
 import { RouteTable } from '../stack/route-table.ts';
 import type { Warming } from '../warming.ts';
@@ -46,11 +47,13 @@ export interface RouteUse {
 export class RouteStore {
   readonly #subscriptions: Subscriptions;
   readonly #clock: Clock;
+  readonly #runtime: Runtime;
   readonly #shared = new Map<string, SharedRoutes>();
 
-  constructor(subscriptions: Subscriptions, clock: Clock) {
+  constructor(subscriptions: Subscriptions, clock: Clock, runtime: Runtime) {
     this.#subscriptions = subscriptions;
     this.#clock = clock;
+    this.#runtime = runtime;
   }
 
   /** The routes of that name, now and as they change; `warming` waits for them. */
@@ -84,7 +87,7 @@ export class RouteStore {
     const place = new Place();
     const config = routeConfiguration.parse(resource, place);
     if (place.issues.length > 0) return place.issues;
-    shared.current = new RouteTable(config);
+    shared.current = new RouteTable(config, this.#runtime);
     shared.managed = { name: shared.name, resource, version, updatedMs: this.#clock.wallMs() };
     shared.known();
     return [];

@@ -13,6 +13,7 @@ import { reasonPhrase } from '../http/status.ts';
 import type { Http1ServerOptions } from '../http1/server-options.ts';
 import type { Log } from '../log.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
+import type { ServerContext } from '../runtime/server-context.ts';
 import type { HttpStats } from '../stats/groups.ts';
 import { type StatsRegistry, statName } from '../stats/registry.ts';
 import type { UpstreamCalls } from '../upstream/calls.ts';
@@ -30,7 +31,7 @@ export interface RouteSource {
   readonly current: RouteTable | undefined;
 }
 
-export interface HttpManagerOptions {
+export interface HttpManagerOptions extends ServerContext {
   readonly config: HttpConnectionManagerConfig;
   readonly routes: RouteSource;
   readonly stats: HttpStats;
@@ -135,8 +136,8 @@ export class HttpManager {
     this.router = this.#routerContext(options);
   }
 
-  #filterContext({ registry, clock, random, calls, log }: HttpManagerOptions): FilterContext {
-    return { stats: registry, statPrefix: statName(this.#config.stat_prefix), clock, random, calls, log };
+  #filterContext(options: HttpManagerOptions): FilterContext {
+    return { ...options, stats: options.registry, statPrefix: statName(this.#config.stat_prefix) };
   }
 
   #serverOptions(): Http1ServerOptions {

@@ -4,6 +4,7 @@ import { requestField } from '../access-log/operators.ts';
 import type { HeaderMatch, QueryMatch } from '../config/header-match.ts';
 import type { RouteMatchConfig } from '../config/route.ts';
 import type { RequestHead } from '../http/message.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import { fieldMatches } from './field-match.ts';
 
 /** A request's path without its query. */
@@ -60,18 +61,24 @@ export function compilePath(match: RouteMatchConfig): PathMatch {
 
 const OTHERWISE_KEPT = new Set([':method', ':path', ':authority', 'host', ':scheme']);
 
-function headerMatches(header: HeaderMatch, head: RequestHead): boolean {
+/** Whether a field of the request, pseudo-fields among them, is what is asked for. */
+export function headerMatches(header: HeaderMatch, head: RequestHead): boolean {
   return OTHERWISE_KEPT.has(header.name)
     ? header.matches(requestField(head, header.name))
     : fieldMatches(header, head.headers);
 }
 
 /** What is asked of a request beside its path; undefined where nothing is. */
-export function compileConditions(match: RouteMatchConfig): ((head: RequestHead) => boolean) | undefined {
+export function compileConditions(
+  match: RouteMatchConfig,
+  runtime: Runtime,
+): ((head: RequestHead) => boolean) | undefined {
   const headers: readonly HeaderMatch[] = match.headers;
   const parameters: readonly QueryMatch[] = match.query_parameters;
-  if (headers.length + parameters.length === 0) return undefined;
+  const { runtime_fraction: share } = match;
+  if (headers.length + parameters.length === 0 && !share) return undefined;
   return (head) => {
+    if (share && !runtime.isEnabled(share)) return false;
     for (const header of headers) if (!headerMatches(header, head)) return false;
     for (const parameter of parameters) {
       if (!parameter.matches(queryParameter(head.path, parameter.name))) return false;

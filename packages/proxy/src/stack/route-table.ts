@@ -8,6 +8,7 @@ import type {
   VirtualHostConfig,
 } from '../config/route.ts';
 import type { RequestHead } from '../http/message.ts';
+import { Runtime } from '../runtime/runtime.ts';
 import { changeLevels, type HeaderChanges } from './header-changes.ts';
 import { compileRetryPolicy, type RetryPolicy } from './retry-policy.ts';
 import { compileConditions, compilePath, type PathMatch, pathOnly } from './route-match.ts';
@@ -123,7 +124,12 @@ function filterLevels(
   return found.size === 0 ? undefined : found;
 }
 
-function compileRoute(config: RouteConfig, host: VirtualHostConfig, table: RouteConfigurationConfig): Route {
+function compileRoute(
+  config: RouteConfig,
+  host: VirtualHostConfig,
+  table: RouteConfigurationConfig,
+  runtime: Runtime,
+): Route {
   const levels: readonly HeaderChangesConfig[] = table.most_specific_header_mutations_wins
     ? [table, host, config]
     : [config, host, table];
@@ -132,7 +138,7 @@ function compileRoute(config: RouteConfig, host: VirtualHostConfig, table: Route
     virtualHost: host,
     path: compilePath(config.match),
     isConnect: config.match.connect_matcher,
-    conditions: compileConditions(config.match),
+    conditions: compileConditions(config.match, runtime),
     action: actionOf(config, host),
     requestChanges: changeLevels(levels.map(requestChanges)),
     responseChanges: changeLevels(levels.map(responseChanges)),
@@ -184,11 +190,11 @@ export class RouteTable {
   readonly #prefixes = new WildcardDomains();
   #any: VirtualHost | undefined;
 
-  constructor(config: RouteConfigurationConfig) {
+  constructor(config: RouteConfigurationConfig, runtime = new Runtime(undefined, Math.random)) {
     this.name = config.name;
     this.config = config;
     for (const host of config.virtual_hosts) {
-      const routes = host.routes.map((route) => compileRoute(route, host, config));
+      const routes = host.routes.map((route) => compileRoute(route, host, config, runtime));
       for (const domain of host.domains) this.#addDomain(domain, { config: host, routes });
     }
   }

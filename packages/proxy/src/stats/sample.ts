@@ -19,9 +19,11 @@ export type Sample =
 /** Names that say what is, rather than count what was. */
 const GAUGES = new Set([
   'active_clusters',
+  'active_faults',
   'concurrency',
   'connected_state',
   'days_until_first_cert_expiring',
+  'deprecated_feature_seen_since_process_start',
   'live',
   'max_host_weight',
   'memory_allocated',
@@ -30,6 +32,8 @@ const GAUGES = new Set([
   'membership_excluded',
   'membership_healthy',
   'membership_total',
+  'num_keys',
+  'num_layers',
   'parent_connections',
   'pending_requests',
   'state',

@@ -4,9 +4,11 @@ import { systemClock } from '../../clock.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import { TestUpstream, testCluster, until } from '../../cluster/testing/cluster.ts';
 import { httpConnectionManager } from '../../config/http.ts';
+import type { LayeredRuntimeConfig } from '../../config/runtime.ts';
 import { Place } from '../../config/schema.ts';
 import { RawClient } from '../../http1/testing/server.ts';
 import { FlushQueue } from '../../net/flush-queue.ts';
+import { Runtime } from '../../runtime/runtime.ts';
 import { HttpStats } from '../../stats/groups.ts';
 import { StatsRegistry } from '../../stats/registry.ts';
 import { upstreamCalls } from '../../upstream/calls.ts';
@@ -40,10 +42,15 @@ export interface ProxiedOptions {
   /** Fields of the cluster `c`. */
   readonly cluster?: object;
   readonly bufferLimit?: number;
+  readonly runtime?: LayeredRuntimeConfig;
 }
 
 export class Proxied implements AsyncDisposable {
   readonly logged: StreamInfo[] = [];
+  readonly registry = new StatsRegistry();
+  readonly runtime: Runtime;
+  /** Whether the server is not to be sent requests. */
+  isFailed = false;
   readonly cluster: Cluster;
   readonly manager: HttpManager;
   readonly #listener: TestUpstream;
@@ -55,18 +62,22 @@ export class Proxied implements AsyncDisposable {
     const config = httpConnectionManager.parse(given, place);
     if (place.issues.length > 0 || !config.route_config) throw new Error(JSON.stringify(place.issues));
     this.cluster = testCluster(options.cluster, ports);
+    this.runtime = new Runtime(options.runtime, () => 0);
     this.manager = new HttpManager({
       config,
-      routes: { current: new RouteTable(config.route_config) },
+      routes: { current: new RouteTable(config.route_config, this.runtime) },
       stats: new HttpStats(),
       logs: [(info) => void this.logged.push(info)],
       findCluster: (name) => (name === 'c' ? this.cluster : undefined),
       clock: systemClock,
       random: () => 0,
       queue: new FlushQueue(),
-      registry: new StatsRegistry(),
+      registry: this.registry,
       calls: upstreamCalls((name) => (name === 'c' ? this.cluster : undefined), systemClock),
       log: SILENT,
+      runtime: this.runtime,
+      serviceCluster: 'service',
+      isFailed: () => this.isFailed,
       bufferLimit: options.bufferLimit ?? 1_048_576,
       listenerPort: 80,
       isDraining: () => false,

@@ -1,0 +1,18 @@
+/** `/runtime` and `/runtime_modify`. */
+import type { Runtime } from '../runtime/runtime.ts';
+import { type Answer, json, OK, text } from './answer.ts';
+
+const USAGE = `usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN
+use an empty value to remove a previously added override
+`;
+
+/** Every value with what each layer says of it; objects are shown as JSON. */
+export function runtime(values: Runtime): Answer {
+  return json(values.shown());
+}
+
+/** Changes values of the layer that the bootstrap keeps for this. */
+export function runtimeModify(values: Runtime, query: URLSearchParams): Answer {
+  if (query.size === 0) return text(USAGE, 400);
+  return values.override(query) ? OK : text('No admin layer specified', 503);
+}

@@ -1,0 +1,10 @@
+/** What filters and routes ask of the server as a whole. */
+import type { Runtime } from './runtime.ts';
+
+export interface ServerContext {
+  readonly runtime: Runtime;
+  /** `node.cluster` of the bootstrap: the service whose proxy this is; '' where it is not said. */
+  readonly serviceCluster: string;
+  /** Whether the server is not to be sent requests: `/healthcheck/fail` was asked for, or it is ending. */
+  readonly isFailed: () => boolean;
+}
