@@ -18,7 +18,7 @@ export interface HandshakesCounted extends Counted {
   readonly resumedShare: number;
 }
 
-const REQUEST = 'GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n';
+const REQUEST = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n';
 
 interface Shaken {
   readonly isResumed: boolean;
@@ -33,11 +33,12 @@ function shake(options: ConnectionOptions, onSession?: (session: Buffer) => void
     socket.on('secureConnect', () => socket.write(REQUEST));
     socket.on('data', (chunk: Buffer) => {
       answer += chunk.toString('latin1');
-    });
-    socket.on('close', () => {
+      if (!answer.endsWith('\r\n\r\n')) return;
       if (answer.startsWith('HTTP/1.1 200')) resolve({ isResumed: socket.isSessionReused() });
       else reject(new Error(`after the handshake there was no 200: ${JSON.stringify(answer.slice(0, 200))}`));
+      socket.end();
     });
+    socket.on('close', () => reject(new Error('the connection was closed before there was an answer')));
   });
 }
 
