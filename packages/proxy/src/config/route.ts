@@ -10,6 +10,7 @@ import {
 } from './core.ts';
 import { routeFilters } from './filters.ts';
 import { headerMatcher, queryMatcher } from './header-match.ts';
+import { rateLimit } from './rate-limit.ts';
 import { runtimeFraction } from './runtime.ts';
 import {
   anyOf,
@@ -150,6 +151,8 @@ const routeAction = message(
     idle_timeout: optional(durationMs()),
     retry_policy: optional(retryPolicy),
     upgrade_configs: list(routeUpgrade),
+    rate_limits: list(rateLimit),
+    include_vh_rate_limits: flag(),
     priority: choice(['DEFAULT']),
   },
   (action, place) => {
@@ -247,6 +250,7 @@ const virtualHost = message('envoy.config.route.v3.VirtualHost', {
   include_request_attempt_count: flag(),
   include_attempt_count_in_response: flag(),
   per_request_buffer_limit_bytes: optional(number()),
+  rate_limits: list(rateLimit),
   metadata: optional(metadata),
   require_tls: choice(['NONE']),
 });
