@@ -1,5 +1,6 @@
 /** Schemas of HTTP filters: one line for each filter, and one for what routes can say of it. */
 import { bufferFilter, bufferPerRoute } from '../filters/buffer/schema.ts';
+import { rbacFilter, rbacPerRoute } from '../filters/rbac/schema.ts';
 import { anyOf, built, flag, map, message, only, optional, type Parsed, type Schema } from './schema.ts';
 
 export const router = message('envoy.extensions.filters.http.router.v3.Router', {
@@ -14,10 +15,12 @@ export type RouterConfig = Parsed<typeof router>;
 export const HTTP_FILTERS = {
   router,
   buffer: bufferFilter,
+  rbac: rbacFilter,
 };
 
 const ROUTE_FILTERS = {
   buffer: bufferPerRoute,
+  rbac: rbacPerRoute,
 };
 
 export type RouteFilterConfig = Parsed<ReturnType<typeof anyOf<typeof ROUTE_FILTERS>>>;

@@ -2,6 +2,7 @@
 import type { HttpFilterConfig } from '../config/http.ts';
 import { makeBuffer } from './buffer/buffer.ts';
 import type { FilterContext, HttpFilter } from './filter.ts';
+import { makeRbac } from './rbac/rbac.ts';
 
 /** A filter under the name by which routes speak of it. */
 export interface NamedFilter {
@@ -17,6 +18,7 @@ type Makers = { readonly [K in FilterType]: (config: ConfigOf<K>, context: Filte
 
 const MAKERS: Makers = {
   buffer: makeBuffer,
+  rbac: makeRbac,
 };
 
 function make<K extends FilterType>(type: K, config: ConfigOf<K>, context: FilterContext): HttpFilter {

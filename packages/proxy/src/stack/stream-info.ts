@@ -74,7 +74,7 @@ export class StreamInfo {
   localReplyBody = '';
   terminationDetails = '';
   /** What filters found out, by their names (`envoy.filters.http.rbac`); undefined until one says something. */
-  dynamicMetadata: Map<string, Record<string, unknown>> | undefined = undefined;
+  dynamicMetadata: Map<string, Readonly<Record<string, unknown>>> | undefined = undefined;
 
   constructor(downstream: DownstreamInfo, startWallMs: number, startMs: number) {
     this.downstream = downstream;
@@ -87,7 +87,8 @@ export class StreamInfo {
   /** Adds to what the filter of that name found out. */
   addMetadata(filter: string, values: Readonly<Record<string, unknown>>): void {
     this.dynamicMetadata ??= new Map();
-    this.dynamicMetadata.set(filter, { ...this.dynamicMetadata.get(filter), ...values });
+    const before = this.dynamicMetadata.get(filter);
+    this.dynamicMetadata.set(filter, before ? { ...before, ...values } : values);
   }
 
   /** Milliseconds from the start to some time; undefined where that has not come. */

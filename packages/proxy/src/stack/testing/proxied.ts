@@ -14,7 +14,7 @@ import { StatsRegistry } from '../../stats/registry.ts';
 import { upstreamCalls } from '../../upstream/calls.ts';
 import { HttpManager } from '../http-manager.ts';
 import { RouteTable } from '../route-table.ts';
-import type { StreamInfo } from '../stream-info.ts';
+import type { DownstreamInfo, StreamInfo } from '../stream-info.ts';
 import { downstream } from './downstream.ts';
 
 const tellNothing = (): void => undefined;
@@ -43,6 +43,8 @@ export interface ProxiedOptions {
   readonly cluster?: object;
   readonly bufferLimit?: number;
   readonly runtime?: LayeredRuntimeConfig;
+  /** What is known of each connection. */
+  readonly downstream?: Partial<DownstreamInfo>;
 }
 
 export class Proxied implements AsyncDisposable {
@@ -82,7 +84,7 @@ export class Proxied implements AsyncDisposable {
       listenerPort: 80,
       isDraining: () => false,
     });
-    this.#listener = new TestUpstream((socket) => this.manager.accept(socket, downstream()));
+    this.#listener = new TestUpstream((socket) => this.manager.accept(socket, downstream(options.downstream)));
   }
 
   async start(): Promise<this> {
