@@ -42,7 +42,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-function start(args: readonly string[], options: StartOptions): Process {
+/** Runs `weft` with these arguments. */
+export function weftProcess(args: readonly string[], options: StartOptions): Process {
   const flags = ['--disable-warning=ExperimentalWarning', ENTRY];
   const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
   delete env.NODE_TEST_CONTEXT;
@@ -233,7 +234,7 @@ class TestMesh implements Mesh {
   }
 
   start(args: readonly string[], options: StartOptions = {}): Process {
-    const started = start(args, { cwd: this.folder, ...options });
+    const started = weftProcess(args, { cwd: this.folder, ...options });
     this.#started.push(started);
     return started;
   }

@@ -2,7 +2,9 @@
  * The proxy as a whole: what it starts from, in which order its parts come up, how it drains and ends
  * (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/operations/init).
  */
+
 import { createRequire } from 'node:module';
+import { WeftError } from '@weft/contracts/error';
 import type { Bootstrap, Node } from '@weft/envoy-api';
 import { AccessLogs } from './access-log/logs.ts';
 import type { AdminContext, AdminListener, ServerState } from './admin/context.ts';
@@ -11,10 +13,11 @@ import type { Random } from './cluster/balancer.ts';
 import { ClusterManager } from './cluster/manager.ts';
 import { type CheckedBootstrap, checkBootstrap, issuesText, requireNoIssues } from './config/check.ts';
 import type { ConfigIssue } from './config/schema.ts';
-import type { InheritedSockets } from './listener/acceptor.ts';
+import type { DrainListeners, DrainRequest } from './drain.ts';
+import { inheritedSockets, type ListeningSocket, shareOut } from './listener/acceptor.ts';
 import type { TrafficDirection } from './listener/chain.ts';
 import { Connections } from './listener/connections.ts';
-import { ListenerManager, type ListeningSocket } from './listener/manager.ts';
+import { ListenerManager } from './listener/manager.ts';
 import { RouteStore } from './listener/routes.ts';
 import { LeveledLog, type Log, type LogLevel } from './log.ts';
 import { FlushQueue } from './net/flush-queue.ts';
@@ -26,14 +29,16 @@ import { StatsRegistry } from './stats/registry.ts';
 import type { StreamFactory } from './streams.ts';
 import { SecretStore } from './tls/secrets.ts';
 import { upstreamCalls } from './upstream/calls.ts';
+import { clusterStreams } from './upstream/grpc-stream.ts';
+import type { WorkerGroup } from './workers/group.ts';
 import { XdsClient } from './xds/client.ts';
-import type { CollectionUpdate, ResourceIssue } from './xds/subscriptions.ts';
+import type { CollectionUpdate, ResourceIssue, Subscriptions } from './xds/subscriptions.ts';
 
 export interface ProxyOptions {
   /** Static configuration; types and names must be right, as those of a bootstrap that `encodeUnknown` accepted. */
   readonly bootstrap: Bootstrap;
-  /** Opens streams to the clusters of the control plane that the bootstrap names. */
-  readonly streams: StreamFactory;
+  /** Opens streams to the control plane; default: over the pools of the clusters that the bootstrap names for it. */
+  readonly streams?: StreamFactory;
   readonly log: Log;
   readonly logLevel?: LogLevel;
   readonly clock?: Clock;
@@ -46,14 +51,15 @@ export interface ProxyOptions {
   /** What `/quitquitquit` does. */
   readonly onQuit?: () => void;
   /** Sockets of the process that this one takes over from. */
-  readonly inherited?: InheritedSockets;
+  readonly inherited?: readonly ListeningSocket[];
+  /** Threads that serve, this one among them; default 1. */
+  readonly concurrency?: number;
+  /** This is a further worker of a process: resources come from its main thread. */
+  readonly worker?: { readonly subscriptions: ClosableSubscriptions };
 }
 
-export interface DrainRequest {
-  /** How long what runs may take. */
-  readonly timeoutMs: number;
-  /** Of listeners of that direction; default: of all. */
-  readonly direction?: 'INBOUND' | 'OUTBOUND';
+interface ClosableSubscriptions extends Subscriptions {
+  close(): void;
 }
 
 export interface RunningProxy {
@@ -69,8 +75,19 @@ export interface RunningProxy {
   readonly adminAddress: string | undefined;
   /** Frees the address of the admin interface. */
   closeAdmin(): Promise<void>;
-  /** The sockets that listen, for a process that takes over. */
+  /** The sockets that listen in this thread. */
   sockets(): readonly ListeningSocket[];
+  /** The sockets that listen in all threads, for a process that takes over. */
+  allSockets(): Promise<readonly ListeningSocket[]>;
+  /** As `/drain_listeners` does. */
+  drainListeners(options: DrainListeners): void;
+  /** As `/healthcheck/fail` and `/healthcheck/ok` do. */
+  setHealthy(isHealthy: boolean): void;
+  setLogLevel(level: LogLevel): void;
+  /** Goes on in access log files of the same names, after what was there was moved away. */
+  reopenLogs(): void;
+  readonly stats: StatsRegistry;
+  readonly clusters: Pick<ClusterManager, 'active'>;
   /** Requests and TCP connections that are being served. */
   activeRequests(direction?: DrainRequest['direction']): number;
   /**
@@ -96,15 +113,18 @@ class ProxyServer implements RunningProxy {
   readonly #checked: CheckedBootstrap;
   readonly #clock: Clock;
   readonly #log: LeveledLog;
-  readonly #stats = new StatsRegistry();
+  readonly stats = new StatsRegistry();
   readonly #connections: Connections;
-  readonly #xds: XdsClient;
+  readonly #xds: ClosableSubscriptions;
   readonly #secrets: SecretStore;
   readonly #routes: RouteStore;
   readonly #runtime: Runtime;
-  readonly #clusters: ClusterManager;
+  readonly clusters: ClusterManager;
   readonly #logs: AccessLogs;
   readonly #listeners: ListenerManager;
+  /** Sockets that were taken over: for this thread, and for each further worker. */
+  readonly #inherited: readonly (readonly ListeningSocket[])[];
+  #workers: WorkerGroup | undefined;
   readonly #refused = new Map<string, AdminListener>();
   readonly #draining = new Set<TrafficDirection | 'ALL'>();
   readonly #startedMs: number;
@@ -118,10 +138,12 @@ class ProxyServer implements RunningProxy {
   adminAddress: string | undefined;
 
   constructor(options: ProxyOptions, checked: CheckedBootstrap) {
-    const { streams, clock = systemClock, random = Math.random } = options;
+    const { clock = systemClock, random = Math.random } = options;
+    const streams = options.streams ?? clusterStreams((name) => this.clusters.get(name), clock);
     const queue = new FlushQueue();
-    const stats = this.#stats;
+    const stats = this.stats;
     this.#options = options;
+    this.#inherited = shareOut(options.inherited ?? [], options.concurrency ?? 1);
     this.#checked = checked;
     this.#clock = clock;
     this.#log = new LeveledLog(options.log, options.logLevel ?? 'info');
@@ -132,13 +154,14 @@ class ProxyServer implements RunningProxy {
     const node: Node = { ...given, user_agent_name: 'weft', user_agent_version: options.version ?? ownVersion() };
     const adsCluster = checked.config.dynamic_resources?.ads_config;
     const log = this.#log;
-    this.#xds = new XdsClient({ streams, adsCluster, node, stats, clock, random, log });
+    this.#xds =
+      options.worker?.subscriptions ?? new XdsClient({ streams, adsCluster, node, stats, clock, random, log });
     this.#secrets = new SecretStore(this.#xds, checked.config.static_resources?.secrets ?? []);
     const runtimeStats = stats.share('runtime.', 'runtime_', {}, () => new RuntimeStats());
     this.#runtime = new Runtime(checked.config.layered_runtime, random, runtimeStats);
     this.#routes = new RouteStore(this.#xds, clock, this.#runtime);
     const shared = { stats, clock, random, queue, secrets: this.#secrets };
-    this.#clusters = new ClusterManager({ ...shared, subscriptions: this.#xds, resolve: resolveHost });
+    this.clusters = new ClusterManager({ ...shared, subscriptions: this.#xds, resolve: resolveHost });
     const logStats = stats.share('access_logs.grpc_access_log.', 'access_logs_grpc_access_log_', {}, () => {
       return new GrpcAccessLogStats();
     });
@@ -147,15 +170,15 @@ class ProxyServer implements RunningProxy {
       ...shared,
       routes: this.#routes,
       logs: this.#logs,
-      findCluster: (name) => this.#clusters.get(name),
-      calls: upstreamCalls((name) => this.#clusters.get(name), clock),
+      findCluster: (name) => this.clusters.get(name),
+      calls: upstreamCalls((name) => this.clusters.get(name), clock),
       budget: this.#connections,
       runtime: this.#runtime,
       serviceCluster: node.cluster ?? '',
       isFailed: () => !this.#isHealthy || this.#state === 'DRAINING',
       isDraining: (direction) => this.#isDraining(direction),
-      inherited: options.inherited,
-      sharesAddresses: false,
+      inherited: inheritedSockets(this.#inherited[0] ?? []),
+      share: options.worker ? 'other' : this.#inherited.length > 1 ? 'first' : 'only',
       log,
       drainMs: options.drainMs ?? DEFAULT_DRAIN_MS,
       onSettled: () => this.#checkReady(),
@@ -169,19 +192,20 @@ class ProxyServer implements RunningProxy {
   async start(): Promise<void> {
     const { config, clusters } = this.#checked;
     await this.#startAdmin();
-    for (const cluster of clusters) requireNoIssues(this.#clusters.apply(cluster, '', true));
+    await this.#startWorkers();
+    for (const cluster of clusters) requireNoIssues(this.clusters.apply(cluster, '', true));
     this.#state = 'INITIALIZING';
     const cds = config.dynamic_resources?.cds_config;
     if (!cds) {
-      this.#clusters.whenSettled(() => this.#startListeners());
+      this.clusters.whenSettled(() => this.#startListeners());
       return;
     }
-    const begin = once(() => this.#clusters.whenSettled(() => this.#startListeners()));
+    const begin = once(() => this.clusters.whenSettled(() => this.#startListeners()));
     this.#giveUpAfter(cds.initialFetchTimeoutMs, 'clusters', begin);
     this.#xds.watchAll(cds, 'cluster', {
       onUpdate: (update) => {
-        const issues = this.#take(update, (resource, version) => this.#clusters.apply(resource, version, false));
-        for (const name of update.removed) this.#clusters.remove(name);
+        const issues = this.#take(update, (resource, version) => this.clusters.apply(resource, version, false));
+        for (const name of update.removed) this.clusters.remove(name);
         begin();
         return issues;
       },
@@ -246,10 +270,26 @@ class ProxyServer implements RunningProxy {
 
   #checkReady(): void {
     if (!this.#isListening || this.#state !== 'INITIALIZING' || !this.#listeners.isSettled) return;
+    if (this.#workers && !this.#workers.isReady) return;
     this.#state = 'LIVE';
     this.#listeners.stats.workers_started = 1;
     this.#log.info({ ms: Math.round(this.#clock.monotonicMs() - this.#startedAt) }, 'all is in use');
     this.#ready.resolve();
+  }
+
+  async #startWorkers(): Promise<void> {
+    const [, ...shares] = this.#inherited;
+    if (shares.length === 0) return;
+    const { WorkerGroup } = await import('./workers/group.ts');
+    const { bootstrap, logLevel = 'info', drainMs = DEFAULT_DRAIN_MS, version = ownVersion() } = this.#options;
+    this.#workers = new WorkerGroup({
+      starts: shares.map((inherited) => ({ bootstrap, logLevel, drainMs, version, inherited })),
+      subscriptions: this.#xds,
+      stats: this.stats,
+      log: this.#log,
+      onReady: () => this.#checkReady(),
+      onFailed: (why) => this.#failed.resolve(why),
+    });
   }
 
   async #startAdmin(): Promise<void> {
@@ -290,7 +330,11 @@ class ProxyServer implements RunningProxy {
     return this.#draining.has('ALL') || this.#draining.has(direction) || !this.#isHealthy;
   }
 
-  async drain({ timeoutMs, direction }: DrainRequest): Promise<void> {
+  async drain(request: DrainRequest): Promise<void> {
+    await Promise.all([this.#drain(request), this.#workers?.order({ type: 'drain', request })]);
+  }
+
+  async #drain({ timeoutMs, direction }: DrainRequest): Promise<void> {
     const applies = appliesTo(direction);
     const clock = this.#clock;
     const endMs = clock.monotonicMs() + timeoutMs;
@@ -312,9 +356,10 @@ class ProxyServer implements RunningProxy {
 
   async close(): Promise<void> {
     this.#listeners.close();
+    await this.#workers?.close();
     await this.#logs.close();
     this.#xds.close();
-    this.#clusters.close();
+    this.clusters.close();
     await this.closeAdmin();
   }
 
@@ -327,12 +372,38 @@ class ProxyServer implements RunningProxy {
     return this.#listeners.sockets();
   }
 
+  async allSockets(): Promise<readonly ListeningSocket[]> {
+    await this.#workers?.refresh();
+    return [...this.sockets(), ...(this.#workers?.sockets ?? [])];
+  }
+
+  setHealthy(isHealthy: boolean): void {
+    this.#isHealthy = isHealthy;
+    void this.#workers?.order({ type: 'health', isHealthy });
+  }
+
+  setLogLevel(level: LogLevel): void {
+    this.#log.level = level;
+    void this.#workers?.order({ type: 'log-level', level });
+  }
+
+  reopenLogs(): void {
+    this.#logs.reopen();
+    void this.#workers?.order({ type: 'reopen-logs' });
+  }
+
+  #resetCounters(): void {
+    this.stats.resetCounters();
+    void this.#workers?.order({ type: 'reset-counters' });
+  }
+
   // What is shown.
 
   #keepServerStats(): void {
-    const stats = this.#stats.share('server.', 'server_', {}, () => new ServerStats());
-    this.#stats.onRead(() => {
+    const stats = this.stats.share('server.', 'server_', {}, () => new ServerStats());
+    this.stats.onRead(() => {
       const { heapUsed, rss } = process.memoryUsage();
+      stats.concurrency = this.#options.concurrency ?? 1;
       stats.state = STATES.indexOf(this.#shownState());
       stats.live = this.#shownState() === 'LIVE' ? 1 : 0;
       stats.uptime = Math.floor((this.#clock.monotonicMs() - this.#startedAt) / 1000);
@@ -349,13 +420,15 @@ class ProxyServer implements RunningProxy {
   #adminContext(): AdminContext {
     const { bootstrap, version = ownVersion(), commandLine = {}, onQuit } = this.#options;
     return {
-      stats: this.#stats,
-      clusters: this.#clusters,
+      stats: this.stats,
+      clusters: this.clusters,
       secrets: this.#secrets,
       runtime: this.#runtime,
       listeners: () => shownListeners(this.#listeners, this.#refused),
       routes: () => shownRoutes(this.#routes, this.#listeners),
       state: () => this.#shownState(),
+      refresh: async () => this.#workers?.refresh(),
+      countsElsewhere: (cluster, host) => this.#workers?.countsOf(cluster, host),
       logLevel: () => this.#log.level,
       bootstrap,
       node: bootstrap.node ?? {},
@@ -365,27 +438,19 @@ class ProxyServer implements RunningProxy {
       clock: this.#clock,
       log: this.#log,
       actions: {
-        drainListeners: (options) => this.#drainListeners(options),
-        failHealthcheck: () => {
-          this.#isHealthy = false;
-        },
-        okHealthcheck: () => {
-          this.#isHealthy = true;
-        },
+        drainListeners: (options) => this.drainListeners(options),
+        failHealthcheck: () => this.setHealthy(false),
+        okHealthcheck: () => this.setHealthy(true),
         quit: () => onQuit?.(),
-        setLogLevel: (level) => {
-          this.#log.level = level;
-        },
-        reopenLogs: () => this.#logs.reopen(),
+        setLogLevel: (level) => this.setLogLevel(level),
+        reopenLogs: () => this.reopenLogs(),
+        resetCounters: () => this.#resetCounters(),
       },
     };
   }
 
-  #drainListeners(options: {
-    readonly graceful: boolean;
-    readonly inboundOnly: boolean;
-    readonly skipExit: boolean;
-  }): void {
+  drainListeners(options: DrainListeners): void {
+    void this.#workers?.order({ type: 'drain-listeners', options });
     const direction = options.inboundOnly ? 'INBOUND' : undefined;
     const stop = () => {
       if (!options.skipExit) this.#listeners.stopListening(appliesTo(direction));

@@ -1,6 +1,8 @@
 /** What the admin interface shows of the proxy, and what it can ask of it. */
 import type { Clock } from '../clock.ts';
+import type { Host, HostCounts } from '../cluster/host.ts';
 import type { ClusterManager } from '../cluster/manager.ts';
+import type { DrainListeners } from '../drain.ts';
 import type { Log } from '../log.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { StatsRegistry } from '../stats/registry.ts';
@@ -45,16 +47,8 @@ export interface AdminRoutes {
   readonly updatedMs: number;
 }
 
-export interface DrainOptions {
-  /** Lets connections end for the drain time before listeners close, rather than closing listeners now. */
-  readonly graceful: boolean;
-  readonly inboundOnly: boolean;
-  /** Leaves listeners open once connections were told to end. */
-  readonly skipExit: boolean;
-}
-
 export interface AdminActions {
-  drainListeners(options: DrainOptions): void;
+  drainListeners(options: DrainListeners): void;
   /** From now on the proxy says that it is no longer to be sent requests. */
   failHealthcheck(): void;
   okHealthcheck(): void;
@@ -63,6 +57,7 @@ export interface AdminActions {
   setLogLevel(level: LogLevel): void;
   /** Goes on in access log files of the same names, after what was there was moved away. */
   reopenLogs(): void;
+  resetCounters(): void;
 }
 
 export interface AdminContext {
@@ -73,6 +68,10 @@ export interface AdminContext {
   listeners(): Iterable<AdminListener>;
   routes(): Iterable<AdminRoutes>;
   state(): ServerState;
+  /** Has what other threads count be read as it stands now. */
+  refresh(): Promise<void>;
+  /** What other threads have counted of a host. */
+  countsElsewhere(cluster: string, host: Host): HostCounts | undefined;
   logLevel(): LogLevel;
   /** `envoy.config.bootstrap.v3.Bootstrap` as ProtoJSON. */
   readonly bootstrap: object;

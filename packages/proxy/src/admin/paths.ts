@@ -156,7 +156,7 @@ const CHANGING: readonly AdminPath[] = [
     help: 'set counters to zero',
     mutates: true,
     answer: (context) => {
-      context.stats.resetCounters();
+      context.actions.resetCounters();
       return OK;
     },
   },

@@ -95,7 +95,13 @@ function makeServer(context: AdminContext, bound: () => NetworkAddress): Server 
   };
   const server = createServer(options, (request, response) => {
     discardBody(request);
-    send(request, response, answerTo(request, context, bound()));
+    context
+      .refresh()
+      .then(() => send(request, response, answerTo(request, context, bound())))
+      .catch((error: unknown) => {
+        context.log.error({ reason: String(error) }, 'the admin interface could not answer');
+        response.destroy();
+      });
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.timeout = IDLE_MS;

@@ -48,7 +48,7 @@ Runs Weft's proxy on an Envoy bootstrap: YAML, JSON or binary protobuf.
       --mode <mode>          serve, or validate: check the bootstrap, say all that is wrong with it, and end; default serve
   -l, --log-level <level>    ${LOG_LEVELS.join(', ')}; default info
       --drain-time-s <s>     how long connections may go on when the proxy ends or their listener is gone; default 600
-      --concurrency <n>      taken as Envoy's; this proxy has one worker
+      --concurrency <n>      threads that serve, each with its share of the connections; default 1
       --base-id <n>          what a process and the one that takes over from it have in common; default 0, where it is free
       --restart-epoch <n>    1 and more: takes over the ports of the process that runs with the base ID and the epoch n-1,
                              which serves what it has begun, and ends; no connection is refused meanwhile

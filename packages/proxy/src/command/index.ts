@@ -1,12 +1,11 @@
 /** `weft proxy`: Weft's proxy on a bootstrap, as a process of its own. */
 import { toWeftError } from '@weft/contracts/error';
 import type { Bootstrap } from '@weft/envoy-api';
-import { type CheckedBootstrap, checkBootstrap, issuesText } from '../config/check.ts';
+import { checkBootstrap, issuesText } from '../config/check.ts';
 import type { Log } from '../log.ts';
 import type { Replaceable } from '../restart/parent.ts';
 import { type RunningProxy, startProxy } from '../server.ts';
 import { consoleLog } from './console-log.ts';
-import { connectControlPlane } from './control-plane.ts';
 import { HELP, type ProxyFlags, parseProxyFlags } from './flags.ts';
 import { loadBootstrap } from './load.ts';
 import { Restart } from './restart.ts';
@@ -47,7 +46,7 @@ async function run(flags: ProxyFlags, output: CommandOutput, version: string): P
       for (const line of issuesText(checked.issues).split('\n')) output.err(`${name}: ${line}`);
       return 1;
     }
-    if (flags.mode === 'serve') return await serve(flags, bootstrap, checked, version);
+    if (flags.mode === 'serve') return await serve(flags, bootstrap, version);
     output.out(`configuration '${name}' OK`);
     return 0;
   } catch (thrown) {
@@ -56,14 +55,8 @@ async function run(flags: ProxyFlags, output: CommandOutput, version: string): P
   }
 }
 
-async function serve(
-  flags: ProxyFlags,
-  bootstrap: Bootstrap,
-  { controlPlane: clusters }: CheckedBootstrap,
-  version: string,
-): Promise<number> {
+async function serve(flags: ProxyFlags, bootstrap: Bootstrap, version: string): Promise<number> {
   const log = consoleLog((line) => process.stderr.write(line), Date.now);
-  if (flags.concurrency > 1) log.warn({ concurrency: flags.concurrency }, 'this proxy has one worker');
   // Until these are disposed of they keep the process alive, whatever goes wrong.
   await using ended = new AsyncDisposableStack();
   const stop = stopSignals();
@@ -71,13 +64,10 @@ async function serve(
   const target = new Target(stop.request);
   const restart = await Restart.begin(flags, target, log);
   ended.defer(() => restart.close());
-  const controlPlane = connectControlPlane(clusters);
-  ended.defer(() => controlPlane.close());
   const { drainMs, logLevel, given: commandLine } = flags;
   const onQuit = stop.request;
-  const { streams } = controlPlane;
-  const given = { bootstrap, streams, log, logLevel, drainMs, version, commandLine, onQuit };
-  const proxy = await startProxy({ ...given, ...(restart.inherited && { inherited: restart.inherited }) });
+  const given = { bootstrap, log, logLevel, drainMs, version, commandLine, onQuit };
+  const proxy = await startProxy({ ...given, inherited: restart.inherited, concurrency: flags.concurrency });
   target.proxy = proxy;
   if (proxy.adminAddress !== undefined) log.info({ address: proxy.adminAddress }, 'the admin interface listens');
   const failed = await firstOf(proxy, stop.first, () => restart.serving(target));
@@ -99,8 +89,8 @@ class Target implements Replaceable {
     this.#end = end;
   }
 
-  sockets(): ReturnType<RunningProxy['sockets']> {
-    return this.proxy?.sockets() ?? [];
+  async sockets(): ReturnType<RunningProxy['allSockets']> {
+    return (await this.proxy?.allSockets()) ?? [];
   }
 
   async closeAdmin(): Promise<void> {

@@ -1,6 +1,6 @@
 /** Hot restart, as the flags ask for it: https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/operations/hot_restart. */
 import { toWeftError } from '@weft/contracts/error';
-import type { InheritedSockets } from '../listener/acceptor.ts';
+import type { ListeningSocket } from '../listener/acceptor.ts';
 import type { Log } from '../log.ts';
 import { type Takeover, takeOver } from '../restart/child.ts';
 import { type Offer, offerRestart, type Replaceable } from '../restart/parent.ts';
@@ -32,8 +32,9 @@ export class Restart {
     return restart;
   }
 
-  get inherited(): InheritedSockets | undefined {
-    return this.#takeover?.sockets;
+  /** Sockets of the process before this one, as descriptors of this one. */
+  get inherited(): readonly ListeningSocket[] {
+    return this.#takeover?.sockets ?? [];
   }
 
   /** This process serves: the one before it may end, and the next one may come. */

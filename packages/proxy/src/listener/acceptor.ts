@@ -11,13 +11,45 @@ export interface InheritedSockets {
   take(address: string): number | undefined;
 }
 
+/** A socket that listens. */
+export interface ListeningSocket {
+  /** As configured: `127.0.0.1:8080`. */
+  readonly address: string;
+  readonly descriptor: number;
+}
+
+/** Gives each socket to the first who binds its address. */
+export function inheritedSockets(sockets: readonly ListeningSocket[]): InheritedSockets {
+  const left = Map.groupBy(sockets, ({ address }) => address);
+  return { take: (address) => left.get(address)?.shift()?.descriptor };
+}
+
+/** Deals sockets out to workers: of each address one to each, as far as they go. */
+export function shareOut(
+  sockets: readonly ListeningSocket[],
+  workers: number,
+): readonly (readonly ListeningSocket[])[] {
+  const shares: ListeningSocket[][] = Array.from({ length: workers }, () => []);
+  for (const same of Map.groupBy(sockets, ({ address }) => address).values()) {
+    for (const [index, socket] of same.entries()) shares[index % workers]?.push(socket);
+  }
+  return shares;
+}
+
+/**
+ * How the workers of a process share addresses: there is one worker; this one is the first of several, which has every
+ * address; or another one, which has those addresses alone that the kernel deals out (`SO_REUSEPORT`).
+ */
+export type AddressShare = 'only' | 'first' | 'other';
+
 export interface AcceptorOptions {
   readonly address: NetworkAddress;
   readonly backlog: number | undefined;
   /** Taken over from the process before this one, in place of a socket of its own. */
   readonly inherited?: InheritedSockets | undefined;
-  /** Other workers of this process listen at the address too, and the kernel gives each its share (`SO_REUSEPORT`). */
-  readonly isShared?: boolean;
+  readonly share?: AddressShare;
+  /** `enable_reuse_port` of the listener. */
+  readonly allowsSharing?: boolean;
   readonly onConnection: (socket: Socket) => void;
 }
 
@@ -35,9 +67,12 @@ export class Acceptor {
   static async bind(given: AcceptorOptions): Promise<Acceptor> {
     const { address, backlog, onConnection } = given;
     const descriptor = given.inherited?.take(addressText(address));
-    if (address.type === 'unix' && descriptor === undefined) await removeStaleSocket(address.path);
+    const share = given.share ?? 'only';
+    const isShared = share !== 'only' && canBeShared(address) && (given.allowsSharing ?? true);
     const server = createServer({ allowHalfOpen: true, noDelay: true });
-    const where = descriptor === undefined ? listenAt(address, given.isShared ?? false) : { fd: descriptor };
+    if (share === 'other' && !isShared) return new Acceptor(server, onConnection);
+    if (address.type === 'unix' && descriptor === undefined) await removeStaleSocket(address.path);
+    const where = descriptor === undefined ? listenAt(address, isShared) : { fd: descriptor };
     const options: ListenOptions = { ...where, ...(backlog === undefined ? {} : { backlog }) };
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => reject(bindError(address, error)));
@@ -67,6 +102,11 @@ export class Acceptor {
   close(): void {
     this.#server.close();
   }
+}
+
+/** Each worker would find another port for port 0, and cannot bind the path of another's socket. */
+function canBeShared(address: NetworkAddress): boolean {
+  return address.type === 'tcp' && address.port !== 0;
 }
 
 function listenAt(address: NetworkAddress, isShared: boolean): ListenOptions {

@@ -12,24 +12,16 @@ import type { Log } from '../log.ts';
 import { ListenerManagerStats, ListenerStats } from '../stats/groups.ts';
 import { statName } from '../stats/registry.ts';
 import { Warming } from '../warming.ts';
-import { Acceptor, type InheritedSockets } from './acceptor.ts';
+import { Acceptor, type AddressShare, type InheritedSockets, type ListeningSocket } from './acceptor.ts';
 import { Chain, type ChainContext, type TrafficDirection } from './chain.ts';
 import { type ConnectionBudget, Listener } from './listener.ts';
-
-/** A socket that listens. */
-export interface ListeningSocket {
-  /** As configured: `127.0.0.1:8080`. */
-  readonly address: string;
-  readonly descriptor: number;
-}
 
 export interface ListenerManagerOptions extends ChainContext {
   readonly budget: ConnectionBudget;
   readonly log: Log;
   /** Sockets of the process that this one takes over from. */
   readonly inherited: InheritedSockets | undefined;
-  /** Whether other workers listen at the same addresses. */
-  readonly sharesAddresses: boolean;
+  readonly share: AddressShare;
   /** How long connections of a listener that is gone may go on. */
   readonly drainMs: number;
   /** Told when nothing is warming or waiting for its address. */
@@ -209,13 +201,14 @@ export class ListenerManager {
     slot: Slot,
     { address, tcp_backlog_size: backlog, enable_reuse_port }: ListenerConfig,
   ): Promise<Acceptor | undefined> {
-    const { inherited, sharesAddresses } = this.#options;
+    const { inherited, share } = this.#options;
     try {
       const acceptor = await Acceptor.bind({
         address,
         backlog,
         inherited,
-        isShared: sharesAddresses && enable_reuse_port,
+        share,
+        allowsSharing: enable_reuse_port,
         onConnection: (socket) => socket.destroy(),
       });
       this.stats.listener_create_success++;

@@ -2,13 +2,14 @@
 import { createConnection, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { WeftError } from '@weft/contracts/error';
-import type { InheritedSockets } from '../listener/acceptor.ts';
+import type { ListeningSocket } from '../listener/acceptor.ts';
 import { systemCalls } from '../net/system-calls.ts';
 import { parseSockets, type Request } from './messages.ts';
 import { restartSocket } from './place.ts';
 
 export interface Takeover {
-  readonly sockets: InheritedSockets;
+  /** As descriptors of this process. */
+  readonly sockets: readonly ListeningSocket[];
   /** Of the old process. */
   readonly pid: number;
   /** The new one serves: the old one serves what runs, and ends at the latest after that many milliseconds. */
@@ -41,14 +42,13 @@ export async function takeOver(baseId: number, epoch: number): Promise<Takeover>
     );
   }
   const calls = await systemCalls();
-  const left = new Map<string, number[]>();
-  for (const { address, descriptor } of old.sockets) {
-    left.set(address, [...(left.get(address) ?? []), calls.takeDescriptor(old.pid, descriptor)]);
-  }
+  const sockets = old.sockets.map(({ address, descriptor }) => {
+    return { address, descriptor: calls.takeDescriptor(old.pid, descriptor) };
+  });
   await ask({ type: 'close-admin' });
   return {
     pid: old.pid,
-    sockets: { take: (address) => left.get(address)?.shift() },
+    sockets,
     async complete(shutdownMs) {
       await ask({ type: 'drain', shutdownMs });
       socket.destroy();

@@ -1,6 +1,6 @@
 /** What the process that takes over and the one that it takes over from say to each other: a line of JSON each. */
 import { WeftError } from '@weft/contracts/error';
-import type { ListeningSocket } from '../listener/manager.ts';
+import type { ListeningSocket } from '../listener/acceptor.ts';
 
 export type Request =
   /** Which sockets are there; the process `pid` is about to take them. */

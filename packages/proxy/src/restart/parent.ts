@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { toWeftError, WeftError } from '@weft/contracts/error';
-import type { ListeningSocket } from '../listener/manager.ts';
+import type { ListeningSocket } from '../listener/acceptor.ts';
 import type { Log } from '../log.ts';
 import { systemCalls } from '../net/system-calls.ts';
 import { parseRequest, type SocketsAnswer } from './messages.ts';
@@ -11,7 +11,7 @@ import { restartSocket } from './place.ts';
 
 /** What is done when another process takes over. */
 export interface Replaceable {
-  sockets(): readonly ListeningSocket[];
+  sockets(): Promise<readonly ListeningSocket[]>;
   closeAdmin(): Promise<void>;
   /** Serve what runs, take nothing new, and end; after that many milliseconds at the latest. */
   replaced(shutdownMs: number): void;
@@ -55,7 +55,7 @@ export async function offerRestart({ baseId, epoch, target, log }: OfferOptions)
     switch (request.type) {
       case 'sockets': {
         (await systemCalls()).allowTakingBy(request.pid);
-        reply(socket, { pid: process.pid, epoch, sockets: target.sockets() } satisfies SocketsAnswer);
+        reply(socket, { pid: process.pid, epoch, sockets: await target.sockets() } satisfies SocketsAnswer);
         return;
       }
       case 'close-admin': {

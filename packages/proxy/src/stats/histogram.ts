@@ -21,6 +21,27 @@ export class Histogram {
     this.sum += value;
   }
 
+  /** A copy as plain values. */
+  plain(): { readonly type: 'histogram'; readonly count: number; readonly sum: number; readonly buckets: number[] } {
+    return { type: 'histogram', count: this.count, sum: this.sum, buckets: [...(this.#buckets ?? [])] };
+  }
+
+  /** What both recorded together. */
+  static sum(
+    one: Histogram | undefined,
+    other: { readonly count: number; readonly sum: number; readonly buckets: readonly number[] },
+  ): Histogram {
+    const total = new Histogram();
+    total.count = (one?.count ?? 0) + other.count;
+    total.sum = (one?.sum ?? 0) + other.sum;
+    const own = one ? one.#buckets : undefined;
+    total.#buckets = Float64Array.from(
+      { length: BUCKET_BOUNDS.length + 1 },
+      (_, index) => (own?.[index] ?? 0) + (other.buckets[index] ?? 0),
+    );
+    return total;
+  }
+
   /** How many values were at most each bound. */
   cumulative(): readonly number[] {
     let total = 0;
@@ -56,6 +77,20 @@ export class CodeCounts {
       }
     }
     this.counts.push({ code, count: 1 });
+  }
+
+  /** What both counted together. */
+  static sum(
+    one: CodeCounts | undefined,
+    other: readonly { readonly code: number; readonly count: number }[],
+  ): CodeCounts {
+    const total = new CodeCounts();
+    for (const { code, count } of [...(one?.counts ?? []), ...other]) {
+      const known = total.counts.find((entry) => entry.code === code);
+      if (known) known.count += count;
+      else total.counts.push({ code, count });
+    }
+    return total;
   }
 
   reset(): void {

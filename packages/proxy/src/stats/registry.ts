@@ -1,5 +1,6 @@
 /** All groups of statistics, and what is in them. */
 import { CodeCounts, Histogram } from './histogram.ts';
+import { type PlainGroup, plainGroup, withOthers } from './plain.ts';
 import { writePrometheus } from './prometheus.ts';
 import { isGauge, type Labels, type Sample } from './sample.ts';
 import { writeJson, writeText } from './text.ts';
@@ -61,6 +62,8 @@ export interface StatsFilter {
 
 export class StatsRegistry {
   readonly #groups = new Map<string, StatGroup>();
+  /** What other threads have counted, as last reported: by prefix, a group for each thread. */
+  #others: ReadonlyMap<string, readonly PlainGroup[]> = new Map();
   /** Called before values are read, for gauges that are worked out when asked. */
   readonly #refreshers = new Set<() => void>();
 
@@ -89,9 +92,28 @@ export class StatsRegistry {
     return () => this.#refreshers.delete(refresh);
   }
 
+  /** A copy of all groups that can be sent to another thread. */
+  plain(): readonly PlainGroup[] {
+    for (const refresh of this.#refreshers) refresh();
+    return [...this.#groups.values()].map(plainGroup);
+  }
+
+  /** Takes what other threads report, a list of groups for each of them; from now on it is part of what is read. */
+  setOthers(reports: readonly (readonly PlainGroup[])[]): void {
+    this.#others = Map.groupBy(reports.flat(), ({ prefix }) => prefix);
+  }
+
+  *#allGroups(): Generator<StatGroup> {
+    for (const group of this.#groups.values()) {
+      const others = this.#others.get(group.prefix);
+      yield others ? withOthers(group, others) : group;
+    }
+    for (const [prefix, others] of this.#others) if (!this.#groups.has(prefix)) yield withOthers(undefined, others);
+  }
+
   *#samples({ types, usedOnly, matching }: StatsFilter): Generator<Sample> {
     for (const refresh of this.#refreshers) refresh();
-    for (const group of this.#groups.values()) {
+    for (const group of this.#allGroups()) {
       for (const sample of samplesOf(group)) {
         if (types && !types.includes(sample.type)) continue;
         if (usedOnly && (sample.type === 'histogram' ? sample.histogram.count : sample.value) === 0) continue;

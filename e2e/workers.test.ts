@@ -1,0 +1,127 @@
+/** `--concurrency`: threads that share the listening addresses, seen as one proxy from outside. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { ask, freePort, type Process, until, weftProcess } from './harness.ts';
+
+const TYPES = 'type.googleapis.com/envoy.extensions.filters';
+const CONNECTIONS = 64;
+
+function bootstrapText(port: number, adminPort: number): string {
+  return `
+admin: { address: { socket_address: { address: 127.0.0.1, port_value: ${adminPort} } } }
+static_resources:
+  listeners:
+    - name: http
+      address: { socket_address: { address: 127.0.0.1, port_value: ${port} } }
+      filter_chains:
+        - filters:
+            - name: http
+              typed_config:
+                "@type": ${TYPES}.network.http_connection_manager.v3.HttpConnectionManager
+                stat_prefix: http
+                http_filters: [{ name: router, typed_config: { "@type": ${TYPES}.http.router.v3.Router } }]
+                route_config:
+                  virtual_hosts:
+                    - name: a
+                      domains: ["*"]
+                      routes: [{ match: { prefix: / }, direct_response: { status: 200, body: { inline_string: hello } } }]
+`;
+}
+
+interface Ground {
+  readonly port: number;
+  stat(name: string): Promise<number>;
+  admin(path: string): Promise<string>;
+  start(...flags: readonly string[]): Process;
+}
+
+async function prepare(t: TestContext): Promise<Ground> {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-workers-'));
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const processes: Process[] = [];
+  t.after(async () => {
+    for (const process of processes) await process.kill();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const path = join(folder, 'bootstrap.yaml');
+  writeFileSync(path, bootstrapText(port, adminPort));
+  const admin = async (of: string): Promise<string> => (await ask(`http://127.0.0.1:${adminPort}${of}`)).body;
+  return {
+    port,
+    admin,
+    async stat(name) {
+      const line = (await admin('/stats')).split('\n').find((text) => text.startsWith(`${name}: `));
+      return Number(line?.slice(name.length + 2) ?? 0);
+    },
+    start(...flags) {
+      const started = weftProcess(['proxy', '-c', path, ...flags], { env: { TMPDIR: folder } });
+      processes.push(started);
+      return started;
+    },
+  };
+}
+
+/** A connection that has had one answer, and stays. */
+function connected(port: number): Promise<{ readonly close: () => void }> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(port, '127.0.0.1');
+    socket.on('error', reject);
+    socket.once('data', () => resolve({ close: () => socket.destroy() }));
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  });
+}
+
+async function up(ground: Ground, started: Process): Promise<void> {
+  const isUp = async (): Promise<true | undefined> => {
+    const answer = await ground.admin('/ready').catch(() => '');
+    return answer.startsWith('LIVE') ? true : undefined;
+  };
+  await until('the proxy', isUp, 30_000, () => started.text());
+}
+
+test('what all threads serve is counted together, and each has its share', async (t) => {
+  const ground = await prepare(t);
+  const started = ground.start('--concurrency', '3');
+  await up(ground, started);
+  const held = await Promise.all(Array.from({ length: CONNECTIONS }, () => connected(ground.port)));
+  assert.equal(await ground.stat('http.http.downstream_cx_active'), CONNECTIONS);
+  assert.equal(await ground.stat('http.http.downstream_rq_total'), CONNECTIONS);
+  assert.equal(await ground.stat('http.http.downstream_rq_2xx'), CONNECTIONS);
+  assert.equal(await ground.stat('server.concurrency'), 3);
+  assert.equal(await ground.stat('listener_manager.total_listeners_active'), 1);
+  assert.match(await ground.admin('/stats/prometheus'), /envoy_http_downstream_rq_total\{[^}]*\} 64\n/);
+  for (const { close } of held) close();
+  await until('the connections to be gone', async () =>
+    (await ground.stat('http.http.downstream_cx_active')) === 0 ? true : undefined,
+  );
+  assert.equal((await started.stop()).code, 0);
+});
+
+test('a process with several threads is taken over from without a refused connection', async (t) => {
+  const ground = await prepare(t);
+  const first = ground.start('--concurrency', '2', '--base-id', '1');
+  await up(ground, first);
+  let isLoading = true;
+  let answered = 0;
+  const load = (async () => {
+    while (isLoading) {
+      (await connected(ground.port)).close();
+      answered++;
+    }
+  })();
+  const second = ground.start('--concurrency', '2', '--base-id', '1', '--restart-epoch', '1');
+  assert.equal((await first.ended).code, 0, first.text());
+  const before = answered;
+  await until(
+    'more answers',
+    () => (answered > before + 50 ? true : undefined),
+    30_000,
+    () => second.text(),
+  );
+  isLoading = false;
+  await load;
+});

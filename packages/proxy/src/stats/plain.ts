@@ -1,0 +1,57 @@
+/** Groups of statistics as plain values that can go from one thread to another, and their sum over threads. */
+import { CodeCounts, Histogram } from './histogram.ts';
+import type { StatGroup } from './registry.ts';
+import { isGauge, type Labels } from './sample.ts';
+
+type PlainValue =
+  | number
+  | { readonly type: 'histogram'; readonly count: number; readonly sum: number; readonly buckets: readonly number[] }
+  | { readonly type: 'codes'; readonly counts: readonly { readonly code: number; readonly count: number }[] };
+
+export interface PlainGroup {
+  readonly prefix: string;
+  readonly metricPrefix: string;
+  readonly labels: Labels;
+  readonly values: Readonly<Record<string, PlainValue>>;
+}
+
+/** A copy that can be sent to another thread. */
+export function plainGroup({ prefix, metricPrefix, labels, values }: StatGroup): PlainGroup {
+  const plain: Record<string, PlainValue> = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (typeof value === 'number') plain[name] = value;
+    else if (value instanceof Histogram) plain[name] = value.plain();
+    else if (value instanceof CodeCounts)
+      plain[name] = { type: 'codes', counts: value.counts.map((entry) => ({ ...entry })) };
+  }
+  return { prefix, metricPrefix, labels: { ...labels }, values: plain };
+}
+
+/** What each thread has of its own, rather than a share of the whole: the main thread's word counts. */
+const OF_THE_PROCESS = /^(?:server|control_plane|cluster_manager|listener_manager|runtime)\./;
+const OF_CONFIGURATION = /^(?:membership_|update_|config_reload|version$|assignment_)/;
+
+/** Whether the values of several threads add up. */
+function addsUp(prefix: string, name: string): boolean {
+  if (OF_THE_PROCESS.test(prefix)) return prefix === 'server.' && name === 'total_connections';
+  if (OF_CONFIGURATION.test(name)) return false;
+  return !isGauge(name) || name.endsWith('_active') || name.endsWith('active');
+}
+
+/** The group of the main thread, or an empty one in its place, with what the other threads have added. */
+export function withOthers(own: StatGroup | undefined, others: readonly PlainGroup[]): StatGroup {
+  const first = own ?? (others[0] as PlainGroup);
+  const values: Record<string, unknown> = own ? { ...own.values } : {};
+  for (const other of others) {
+    for (const [name, value] of Object.entries(other.values)) {
+      const before = values[name];
+      if (typeof value === 'number') {
+        if (before === undefined || addsUp(first.prefix, name))
+          values[name] = value + (typeof before === 'number' ? before : 0);
+      } else if (value.type === 'histogram') {
+        values[name] = Histogram.sum(before instanceof Histogram ? before : undefined, value);
+      } else values[name] = CodeCounts.sum(before instanceof CodeCounts ? before : undefined, value.counts);
+    }
+  }
+  return { prefix: first.prefix, metricPrefix: first.metricPrefix, labels: first.labels, values };
+}

@@ -1,0 +1,176 @@
+/** The workers beside the main thread. */
+import { Worker } from 'node:worker_threads';
+import { HOST_COUNTS, type Host, type HostCounts } from '../cluster/host.ts';
+import type { ListeningSocket } from '../listener/acceptor.ts';
+import type { Log } from '../log.ts';
+import type { StatsRegistry } from '../stats/registry.ts';
+import type { Subscriptions } from '../xds/subscriptions.ts';
+import type { FromWorker, Order, ToWorker, WorkerReport, WorkerStart } from './messages.ts';
+import { SubscriptionRelay } from './subscription-relay.ts';
+
+/** What a worker must have answered by, or its last report stands. */
+const REPORT_MS = 1000;
+
+export interface WorkerGroupOptions {
+  readonly starts: readonly WorkerStart[];
+  readonly subscriptions: Subscriptions;
+  readonly stats: StatsRegistry;
+  readonly log: Log;
+  /** Told once all of them serve. */
+  readonly onReady: () => void;
+  /** A worker cannot serve, or has ended with an error. */
+  readonly onFailed: (why: string) => void;
+}
+
+export class WorkerGroup {
+  readonly #options: WorkerGroupOptions;
+  readonly #members: readonly Member[];
+  #reports: readonly WorkerReport[] = [];
+  #ready = 0;
+
+  constructor(options: WorkerGroupOptions) {
+    this.#options = options;
+    this.#members = options.starts.map(
+      (start, index) =>
+        new Member(index + 1, start, options, () => {
+          if (++this.#ready === this.#members.length) options.onReady();
+        }),
+    );
+  }
+
+  get isReady(): boolean {
+    return this.#ready === this.#members.length;
+  }
+
+  /** How many they are, without the main thread. */
+  get size(): number {
+    return this.#members.length;
+  }
+
+  /** Resolves when all of them have done it. */
+  async order(order: Order): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.order(order)));
+  }
+
+  /** Has what they count and serve read from now on as it stands now. */
+  async refresh(): Promise<void> {
+    this.#reports = await Promise.all(this.#members.map((member) => member.report()));
+    this.#options.stats.setOthers(this.#reports.map(({ groups }) => groups));
+  }
+
+  /** As of the last refresh. */
+  get sockets(): readonly ListeningSocket[] {
+    return this.#reports.flatMap(({ sockets }) => sockets);
+  }
+
+  /** What they have counted of a host, as of the last refresh. */
+  countsOf(cluster: string, host: Host): HostCounts {
+    const sums = Object.fromEntries(HOST_COUNTS.map((name) => [name, 0])) as Record<keyof HostCounts, number>;
+    for (const { hosts } of this.#reports) {
+      const counts = hosts.find((known) => known.cluster === cluster && known.key === host.key)?.counts;
+      if (counts) for (const name of HOST_COUNTS) sums[name] += counts[name];
+    }
+    return sums;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.close()));
+  }
+}
+
+const NOTHING: WorkerReport = { groups: [], hosts: [], sockets: [], activeRequests: 0 };
+
+class Member {
+  readonly #worker: Worker;
+  readonly #relay: SubscriptionRelay;
+  readonly #waiting = new Map<number, (report: WorkerReport | undefined) => void>();
+  readonly #name: string;
+  readonly #options: WorkerGroupOptions;
+  readonly #onReady: () => void;
+  #last: WorkerReport = NOTHING;
+  #lastId = 0;
+  #isClosing = false;
+  #isGone = false;
+
+  constructor(index: number, start: WorkerStart, options: WorkerGroupOptions, onReady: () => void) {
+    this.#name = `worker ${index}`;
+    this.#options = options;
+    this.#onReady = onReady;
+    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: start, name: this.#name });
+    this.#relay = new SubscriptionRelay(options.subscriptions, (message) => this.#send(message));
+    this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
+    this.#worker.on('error', (error) => this.#gone(error instanceof Error ? error.message : String(error)));
+    this.#worker.on('exit', () => this.#gone('it ended'));
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #gone(why: string): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#relay.close();
+    for (const settle of this.#waiting.values()) settle(undefined);
+    this.#waiting.clear();
+    if (!this.#isClosing) this.#options.onFailed(`${this.#name}: ${why}`);
+  }
+
+  #onMessage(message: FromWorker): void {
+    switch (message.type) {
+      case 'watch':
+      case 'watch-all':
+      case 'unwatch':
+        this.#relay.take(message);
+        return;
+      case 'ready':
+        this.#onReady();
+        return;
+      case 'failed':
+        this.#options.onFailed(`${this.#name}: ${message.why}`);
+        return;
+      case 'log':
+        this.#options.log[message.level]({ ...message.fields, worker: this.#name }, message.text);
+        return;
+      case 'done':
+        this.#settle(message.id, undefined);
+        return;
+      case 'report':
+        this.#last = message.report;
+        this.#settle(message.id, message.report);
+    }
+  }
+
+  #settle(id: number, report: WorkerReport | undefined): void {
+    this.#waiting.get(id)?.(report);
+    this.#waiting.delete(id);
+  }
+
+  #ask(message: (id: number) => ToWorker): Promise<WorkerReport | undefined> {
+    if (this.#isGone) return Promise.resolve(undefined);
+    const id = ++this.#lastId;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, resolve);
+      this.#send(message(id));
+    });
+  }
+
+  async order(order: Order): Promise<void> {
+    await this.#ask((id) => ({ type: 'order', id, order }));
+  }
+
+  async report(): Promise<WorkerReport> {
+    const { promise: tooLate, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(resolve, REPORT_MS);
+    const report = await Promise.race([this.#ask((id) => ({ type: 'report', id })), tooLate]);
+    clearTimeout(timer);
+    return report ?? this.#last;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.order({ type: 'close' });
+    this.#relay.close();
+    await this.#worker.terminate();
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * What the main thread and its workers say to each other. The main thread serves as the first worker, keeps the streams
+ * of the control plane and the admin interface; every further worker is a thread with a proxy of its own, which listens
+ * at the same addresses and gets its resources from the main thread.
+ */
+import type { Bootstrap, ResourceType } from '@weft/envoy-api';
+import type { HostCounts } from '../cluster/host.ts';
+import type { ResourceSource } from '../config/core.ts';
+import type { DrainListeners, DrainRequest } from '../drain.ts';
+import type { ListeningSocket } from '../listener/acceptor.ts';
+import type { LogLevel } from '../log.ts';
+import type { PlainGroup } from '../stats/plain.ts';
+import type { CollectionUpdate } from '../xds/subscriptions.ts';
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly bootstrap: Bootstrap;
+  readonly logLevel: LogLevel;
+  readonly drainMs: number;
+  readonly version: string;
+  /** Of the process that this one takes over from: this worker's share. */
+  readonly inherited: readonly ListeningSocket[];
+}
+
+export type Order =
+  | { readonly type: 'drain'; readonly request: DrainRequest }
+  | { readonly type: 'drain-listeners'; readonly options: DrainListeners }
+  | { readonly type: 'health'; readonly isHealthy: boolean }
+  | { readonly type: 'log-level'; readonly level: LogLevel }
+  | { readonly type: 'reopen-logs' }
+  | { readonly type: 'reset-counters' }
+  | { readonly type: 'close' };
+
+/** From the main thread. */
+export type ToWorker =
+  | { readonly type: 'resource'; readonly id: number; readonly resource: unknown; readonly version: string }
+  | { readonly type: 'removed'; readonly id: number }
+  | { readonly type: 'update'; readonly id: number; readonly update: CollectionUpdate }
+  /** Answered with `done`. */
+  | { readonly type: 'order'; readonly id: number; readonly order: Order }
+  /** Answered with `report`. */
+  | { readonly type: 'report'; readonly id: number };
+
+/** What a worker says of itself. */
+export interface WorkerReport {
+  readonly groups: readonly PlainGroup[];
+  readonly hosts: readonly PlainHost[];
+  readonly sockets: readonly ListeningSocket[];
+  readonly activeRequests: number;
+}
+
+/** What was counted of one host of a cluster. */
+export interface PlainHost {
+  readonly cluster: string;
+  readonly key: string;
+  readonly counts: HostCounts;
+}
+
+/** From a worker. */
+export type FromWorker =
+  | {
+      readonly type: 'watch';
+      readonly id: number;
+      readonly source: ResourceSource;
+      readonly of: ResourceType;
+      readonly name: string;
+    }
+  | { readonly type: 'watch-all'; readonly id: number; readonly source: ResourceSource; readonly of: ResourceType }
+  | { readonly type: 'unwatch'; readonly id: number }
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly why: string }
+  | {
+      readonly type: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly fields: object;
+      readonly text: string;
+    }
+  | { readonly type: 'done'; readonly id: number }
+  | { readonly type: 'report'; readonly id: number; readonly report: WorkerReport };

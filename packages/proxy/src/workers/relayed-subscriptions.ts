@@ -1,0 +1,57 @@
+/** A worker's view of the resources that the main thread is sent. */
+import type { ResourceType } from '@weft/envoy-api';
+import type { ResourceSource } from '../config/core.ts';
+import type { CollectionListener, ResourceListener, Subscriptions, Unwatch } from '../xds/subscriptions.ts';
+import type { FromWorker, ToWorker } from './messages.ts';
+
+/**
+ * Watches through the main thread. What a listener finds wrong goes no further: the main thread looks at the same
+ * resource with the same eyes, and tells the control plane.
+ */
+export class RelayedSubscriptions implements Subscriptions {
+  readonly #send: (message: FromWorker) => void;
+  readonly #resources = new Map<number, ResourceListener>();
+  readonly #collections = new Map<number, CollectionListener>();
+  #lastId = 0;
+
+  constructor(send: (message: FromWorker) => void) {
+    this.#send = send;
+  }
+
+  watch(source: ResourceSource, of: ResourceType, name: string, listener: ResourceListener): Unwatch {
+    const id = ++this.#lastId;
+    this.#resources.set(id, listener);
+    this.#send({ type: 'watch', id, source, of, name });
+    return () => {
+      if (this.#resources.delete(id)) this.#send({ type: 'unwatch', id });
+    };
+  }
+
+  watchAll(source: ResourceSource, of: ResourceType, listener: CollectionListener): Unwatch {
+    const id = ++this.#lastId;
+    this.#collections.set(id, listener);
+    this.#send({ type: 'watch-all', id, source, of });
+    return () => {
+      if (this.#collections.delete(id)) this.#send({ type: 'unwatch', id });
+    };
+  }
+
+  /** Takes a message of the main thread that is about resources. */
+  take(message: Extract<ToWorker, { type: 'resource' | 'removed' | 'update' }>): void {
+    switch (message.type) {
+      case 'resource':
+        this.#resources.get(message.id)?.onResource(message.resource, message.version);
+        return;
+      case 'removed':
+        this.#resources.get(message.id)?.onRemoved();
+        return;
+      case 'update':
+        this.#collections.get(message.id)?.onUpdate(message.update);
+    }
+  }
+
+  close(): void {
+    this.#resources.clear();
+    this.#collections.clear();
+  }
+}
