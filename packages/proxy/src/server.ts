@@ -4,7 +4,6 @@
  */
 
 import { createRequire } from 'node:module';
-import { WeftError } from '@weft/contracts/error';
 import type { Bootstrap, Node } from '@weft/envoy-api';
 import { AccessLogs } from './access-log/logs.ts';
 import type { AdminContext, AdminListener, ServerState } from './admin/context.ts';

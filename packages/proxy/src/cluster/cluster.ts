@@ -1,9 +1,11 @@
 /** A cluster: its hosts, who of them is next, and the connections to them. */
 import type { Clock } from '../clock.ts';
 import type { ClusterConfig } from '../config/cluster.ts';
+import type { Protocol } from '../http/message.ts';
 import type { ConnectOptions, TlsClient } from '../net/connect.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
-import { Http1Pool, type PoolContext } from '../pool/http1-pool.ts';
+import { HostPools } from '../pool/host-pools.ts';
+import { upstreamHttpOptions } from '../pool/options.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { ClusterStats } from '../stats/groups.ts';
 import { type Balancer, LeastRequest, type Random, RoundRobin } from './balancer.ts';
@@ -21,27 +23,7 @@ export interface ClusterOptions {
   readonly queue: FlushQueue;
 }
 
-/**
- * How long an unused connection is kept where the configuration says nothing. Envoy keeps it for an hour, and its first
- * request then meets a server that has closed it long ago; usual servers close after 5 s (Node), 60 s or 75 s.
- */
-const DEFAULT_IDLE_MS = 4000;
 const DEFAULT_PANIC_PERCENT = 50;
-const MAX_HEADERS_COUNT = 100;
-const MAX_RESPONSE_HEADERS_KB = 60;
-
-function http1Options(config: ClusterConfig): PoolContext['http1'] {
-  const http = config.typed_extension_protocol_options.get('envoy.extensions.upstreams.http.v3.HttpProtocolOptions');
-  const common = http?.value.common_http_protocol_options;
-  return {
-    maxHeadBytes: (common?.max_response_headers_kb ?? MAX_RESPONSE_HEADERS_KB) * 1024,
-    maxFields: common?.max_headers_count ?? MAX_HEADERS_COUNT,
-    enableTrailers: http?.value.explicit_http_config?.http_protocol_options?.enable_trailers ?? false,
-    idleTimeoutMs: common?.idle_timeout ?? DEFAULT_IDLE_MS,
-    maxRequests: config.max_requests_per_connection ?? common?.max_requests_per_connection ?? 0,
-  };
-}
-
 function makeBalancer(config: ClusterConfig, random: Random): Balancer {
   switch (config.lb_policy) {
     case 'ROUND_ROBIN':
@@ -58,8 +40,7 @@ export class Cluster {
   readonly limits: ClusterLimits;
   /** How its hosts are connected to, for those who speak no HTTP. */
   readonly connect: ConnectOptions;
-  readonly #pools = new Map<Host, Pool>();
-  readonly #context: PoolContext;
+  readonly #pools: HostPools;
   readonly #balancer: Balancer;
   readonly #observers: HostObserver[] = [];
   #hosts: ReadonlyMap<string, Host> = new Map();
@@ -72,7 +53,16 @@ export class Cluster {
     this.limits = new ClusterLimits(thresholds);
     const keepalive = config.upstream_connection_options?.tcp_keepalive;
     this.connect = { timeoutMs: config.connect_timeout, tls, keepalive, clock };
-    this.#context = { stats, limits: this.limits, connect: this.connect, http1: http1Options(config), queue, clock };
+    const { protocol, http1, http2 } = upstreamHttpOptions(config);
+    this.#pools = new HostPools(protocol, {
+      stats,
+      limits: this.limits,
+      connect: this.connect,
+      http1,
+      http2,
+      queue,
+      clock,
+    });
     this.#balancer = makeBalancer(config, random);
   }
 
@@ -96,12 +86,9 @@ export class Cluster {
     return host;
   }
 
-  pool(host: Host): Pool {
-    const known = this.#pools.get(host);
-    if (known) return known;
-    const pool = new Http1Pool(host, this.#context);
-    this.#pools.set(host, pool);
-    return pool;
+  /** `downstream`: what the request came in, for clusters that are spoken to in the same. */
+  pool(host: Host, downstream: Protocol = 'HTTP/1.1'): Pool {
+    return this.#pools.get(host, downstream);
   }
 
   /** Takes these endpoints from now on; hosts that stay keep their connections, those that go finish what they do. */
@@ -145,19 +132,25 @@ export class Cluster {
   }
 
   #retire(host: Host): void {
-    this.#pools.get(host)?.drain();
-    this.#pools.delete(host);
+    this.#pools.retire(host);
+  }
+
+  /** A host failed its checks, or was ejected: its connections are used for what runs on them, and no longer. */
+  hostFailed(host: Host): void {
+    this.#retire(host);
+    const ends = host.onFailed;
+    host.onFailed = undefined;
+    if (ends) for (const end of ends) end();
   }
 
   /** Lets what runs end; nothing new is begun. */
   drain(): void {
     for (const observer of this.#observers.splice(0)) observer.close();
-    for (const pool of this.#pools.values()) pool.drain();
+    this.#pools.drain();
   }
 
   destroy(): void {
     for (const observer of this.#observers.splice(0)) observer.close();
-    for (const pool of this.#pools.values()) pool.destroy();
-    this.#pools.clear();
+    this.#pools.destroy();
   }
 }

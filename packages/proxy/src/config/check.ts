@@ -1,7 +1,7 @@
 /** Reads a bootstrap, and says all that is wrong with it before anything of it is used. */
 import { WeftError } from '@weft/contracts/error';
 import { type BootstrapConfig, bootstrap as bootstrapSchema } from './bootstrap.ts';
-import { type ControlPlaneClusterConfig, cluster as clusterSchema, controlPlaneCluster } from './cluster.ts';
+import { type ClusterConfig, cluster as clusterSchema, httpOptionsOf } from './cluster.ts';
 import { addressText } from './core.ts';
 import { listener as listenerSchema } from './listener.ts';
 import { type ConfigIssue, Place } from './schema.ts';
@@ -9,45 +9,31 @@ import { type ConfigIssue, Place } from './schema.ts';
 /** A bootstrap that was read. */
 export interface CheckedBootstrap {
   readonly config: BootstrapConfig;
-  /** As ProtoJSON: clusters of the data path. */
+  /** As ProtoJSON. */
   readonly clusters: readonly unknown[];
-  /** Clusters that only streams of the control plane go to, by name: those that speak HTTP/2. */
-  readonly controlPlane: ReadonlyMap<string, ControlPlaneClusterConfig>;
   readonly issues: readonly ConfigIssue[];
 }
 
-const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-
-function speaksHttp2(cluster: unknown): boolean {
-  const given = cluster as {
-    readonly http2_protocol_options?: unknown;
-    readonly typed_extension_protocol_options?: Readonly<
-      Record<string, { readonly explicit_http_config?: { readonly http2_protocol_options?: unknown } }>
-    >;
-  };
-  const options = given.typed_extension_protocol_options?.[HTTP_OPTIONS];
-  return (
-    given.http2_protocol_options !== undefined || options?.explicit_http_config?.http2_protocol_options !== undefined
-  );
+/** Whether streams of the control plane can go to a cluster: it speaks HTTP/2, and is known without one. */
+function carriesStreams(config: ClusterConfig): boolean {
+  if (config.type === 'EDS') return false;
+  const http = httpOptionsOf(config);
+  if (http?.explicit_http_config) return http.explicit_http_config.http2_protocol_options !== undefined;
+  return http?.auto_config !== undefined || config.http2_protocol_options !== undefined;
 }
 
 /** Reads a bootstrap in ProtoJSON whose types and names the codec has checked already. */
 export function checkBootstrap(bootstrap: unknown): CheckedBootstrap {
   const place = new Place();
   const config = bootstrapSchema.parse(bootstrap, place);
-  const controlPlane = new Map<string, ControlPlaneClusterConfig>();
-  const clusters: unknown[] = [];
+  const clusters = config.static_resources?.clusters ?? [];
+  const carriers = new Set<string>();
   place.within('static_resources', () => {
     place.within('clusters', () => {
-      for (const [index, cluster] of (config.static_resources?.clusters ?? []).entries()) {
+      for (const [index, cluster] of clusters.entries()) {
         place.within(index, () => {
-          if (speaksHttp2(cluster)) {
-            const parsed = controlPlaneCluster.parse(cluster, place);
-            controlPlane.set(parsed.name, parsed);
-          } else {
-            clusters.push(cluster);
-            clusterSchema.parse(cluster, place);
-          }
+          const parsed = clusterSchema.parse(cluster, place);
+          if (carriesStreams(parsed)) carriers.add(parsed.name);
         });
       }
     });
@@ -67,20 +53,20 @@ export function checkBootstrap(bootstrap: unknown): CheckedBootstrap {
       }
     });
   });
-  checkReferences(config, controlPlane, place);
-  return { config, clusters, controlPlane, issues: place.issues };
+  checkReferences(config, carriers, place);
+  return { config, clusters, issues: place.issues };
 }
 
-/** The streams of the control plane need a cluster of the bootstrap that speaks gRPC. */
+/** The streams of the control plane need a cluster of the bootstrap that speaks HTTP/2. */
 function checkReferences(
   { dynamic_resources: dynamic }: BootstrapConfig,
-  controlPlane: ReadonlyMap<string, unknown>,
+  carriers: ReadonlySet<string>,
   place: Place,
 ): void {
   if (!dynamic) return;
   place.within('dynamic_resources', () => {
     const { ads_config: ads, cds_config: cds, lds_config: lds } = dynamic;
-    if (ads !== undefined && !controlPlane.has(ads)) {
+    if (ads !== undefined && !carriers.has(ads)) {
       place.within('ads_config', () =>
         place.refuse(`${ads} is not one of static_resources.clusters with http2_protocol_options`),
       );
@@ -89,7 +75,7 @@ function checkReferences(
       if (source?.type === 'ads' && ads === undefined) {
         place.within(field, () => place.refuse('names ads, and there is no ads_config'));
       }
-      if (source?.type === 'grpc' && !controlPlane.has(source.cluster)) {
+      if (source?.type === 'grpc' && !carriers.has(source.cluster)) {
         place.within(field, () =>
           place.refuse(`${source.cluster} is not one of static_resources.clusters with http2_protocol_options`),
         );

@@ -18,8 +18,11 @@ export interface ConnectListener {
 
 /** The client side of TLS: what to present, and whom to accept. */
 export interface TlsClient {
-  /** Options of a handshake with what is current; a sentence where there is nothing to present or to trust yet. */
-  options(): ConnectionOptions | string;
+  /**
+   * Options of a handshake with what is current; a sentence where there is nothing to present or to trust yet. `alpn` is
+   * offered where the configuration does not say what.
+   */
+  options(alpn: readonly string[]): ConnectionOptions | string;
   /** Why the peer is refused; undefined where it is accepted. */
   verify(socket: TLSSocket): string | undefined;
   onHandshake(isResumed: boolean): void;
@@ -31,6 +34,8 @@ export interface ConnectOptions {
   readonly tls: TlsClient | undefined;
   readonly keepalive: TcpKeepalive | undefined;
   readonly clock: Clock;
+  /** Protocols to offer where the configuration of TLS does not say which; absent: none. */
+  readonly alpn?: readonly string[];
 }
 
 /** Seconds of silence after which the system asks whether the far side is there, where the options do not say. */
@@ -111,7 +116,7 @@ export class Connecting {
       this.#succeed();
       return;
     }
-    const options = tls.options();
+    const options = tls.options(this.#options.alpn ?? []);
     if (typeof options === 'string') this.#fail({ type: 'connect-failure', text: options });
     else this.#handshake(tls, options);
   };

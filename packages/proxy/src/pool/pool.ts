@@ -1,6 +1,13 @@
 /** What gives connections to one host, whatever version of HTTP they speak. */
+import type { Clock } from '../clock.ts';
+import type { ClusterLimits } from '../cluster/limits.ts';
 import type { Protocol } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
+import type { Http1ClientOptions } from '../http1/client-connection.ts';
+import type { Http2ClientOptions } from '../http2/options.ts';
+import type { ConnectOptions } from '../net/connect.ts';
+import type { FlushQueue } from '../net/flush-queue.ts';
+import type { ClusterStats } from '../stats/groups.ts';
 
 /** A connection that takes a request now. */
 export interface PoolConnection {
@@ -26,4 +33,18 @@ export interface Pool {
   drain(): void;
   /** Ends everything now. */
   destroy(): void;
+}
+
+/** Which version of HTTP the connections of a pool speak; `auto`: that which ALPN comes to, each for itself. */
+export type PoolProtocol = 'http1' | 'http2' | 'auto';
+
+/** What the pools of one cluster share. */
+export interface PoolContext {
+  readonly stats: ClusterStats;
+  readonly limits: ClusterLimits;
+  readonly connect: ConnectOptions;
+  readonly http1: Http1ClientOptions;
+  readonly http2: Http2ClientOptions;
+  readonly queue: FlushQueue;
+  readonly clock: Clock;
 }

@@ -22,6 +22,7 @@ export class ClusterStats {
   update_failure = 0;
   update_empty = 0;
   upstream_cx_active = 0;
+  upstream_cx_close_notify = 0;
   upstream_cx_connect_attempts_exceeded = 0;
   upstream_cx_connect_fail = 0;
   upstream_cx_connect_timeout = 0;
@@ -32,6 +33,7 @@ export class ClusterStats {
   upstream_cx_destroy_remote_with_active_rq = 0;
   upstream_cx_destroy_with_active_rq = 0;
   upstream_cx_http1_total = 0;
+  upstream_cx_http2_total = 0;
   upstream_cx_idle_timeout = 0;
   upstream_cx_max_requests = 0;
   upstream_cx_none_healthy = 0;

@@ -80,11 +80,12 @@ export class UpstreamTls implements TlsClient {
     return this.#secrets.certificate;
   }
 
-  options(): ConnectionOptions | string {
+  options(fallbackAlpn: readonly string[] = []): ConnectionOptions | string {
     const missing = this.#secrets.missing;
     if (missing !== undefined) return missing;
     this.#context ??= this.#makeContext();
-    const { alpn, sni } = this.#config;
+    const { alpn: ownAlpn, sni } = this.#config;
+    const alpn = ownAlpn.length > 0 ? ownAlpn : fallbackAlpn;
     return {
       secureContext: this.#context,
       servername: sni,

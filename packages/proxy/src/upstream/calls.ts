@@ -4,10 +4,13 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import type { Host } from '../cluster/host.ts';
+import { AttemptCount } from '../filters/router/upstream-attempt.ts';
 import { HeaderList } from '../http/header-list.ts';
 import { RequestHead, type ResponseHead } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
 import type { Pool, PoolConnection, PoolWaiter } from '../pool/pool.ts';
+import { isGrpcType } from '../stack/grpc.ts';
 
 export interface UpstreamRequest {
   readonly cluster: string;
@@ -79,11 +82,14 @@ class Call implements ResponseListener, PoolWaiter {
   readonly #resolve: (answer: UpstreamAnswer) => void;
   readonly #reject: (error: UpstreamCallError) => void;
   readonly #signal: AbortSignal | undefined;
+  readonly #clock: Clock;
   readonly #cancelTimeout: () => void;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #head: ResponseHead | undefined;
+  #host: Host | undefined;
   #pool: Pool | undefined;
+  #count: AttemptCount | undefined;
   #stream: RequestStream | undefined;
   #isOver = false;
 
@@ -97,6 +103,7 @@ class Call implements ResponseListener, PoolWaiter {
   ) {
     this.#request = request;
     this.#cluster = cluster;
+    this.#clock = clock;
     this.#signal = signal;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -118,7 +125,8 @@ class Call implements ResponseListener, PoolWaiter {
       this.#fail('no-host', `the cluster ${this.#cluster.name} has no host that takes requests`);
       return;
     }
-    this.#pool = this.#cluster.pool(host);
+    this.#host = host;
+    this.#pool = this.#cluster.pool(host, this.#request.head.protocol);
     this.#pool.acquire(this);
   }
 
@@ -127,6 +135,7 @@ class Call implements ResponseListener, PoolWaiter {
   onPoolReady(connection: PoolConnection): void {
     const { head, body } = this.#request;
     this.#pool = undefined;
+    this.#count = new AttemptCount(this.#cluster, this.#host as Host, this.#clock);
     this.#stream = connection.begin(this);
     this.#stream.sendHead(head, body.length === 0);
     if (body.length === 0) return;
@@ -150,6 +159,7 @@ class Call implements ResponseListener, PoolWaiter {
 
   onUpstreamHead(head: ResponseHead): void {
     this.#head = head;
+    this.#count?.answered(head, isGrpcType(this.#request.head.headers.get('content-type')));
   }
 
   onUpstreamBody(chunk: Buffer): void {
@@ -161,7 +171,7 @@ class Call implements ResponseListener, PoolWaiter {
 
   onUpstreamEnd(trailers: HeaderList | undefined): void {
     this.#stream = undefined;
-    if (!this.#over()) return;
+    if (!this.#over(true)) return;
     this.#resolve({ head: this.#head as ResponseHead, body: Buffer.concat(this.#chunks), trailers });
   }
 
@@ -170,16 +180,18 @@ class Call implements ResponseListener, PoolWaiter {
   }
 
   #fail(type: UpstreamCallError['type'], message: string, grpcStatus?: number): void {
-    if (!this.#over()) return;
+    if (type === 'timeout') this.#count?.timedOut();
+    if (!this.#over(false)) return;
     this.#pool?.cancel(this);
     this.#stream?.abort();
     this.#reject(new UpstreamCallError(type, `${this.#request.cluster}: ${message}`, grpcStatus));
   }
 
-  /** Whether the call was not over before. */
-  #over(): boolean {
+  /** Whether the call was not over before. `isComplete`: with a whole answer. */
+  #over(isComplete: boolean): boolean {
     if (this.#isOver) return false;
     this.#isOver = true;
+    this.#count?.end(isComplete);
     this.#cancelTimeout();
     this.#signal?.removeEventListener('abort', this.#onAbort);
     return true;

@@ -111,7 +111,9 @@ test('unused connections are closed before usual servers close them', async () =
   await using upstream = await new TestUpstream(answerAll).start();
   const common_http_protocol_options = { idle_timeout: '0.050s' };
   const type = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-  const options = { [type]: { '@type': `type.googleapis.com/${type}`, common_http_protocol_options } };
+  const explicit_http_config = { http_protocol_options: {} };
+  const config = { '@type': `type.googleapis.com/${type}`, common_http_protocol_options, explicit_http_config };
+  const options = { [type]: config };
   const cluster = testCluster({ typed_extension_protocol_options: options }, [upstream.port]);
   const one = call(poolOf(cluster));
   await until(() => cluster.stats.upstream_cx_idle_timeout === 1);

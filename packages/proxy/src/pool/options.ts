@@ -1,0 +1,53 @@
+/** Which version of HTTP a cluster is spoken to in, and with which options, by its configuration. */
+import { type ClusterConfig, httpOptionsOf } from '../config/cluster.ts';
+import type { Http1ClientOptions } from '../http1/client-connection.ts';
+import { type Http2ClientOptions, protocolOptions } from '../http2/options.ts';
+import type { PoolProtocol } from './pool.ts';
+
+export interface UpstreamHttpOptions {
+  /** `downstream`: that of the request. */
+  readonly protocol: PoolProtocol | 'downstream';
+  readonly http1: Http1ClientOptions;
+  readonly http2: Http2ClientOptions;
+}
+
+/**
+ * How long an unused connection is kept where the configuration says nothing. Envoy keeps it for an hour, and its first
+ * request then meets a server that has closed it long ago; usual servers close after 5 s (Node), 60 s or 75 s.
+ */
+const DEFAULT_HTTP1_IDLE_MS = 4000;
+/** With HTTP/2 the server says when it closes, and which requests it has not seen. */
+const DEFAULT_HTTP2_IDLE_MS = 3_600_000;
+const MAX_HEADERS_COUNT = 100;
+const MAX_RESPONSE_HEADERS_KB = 60;
+
+function protocolOf(config: ClusterConfig): UpstreamHttpOptions['protocol'] {
+  const http = httpOptionsOf(config);
+  if (http?.auto_config) return 'auto';
+  if (http?.use_downstream_protocol_config) return 'downstream';
+  return http?.explicit_http_config?.http2_protocol_options || config.http2_protocol_options ? 'http2' : 'http1';
+}
+
+export function upstreamHttpOptions(config: ClusterConfig): UpstreamHttpOptions {
+  const http = httpOptionsOf(config);
+  const versions = http?.explicit_http_config ?? http?.auto_config ?? http?.use_downstream_protocol_config;
+  const common = http?.common_http_protocol_options;
+  const shared = {
+    maxHeadBytes: (common?.max_response_headers_kb ?? MAX_RESPONSE_HEADERS_KB) * 1024,
+    maxFields: common?.max_headers_count ?? MAX_HEADERS_COUNT,
+    maxRequests: config.max_requests_per_connection ?? common?.max_requests_per_connection ?? 0,
+  };
+  return {
+    protocol: protocolOf(config),
+    http1: {
+      ...shared,
+      enableTrailers: versions?.http_protocol_options?.enable_trailers ?? false,
+      idleTimeoutMs: common?.idle_timeout ?? DEFAULT_HTTP1_IDLE_MS,
+    },
+    http2: {
+      ...shared,
+      ...protocolOptions(versions?.http2_protocol_options ?? config.http2_protocol_options),
+      idleTimeoutMs: common?.idle_timeout ?? DEFAULT_HTTP2_IDLE_MS,
+    },
+  };
+}

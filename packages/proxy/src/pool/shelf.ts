@@ -1,0 +1,33 @@
+/** Connections of one version of HTTP to a host, as its pool keeps them. */
+import type { Socket } from 'node:net';
+import type { ClosedCause } from '../http1/client-connection.ts';
+import type { PoolConnection } from './pool.ts';
+
+export interface Shelf {
+  /** A connection that takes one more request now; undefined where there is none. */
+  take(): PoolConnection | undefined;
+  /** Keeps a connection that was made. */
+  add(socket: Socket): void;
+  /** All of them, busy or not. */
+  readonly size: number;
+  /** Those that were made and cannot take requests yet. */
+  readonly opening: number;
+  /** How many requests a new connection is likely to take at once. */
+  readonly streamsPerConnection: number;
+  /** Those that are unused end now, the others after what they serve. */
+  drain(): void;
+  destroy(): void;
+}
+
+/** The pool, as its shelves see it. */
+export interface ShelfOwner {
+  /** A connection takes requests (again). */
+  onRoom(): void;
+  /** A connection takes no more requests, or fewer than it was likely to. */
+  onShortage(): void;
+  /** A connection ended, or was told to leave, before it could take a request. */
+  onUnopened(): void;
+  /** A connection is gone. `openedMs`: when it was made, on the monotonic clock. */
+  onGone(cause: ClosedCause, wasBusy: boolean, openedMs: number): void;
+  onBytes(received: number): void;
+}
