@@ -37,6 +37,9 @@ const FLAG_FIELDS: { readonly [F in FlagName]: number } = {
   UC: 7,
   UO: 8,
   NR: 9,
+  RL: 12,
+  UAEX: 13,
+  RLSE: 14,
   DC: 15,
   URX: 16,
   SI: 17,
@@ -172,7 +175,13 @@ export class EntryWriter {
   #flags(flags: number): void {
     if (flags === 0) return;
     const end = this.#writer.mark;
-    for (const { bit, field } of FLAGS) if ((flags & bit) !== 0) this.#writer.uint(field, 1);
+    for (const { bit, field } of FLAGS) {
+      if ((flags & bit) === 0) continue;
+      const fieldEnd = this.#writer.mark;
+      this.#writer.uint(field === FLAG_FIELDS.UAEX ? 1 : field, 1);
+      // This one is a message that says who did not let it through: an external service.
+      if (field === FLAG_FIELDS.UAEX) this.#writer.message(field, fieldEnd);
+    }
     this.#writer.message(16, end);
   }
 

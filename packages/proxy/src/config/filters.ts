@@ -1,5 +1,6 @@
 /** Schemas of HTTP filters: one line for each filter, and one for what routes can say of it. */
 import { bufferFilter, bufferPerRoute } from '../filters/buffer/schema.ts';
+import { extAuthz, extAuthzPerRoute } from '../filters/ext-authz/schema.ts';
 import { rbacFilter, rbacPerRoute } from '../filters/rbac/schema.ts';
 import { anyOf, built, flag, map, message, only, optional, type Parsed, type Schema } from './schema.ts';
 
@@ -16,11 +17,13 @@ export const HTTP_FILTERS = {
   router,
   buffer: bufferFilter,
   rbac: rbacFilter,
+  'ext-authz': extAuthz,
 };
 
 const ROUTE_FILTERS = {
   buffer: bufferPerRoute,
   rbac: rbacPerRoute,
+  'ext-authz': extAuthzPerRoute,
 };
 
 export type RouteFilterConfig = Parsed<ReturnType<typeof anyOf<typeof ROUTE_FILTERS>>>;

@@ -1,6 +1,7 @@
 /** The chain of filters of a connection manager, made once when its configuration arrives. */
 import type { HttpFilterConfig } from '../config/http.ts';
 import { makeBuffer } from './buffer/buffer.ts';
+import { makeExtAuthz } from './ext-authz/ext-authz.ts';
 import type { FilterContext, HttpFilter } from './filter.ts';
 import { makeRbac } from './rbac/rbac.ts';
 
@@ -18,6 +19,7 @@ type Makers = { readonly [K in FilterType]: (config: ConfigOf<K>, context: Filte
 
 const MAKERS: Makers = {
   buffer: makeBuffer,
+  'ext-authz': makeExtAuthz,
   rbac: makeRbac,
 };
 

@@ -69,11 +69,12 @@ export class LocalReplies {
     info.localReplyBody = mapper?.body?.toString() ?? reply.body;
     const format = mapper?.body_format_override ?? this.#config?.body_format;
     const body = Buffer.from(format ? format.write(info) : info.localReplyBody);
-    if (body.length > 0) {
-      head.headers.add('content-length', String(body.length));
-      head.headers.add('content-type', format?.contentType ?? 'text/plain');
-    }
     for (const [name, value] of reply.headers ?? []) head.headers.add(name, value);
+    if (body.length > 0) {
+      head.headers.set('content-length', String(body.length));
+      if (format) head.headers.set('content-type', format.contentType);
+      else if (!head.headers.has('content-type')) head.headers.add('content-type', 'text/plain');
+    } else head.headers.remove('content-type');
     if (mapper) {
       const levels = changeLevels([{ remove: [], add: mapper.headers_to_add }]);
       applyChanges(levels, head.headers, info);

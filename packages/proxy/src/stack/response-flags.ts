@@ -18,6 +18,9 @@ const FLAGS = [
   { short: 'NR', long: 'NoRouteFound', field: 'no_route_found' },
   { short: 'NC', long: 'NoClusterFound', field: 'no_cluster_found' },
   { short: 'DT', long: 'DurationTimeout', field: 'duration_timeout' },
+  { short: 'RL', long: 'RateLimited', field: 'rate_limited' },
+  { short: 'UAEX', long: 'UnauthorizedExternalService', field: 'unauthorized_details' },
+  { short: 'RLSE', long: 'RateLimitServiceError', field: 'rate_limit_service_error' },
   { short: 'DC', long: 'DownstreamConnectionTermination', field: 'downstream_connection_termination' },
   { short: 'LR', long: 'LocalReset', field: 'local_reset' },
   { short: 'UR', long: 'UpstreamRemoteReset', field: 'upstream_remote_reset' },
@@ -64,7 +67,9 @@ export function flagsLongText(flags: number): string {
 }
 
 /** The message of the access log service; undefined where there is no flag. */
-export function flagsMessage(flags: number): Readonly<Record<string, true>> | undefined {
+export function flagsMessage(flags: number): Readonly<Record<string, unknown>> | undefined {
   if (flags === 0) return undefined;
-  return Object.fromEntries(set(flags).map(({ field }) => [field, true]));
+  return Object.fromEntries(
+    set(flags).map(({ short, field }) => [field, short === 'UAEX' ? { reason: 'EXTERNAL_SERVICE' } : true]),
+  );
 }
