@@ -27,6 +27,7 @@ export function endpointsOf(assignment: ClusterLoadAssignmentConfig): readonly E
         region: locality?.region ?? '',
         zone: locality?.zone ?? '',
         subZone: locality?.sub_zone ?? '',
+        ...(endpoint.health_check_config && { check: endpoint.health_check_config }),
       });
     }
   }

@@ -12,9 +12,42 @@ export interface Endpoint {
   readonly region: string;
   readonly zone: string;
   readonly subZone: string;
+  /** 0 first; others are used as those before them cannot take all. */
+  readonly priority: number;
+  /** Of its locality among those of the priority; 0: the locality gets nothing where localities are weighted. */
+  readonly localityWeight: number;
+  /** What its metadata says for `envoy.lb`: subsets, `canary`, `hash_key`. */
+  readonly metadata: LbMetadata;
+  readonly check?: EndpointCheck;
 }
 
-export class Host {
+/** Where and how an endpoint is checked, where that is not as it is used. */
+export interface EndpointCheck {
+  /** 0: that of the address. */
+  readonly port: number;
+  /** Sent as the name of the host; '' where it is as the check's own configuration says. */
+  readonly hostname: string;
+  readonly address: NetworkAddress | undefined;
+  readonly isDisabled: boolean;
+}
+
+export type LbMetadata = Readonly<Record<string, unknown>>;
+
+/** What is counted of a host. */
+export const HOST_COUNTS = [
+  'connectionsActive',
+  'connectionsTotal',
+  'connectFailures',
+  'requestsActive',
+  'requestsTotal',
+  'requestsSucceeded',
+  'requestsFailed',
+  'requestsTimedOut',
+] as const;
+
+export type HostCounts = Readonly<Record<(typeof HOST_COUNTS)[number], number>>;
+
+export class Host implements HostCounts {
   readonly address: NetworkAddress;
   /** `127.0.0.1:80`; what tells hosts apart. */
   readonly key: string;
@@ -28,6 +61,8 @@ export class Host {
   requestsSucceeded = 0;
   requestsFailed = 0;
   requestsTimedOut = 0;
+  /** On the monotonic clock, since when it may take requests: when it came, or passed a check again. For slow start. */
+  healthySinceMs = 0;
   /** Taken out for a while by outlier detection. */
   isEjected = false;
   /** What active health checks say; `none` where there are none. `pending`: the first one has not ended. */
@@ -40,6 +75,8 @@ export class Host {
   outlier: HostMonitor | undefined = undefined;
   /** Takes the host out until its checks pass again; undefined where there are none. */
   failCheck: (() => void) | undefined = undefined;
+  /** What ends connections to it should it fail its checks; undefined where they stay, or there are none. */
+  onFailed: Set<() => void> | undefined = undefined;
 
   constructor(endpoint: Endpoint) {
     this.address = endpoint.address;

@@ -11,6 +11,9 @@ import { UpstreamTls } from '../tls/upstream.ts';
 import { Warming } from '../warming.ts';
 import type { Random } from './balancer.ts';
 import { Cluster } from './cluster.ts';
+import type { HealthChecker } from './health/checker.ts';
+import { healthChecks } from './health/checks.ts';
+import { HealthStats } from './health/stats.ts';
 import { OutlierDetector } from './outlier/detector.ts';
 import { OutlierStats } from './outlier/stats.ts';
 import { keepEndpoints, type SourceContext } from './source.ts';
@@ -88,11 +91,16 @@ export class ClusterManager {
   #begin(config: ClusterConfig, resource: unknown, version: string, isStatic: boolean): void {
     const { clock } = this.#options;
     const { name } = config;
-    const warming = new Warming(clock, () => this.#warmed(name));
+    // Checks begin once there is all that they need: a host is not to fail for a certificate that has not come yet.
+    const warming = new Warming(clock, () => {
+      if (checks) checks.start(() => this.#warmed(name));
+      else this.#warmed(name);
+    });
     const tls = this.#makeTls(config, warming);
     const stats = this.#statsOf(config);
     const cluster = new Cluster({ ...this.#options, config, stats, tls });
     this.#watchOutliers(cluster);
+    const checks = this.#checkHosts(cluster);
     const stopEndpoints = keepEndpoints(cluster, warming, this.#options);
     const close = () => {
       warming.cancel();
@@ -118,7 +126,15 @@ export class ClusterManager {
     if (!config) return;
     const { clock, random } = this.#options;
     const stats = this.#statsUnder(cluster.config, 'outlier_detection', () => new OutlierStats());
-    cluster.observe(new OutlierDetector({ config, stats, clock, random, onChange: () => cluster.healthChanged() }));
+    cluster.observe(new OutlierDetector({ config, stats, clock, random, cluster }));
+  }
+
+  #checkHosts(cluster: Cluster): HealthChecker | undefined {
+    if (cluster.config.health_checks.length === 0) return undefined;
+    const stats = this.#statsUnder(cluster.config, 'health_check', () => new HealthStats());
+    const checks = healthChecks(cluster, { ...this.#options, stats });
+    if (checks) cluster.observe(checks);
+    return checks;
   }
 
   /** The group of statistics `cluster.<name>.<part>.`, which goes with the cluster. */

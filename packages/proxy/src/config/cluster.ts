@@ -1,8 +1,14 @@
 /** Schemas of clusters and of their endpoints. */
+
+import { type BalancingConfig, legacyBalancing, percent } from './balancing.ts';
+import { balancingOf, checkBalancing, loadBalancingPolicy } from './balancing-policy.ts';
 import { address, configSource, http1Options, http2Options, limit, metadata, tcpKeepalive } from './core.ts';
+import { healthCheck } from './health-check.ts';
 import { outlierDetection } from './outlier.ts';
+import { fractionalPercent } from './runtime.ts';
 import {
   anyOf,
+  built,
   choice,
   durationMs,
   flag,
@@ -18,11 +24,25 @@ import {
   required,
   text,
 } from './schema.ts';
+import { lbSubsetConfig } from './subsets.ts';
 import { upstreamTlsContext } from './tls.ts';
+
+const endpointCheck = built(
+  message('envoy.config.endpoint.v3.Endpoint.HealthCheckConfig', {
+    port_value: number(0, { max: 65_535 }),
+    hostname: text(),
+    address: optional(address),
+    disable_active_health_check: flag(),
+  }),
+  ({ port_value: port, hostname, address, disable_active_health_check: isDisabled }) => {
+    return { port, hostname, address, isDisabled };
+  },
+);
 
 const endpoint = message('envoy.config.endpoint.v3.Endpoint', {
   address: required(address),
   hostname: text(),
+  health_check_config: optional(endpointCheck),
 });
 
 const lbEndpoint = message('envoy.config.endpoint.v3.LbEndpoint', {
@@ -38,18 +58,40 @@ const localityEndpoints = message('envoy.config.endpoint.v3.LocalityLbEndpoints'
   locality: optional(locality),
   lb_endpoints: list(lbEndpoint),
   load_balancing_weight: optional(number(0, { min: 1 })),
-  priority: only((given) => given === 0, '0'),
+  priority: number(0, { max: 128 }),
   metadata: optional(metadata),
 });
+
+const ASSIGNMENT_POLICY = 'envoy.config.endpoint.v3.ClusterLoadAssignment.Policy';
+
+const dropOverload = message(`${ASSIGNMENT_POLICY}.DropOverload`, {
+  category: name(),
+  drop_percentage: optional(fractionalPercent),
+});
+
+const assignmentPolicy = message(
+  ASSIGNMENT_POLICY,
+  {
+    drop_overloads: list(dropOverload, { max: 1 }),
+    overprovisioning_factor: number(140, { min: 1, max: 0xffff_ffff }),
+    endpoint_stale_after: optional(durationMs(0, { min: 1 })),
+    weighted_priority_health: flag(),
+  },
+  ({ drop_overloads: drops }, place) => {
+    const share = drops[0]?.drop_percentage;
+    if (share && share.numerator > share.denominator) {
+      place.within('drop_overloads', () => place.refuse('would drop more requests than there are'));
+    }
+  },
+);
 
 export const clusterLoadAssignment = message('envoy.config.endpoint.v3.ClusterLoadAssignment', {
   cluster_name: name(),
   endpoints: list(localityEndpoints),
+  policy: optional(assignmentPolicy),
 });
 
 export type ClusterLoadAssignmentConfig = Parsed<typeof clusterLoadAssignment>;
-
-const percent = message('envoy.type.v3.Percent', { value: number(0, { max: 100 }) });
 
 const retryBudget = message('envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget', {
   budget_percent: optional(percent),
@@ -77,16 +119,6 @@ const edsClusterConfig = message('envoy.config.cluster.v3.Cluster.EdsClusterConf
   eds_config: required(configSource),
   service_name: text(),
 });
-
-const commonLbConfig = message('envoy.config.cluster.v3.Cluster.CommonLbConfig', {
-  healthy_panic_threshold: optional(percent),
-});
-
-const leastRequest = message('envoy.config.cluster.v3.Cluster.LeastRequestLbConfig', {
-  choice_count: number(2, { min: 2 }),
-});
-
-const roundRobin = message('envoy.config.cluster.v3.Cluster.RoundRobinLbConfig', {});
 
 const commonHttpOptions = message('envoy.config.core.v3.HttpProtocolOptions', {
   idle_timeout: optional(durationMs()),
@@ -137,18 +169,36 @@ const upstreamConnection = message('envoy.config.cluster.v3.UpstreamConnectionOp
   tcp_keepalive: optional(tcpKeepalive),
 });
 
+const originalDestination = message(
+  'envoy.config.cluster.v3.Cluster.OriginalDstLbConfig',
+  {
+    use_http_header: flag(),
+    http_header_name: text(),
+    upstream_port_override: optional(number(0, { max: 65_535 })),
+  },
+  ({ use_http_header, http_header_name }, place) => {
+    if (!use_http_header && http_header_name !== '') {
+      place.within('http_header_name', () => place.refuse('is used with use_http_header alone'));
+    }
+  },
+);
+
 const clusterFields = {
   name: name(),
-  type: choice(['STATIC', 'STRICT_DNS', 'LOGICAL_DNS', 'EDS']),
+  type: choice(['STATIC', 'STRICT_DNS', 'LOGICAL_DNS', 'EDS', 'ORIGINAL_DST']),
   connect_timeout: durationMs(5000),
-  lb_policy: choice(['ROUND_ROBIN', 'LEAST_REQUEST']),
-  round_robin_lb_config: optional(roundRobin),
-  least_request_lb_config: optional(leastRequest),
-  common_lb_config: optional(commonLbConfig),
+  ...legacyBalancing,
+  load_balancing_policy: optional(loadBalancingPolicy),
+  lb_subset_config: optional(lbSubsetConfig),
+  original_dst_lb_config: optional(originalDestination),
+  cleanup_interval: durationMs(5000, { min: 1 }),
   load_assignment: optional(clusterLoadAssignment),
   eds_cluster_config: optional(edsClusterConfig),
   circuit_breakers: optional(circuitBreakers),
   outlier_detection: optional(outlierDetection),
+  health_checks: list(healthCheck, { max: 1 }),
+  close_connections_on_host_health_failure: flag(),
+  ignore_health_on_host_removal: flag(),
   dns_refresh_rate: durationMs(5000),
   respect_dns_ttl: only((given) => given === false, 'false'),
   dns_lookup_family: choice(['AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL']),
@@ -174,14 +224,23 @@ export const cluster = message(
     if (value.type === 'EDS' && value.load_assignment) {
       place.within('load_assignment', () => place.refuse('is not used by a cluster of type EDS'));
     }
-    if (value.type !== 'EDS' && !value.load_assignment) {
+    if (value.type === 'ORIGINAL_DST' && value.load_assignment) {
+      place.within('load_assignment', () => place.refuse('is not used by a cluster of type ORIGINAL_DST'));
+    }
+    if (value.type !== 'EDS' && value.type !== 'ORIGINAL_DST' && !value.load_assignment) {
       place.within('load_assignment', () => place.refuse(`is needed for a cluster of type ${value.type}`));
     }
     checkProtocol(value, place);
+    checkBalancing(value, place);
   },
 );
 
 export type ClusterConfig = Parsed<typeof cluster>;
+
+/** How a cluster balances, whichever way it says so. */
+export function balancingConfigOf(config: ClusterConfig): BalancingConfig {
+  return balancingOf(config);
+}
 
 /** The options of HTTP of a cluster, undefined where it has none. */
 export function httpOptionsOf(

@@ -109,6 +109,7 @@ export class TcpSession {
         onConnected: (socket) => {
           cluster.stats.upstream_cx_connect_ms.record(this.#options.clock.monotonicMs() - startedMs);
           host.outlier?.connected(true);
+          if (cluster.config.close_connections_on_host_health_failure) this.#endWith(host);
           this.#onConnected(socket);
         },
         onConnectFailed: (failure) => this.#onConnectFailed(cluster, host, failure),
@@ -153,6 +154,14 @@ export class TcpSession {
     this.#client.resume();
   }
 
+  /** Has the session end with its host's health. */
+  #endWith(host: Host): void {
+    host.onFailed ??= new Set();
+    host.onFailed.add(this.#onHostFailed);
+  }
+
+  readonly #onHostFailed = (): void => this.#end();
+
   /** One direction: what comes from one goes to the other, no faster than that takes it, and so does its end. */
   #carry(from: Socket, to: Socket, count: (bytes: number) => void): void {
     from.on('data', (chunk: Buffer) => {
@@ -189,6 +198,7 @@ export class TcpSession {
     const { cluster } = this.#options;
     if (!this.#host || !cluster) return;
     this.#host.connectionsActive--;
+    this.#host.onFailed?.delete(this.#onHostFailed);
     this.#host = undefined;
     cluster.limits.connections--;
     cluster.stats.upstream_cx_active--;

@@ -30,7 +30,10 @@ class Ground {
       stats: this.stats,
       clock: this.clock,
       random: () => this.random,
-      onChange: () => void this.changes++,
+      cluster: {
+        healthChanged: () => void this.changes++,
+        hostFailed: () => undefined,
+      },
     });
     this.detector.hostsChanged(this.hosts, []);
   }

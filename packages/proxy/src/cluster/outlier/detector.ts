@@ -59,8 +59,15 @@ export interface OutlierOptions {
   readonly stats: OutlierStats;
   readonly clock: Clock;
   readonly random: Random;
-  /** A host was ejected, or came back. */
-  readonly onChange: () => void;
+  readonly cluster: JudgedCluster;
+}
+
+/** The cluster, as the detection sees it. */
+export interface JudgedCluster {
+  /** Hosts were ejected, or came back. */
+  healthChanged(): void;
+  /** A host was ejected. */
+  hostFailed(host: Host): void;
 }
 
 export class OutlierDetector implements HostObserver, MonitorOwner {
@@ -68,18 +75,18 @@ export class OutlierDetector implements HostObserver, MonitorOwner {
   readonly #stats: OutlierStats;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #onChange: () => void;
+  readonly #cluster: JudgedCluster;
   readonly #maxEjectionMs: number;
   readonly #hosts = new Map<HostMonitor, Host>();
   #ejected = 0;
   #cancel: Cancel;
 
-  constructor({ config, stats, clock, random, onChange }: OutlierOptions) {
+  constructor({ config, stats, clock, random, cluster }: OutlierOptions) {
     this.#config = config;
     this.#stats = stats;
     this.#clock = clock;
     this.#random = random;
-    this.#onChange = onChange;
+    this.#cluster = cluster;
     this.#maxEjectionMs = maxEjectionMs(config);
     this.#cancel = clock.after(config.interval, this.#onInterval);
   }
@@ -107,7 +114,7 @@ export class OutlierDetector implements HostObserver, MonitorOwner {
     const host = this.#hosts.get(monitor);
     if (!host || host.isEjected) return;
     this.#stats[`ejections_detected_${type}`]++;
-    if (this.#eject(host, monitor, type)) this.#onChange();
+    if (this.#eject(host, monitor, type)) this.#cluster.healthChanged();
     if (type === 'consecutive_5xx') this.#stats.ejections_consecutive_5xx++;
     monitor.forget(type);
   }
@@ -133,6 +140,7 @@ export class OutlierDetector implements HostObserver, MonitorOwner {
     monitor.jitterMs = Math.floor(this.#random() * (config.max_ejection_time_jitter + 1));
     const base = config.base_ejection_time;
     if (monitor.backOff * base < this.#maxEjectionMs + base) monitor.backOff++;
+    this.#cluster.hostFailed(host);
     return true;
   }
 
@@ -154,7 +162,7 @@ export class OutlierDetector implements HostObserver, MonitorOwner {
     const host = this.#hosts.get(monitor);
     if (!host?.isEjected || !this.#config.successful_active_health_check_uneject_host) return;
     this.#return(host, monitor);
-    this.#onChange();
+    this.#cluster.healthChanged();
   }
 
   // What is looked at from time to time.
@@ -172,7 +180,7 @@ export class OutlierDetector implements HostObserver, MonitorOwner {
     }
     for (const origin of ORIGINS) if (this.#ejectOutliers(origin)) isChanged = true;
     this.#forgive(nowMs);
-    if (isChanged) this.#onChange();
+    if (isChanged) this.#cluster.healthChanged();
     this.#cancel = this.#clock.after(this.#config.interval, this.#onInterval);
   };
 
