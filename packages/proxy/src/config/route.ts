@@ -133,6 +133,22 @@ const routeUpgrade = message('envoy.config.route.v3.RouteAction.UpgradeConfig', 
   connect_config: optional(connectConfig),
 });
 
+const mirrorPolicy = message(
+  'envoy.config.route.v3.RouteAction.RequestMirrorPolicy',
+  {
+    cluster: text(),
+    cluster_header: text(),
+    runtime_fraction: optional(runtimeFraction),
+    trace_sampled: optional(flag()),
+    disable_shadow_host_suffix_append: flag(),
+  },
+  ({ cluster, cluster_header }, place) => {
+    if ((cluster === '') === (cluster_header === '')) place.refuse('needs either cluster or cluster_header');
+  },
+);
+
+export type MirrorPolicyConfig = Parsed<typeof mirrorPolicy>;
+
 const routeAction = message(
   'envoy.config.route.v3.RouteAction',
   {
@@ -150,6 +166,7 @@ const routeAction = message(
     timeout: durationMs(15_000),
     idle_timeout: optional(durationMs()),
     retry_policy: optional(retryPolicy),
+    request_mirror_policies: list(mirrorPolicy),
     upgrade_configs: list(routeUpgrade),
     rate_limits: list(rateLimit),
     include_vh_rate_limits: flag(),
@@ -247,6 +264,7 @@ const virtualHost = message('envoy.config.route.v3.VirtualHost', {
   ...headerChanges,
   typed_per_filter_config: routeFilters,
   retry_policy: optional(retryPolicy),
+  request_mirror_policies: list(mirrorPolicy),
   include_request_attempt_count: flag(),
   include_attempt_count_in_response: flag(),
   per_request_buffer_limit_bytes: optional(number()),
@@ -275,6 +293,7 @@ export const routeConfiguration = message(
     virtual_hosts: list(virtualHost),
     typed_per_filter_config: routeFilters,
     ...headerChanges,
+    request_mirror_policies: list(mirrorPolicy),
     most_specific_header_mutations_wins: flag(),
     ignore_port_in_host_matching: flag(),
     validate_clusters: optional(flag()),

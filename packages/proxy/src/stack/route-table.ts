@@ -10,6 +10,7 @@ import type {
 import type { RequestHead } from '../http/message.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import { changeLevels, type HeaderChanges } from './header-changes.ts';
+import { compileMirrorPolicy, type MirrorPolicy } from './mirror-policy.ts';
 import { compileRetryPolicy, type RetryPolicy } from './retry-policy.ts';
 import { compileConditions, compilePath, type PathMatch, pathOnly } from './route-match.ts';
 
@@ -28,6 +29,8 @@ export interface ForwardAction {
   readonly clusters: readonly WeightedCluster[];
   readonly totalWeight: number;
   readonly retry: RetryPolicy | undefined;
+  /** Undefined where no request of the route is mirrored. */
+  readonly mirrors: readonly MirrorPolicy[] | undefined;
   /** By the lower-case name of a protocol, `connect` among them, whether it may be switched to. */
   readonly upgrades: ReadonlyMap<string, boolean>;
   readonly rewritesPath: boolean;
@@ -77,7 +80,21 @@ const responseChanges = (config: HeaderChangesConfig): HeaderChanges => ({
   add: config.response_headers_to_add,
 });
 
-function forwardAction(config: RouteActionConfig, virtualHost: VirtualHostConfig): ForwardAction {
+/** The policies of the most specific level that has any. */
+function mirrorPolicies(
+  levels: readonly { readonly request_mirror_policies: RouteActionConfig['request_mirror_policies'] }[],
+  runtime: Runtime,
+): readonly MirrorPolicy[] | undefined {
+  const policies = levels.find((level) => level.request_mirror_policies.length > 0)?.request_mirror_policies;
+  return policies?.map((policy) => compileMirrorPolicy(policy, runtime));
+}
+
+function forwardAction(
+  config: RouteActionConfig,
+  virtualHost: VirtualHostConfig,
+  table: RouteConfigurationConfig,
+  runtime: Runtime,
+): ForwardAction {
   const clusters = (config.weighted_clusters?.clusters ?? []).map(
     (choice): WeightedCluster => ({
       name: choice.name,
@@ -94,6 +111,7 @@ function forwardAction(config: RouteActionConfig, virtualHost: VirtualHostConfig
     clusters,
     totalWeight: clusters.reduce((total, { weight }) => total + weight, 0),
     retry: retry && compileRetryPolicy(retry),
+    mirrors: mirrorPolicies([config, virtualHost, table], runtime),
     upgrades: new Map(config.upgrade_configs.map(({ upgrade_type, enabled }) => [upgrade_type.toLowerCase(), enabled])),
     rewritesPath: config.prefix_rewrite !== '' || config.regex_rewrite !== undefined,
     rewritesHost:
@@ -105,10 +123,15 @@ function forwardAction(config: RouteActionConfig, virtualHost: VirtualHostConfig
   };
 }
 
-function actionOf(config: RouteConfig, virtualHost: VirtualHostConfig): RouteActionKind {
+function actionOf(
+  config: RouteConfig,
+  virtualHost: VirtualHostConfig,
+  table: RouteConfigurationConfig,
+  runtime: Runtime,
+): RouteActionKind {
   if (config.redirect) return { type: 'redirect', config: config.redirect };
   if (config.direct_response) return { type: 'direct', config: config.direct_response };
-  return forwardAction(config.route as RouteActionConfig, virtualHost);
+  return forwardAction(config.route as RouteActionConfig, virtualHost, table, runtime);
 }
 
 function filterLevels(
@@ -139,7 +162,7 @@ function compileRoute(
     path: compilePath(config.match),
     isConnect: config.match.connect_matcher,
     conditions: compileConditions(config.match, runtime),
-    action: actionOf(config, host),
+    action: actionOf(config, host, table, runtime),
     requestChanges: changeLevels(levels.map(requestChanges)),
     responseChanges: changeLevels(levels.map(responseChanges)),
     bufferLimit: config.per_request_buffer_limit_bytes ?? host.per_request_buffer_limit_bytes,

@@ -13,12 +13,14 @@ import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../../http/stream.ts';
 import type { Pool, PoolConnection, PoolWaiter } from '../../pool/pool.ts';
 import type { LocalReply } from '../../stack/local-reply.ts';
+import type { MirrorPolicy } from '../../stack/mirror-policy.ts';
 import { FLAG } from '../../stack/response-flags.ts';
 import { appliesTo, isSafe } from '../../stack/retry-policy.ts';
 import type { ForwardAction, Route, WeightedCluster } from '../../stack/route-table.ts';
 import type { StreamInfo } from '../../stack/stream-info.ts';
 import type { StreamTimers } from '../../stack/timers.ts';
 import { BodyBuffer } from './body-buffer.ts';
+import { type Mirrors, mirrorsOf } from './mirror.ts';
 import { NO_HEALTHY_UPSTREAM, noCluster, RESPONSE_TIMEOUT, resetFlag, resetReply, TRY_TIMEOUT } from './replies.ts';
 import { finishRequestHead, rewriteHost, takeOverrides } from './request-head.ts';
 import { Retries } from './retries.ts';
@@ -71,6 +73,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
   #upstream: RequestStream | undefined;
   #count: AttemptCount | undefined;
   #retries: Retries | undefined;
+  #mirrors: Mirrors | undefined;
   #timeoutMs = 0;
   #perTryTimeoutMs = 0;
   #attempts = 0;
@@ -108,9 +111,20 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     const suppresses = this.#context.config.suppress_envoy_headers;
     this.#chooseTimeouts(head, this.#cluster);
     finishRequestHead(head, info, this.#route, this.#action, this.#choice, suppresses);
+    if (this.#action.mirrors) this.#mirror(this.#action.mirrors, end);
     this.#tellTimeout(0);
     if (end) this.#startTimeouts();
     this.#attempt();
+  }
+
+  #mirror(policies: readonly MirrorPolicy[], end: boolean): void {
+    const { head, info } = this.#owner;
+    this.#mirrors = mirrorsOf(policies, head, {
+      ...this.#context,
+      timeoutMs: this.#timeoutMs,
+      localHost: info.downstream.localHost,
+    });
+    this.#mirrors?.start(end);
   }
 
   #chooseCluster(head: RequestHead): string {
@@ -225,6 +239,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
 
   onRequestBody(chunk: Buffer): void {
     if (this.#isOver) return;
+    this.#mirrors?.body(chunk);
     const upstream = this.#upstream;
     if (!upstream) {
       // Nobody takes it yet. More than one read's worth does not come, since the client is made to wait.
@@ -240,6 +255,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     if (this.#isOver) return;
     this.#isRequestComplete = true;
     this.#trailers = trailers;
+    this.#mirrors?.end(trailers);
     if (this.#upstream) {
       this.#upstream.sendEnd(trailers?.clone());
       this.#owner.info.lastUpstreamSentMs = this.#context.clock.monotonicMs();
@@ -443,6 +459,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
   /** The exchange ended: what still runs for it is taken back. `isComplete`: both directions came to their end. */
   close(isComplete: boolean): void {
     this.#isOver = true;
+    this.#mirrors?.close();
     this.#retries?.end();
     if (isComplete) {
       this.#count?.end(true);
