@@ -1,4 +1,5 @@
 /** Weft's own proxy: a second implementation of the Envoy v3 data plane. */
+export type { DrainRequest } from './drain.ts';
 export type { Log, LogLevel } from './log.ts';
-export { type DrainRequest, type ProxyOptions, type RunningProxy, startProxy } from './server.ts';
+export { type ProxyOptions, type RunningProxy, startProxy } from './server.ts';
 export type { StreamFactory } from './streams.ts';

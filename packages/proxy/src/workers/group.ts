@@ -161,7 +161,7 @@ class Member {
 
   async report(): Promise<WorkerReport> {
     const { promise: tooLate, resolve } = Promise.withResolvers<undefined>();
-    const timer = setTimeout(resolve, REPORT_MS);
+    const timer = setTimeout(() => resolve(undefined), REPORT_MS);
     const report = await Promise.race([this.#ask((id) => ({ type: 'report', id })), tooLate]);
     clearTimeout(timer);
     return report ?? this.#last;
