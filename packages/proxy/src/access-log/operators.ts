@@ -5,6 +5,7 @@
 import { hostname } from 'node:os';
 import type { HeaderList } from '../http/header-list.ts';
 import type { RequestHead } from '../http/message.ts';
+import { GRPC_STATUS_NAMES, grpcOutcome, isGrpcRequest } from '../stack/grpc.ts';
 import { flagsLongText, flagsText } from '../stack/response-flags.ts';
 import type { CertificateNames, StreamInfo } from '../stack/stream-info.ts';
 import { compileTimeFormat } from './time-format.ts';
@@ -91,7 +92,33 @@ const PLAIN: Readonly<Record<string, Operator>> = {
   CONNECTION_ID: (info) => info.downstream.id,
   STREAM_ID: (info) => info.request?.headers.get('x-request-id'),
   LOCAL_REPLY_BODY: (info) => info.localReplyBody,
+  GRPC_STATUS: (info) => camelStatus(info),
+  GRPC_STATUS_NUMBER: grpcStatusOf,
   HOSTNAME: () => hostname(),
+};
+
+/** What a gRPC request came to; undefined of others. */
+function grpcStatusOf({ request, response, responseTrailers }: StreamInfo): number | undefined {
+  return request && isGrpcRequest(request) ? grpcOutcome(response, responseTrailers) : undefined;
+}
+
+function snakeStatus(info: StreamInfo): string | undefined {
+  const status = grpcStatusOf(info);
+  return status === undefined ? undefined : (GRPC_STATUS_NAMES[status] ?? String(status));
+}
+
+/** `DeadlineExceeded`; it is Envoy that writes one L in Canceled. */
+function camelStatus(info: StreamInfo): string | undefined {
+  const name = snakeStatus(info);
+  if (name === undefined || name === 'OK') return name;
+  if (name === 'CANCELLED') return 'Canceled';
+  return name.toLowerCase().replaceAll(/(?:^|_)(.)/g, (_all, letter: string) => letter.toUpperCase());
+}
+
+const GRPC_STATUS_FORMS: Readonly<Record<string, Operator>> = {
+  CAMEL_STRING: camelStatus,
+  SNAKE_STRING: snakeStatus,
+  NUMBER: grpcStatusOf,
 };
 
 function field(headers: (info: StreamInfo) => HeaderList | undefined, argument: string): Operator {
@@ -126,6 +153,8 @@ const WITH_ARGUMENT: Readonly<Record<string, (argument: string) => Operator | st
       ? (info) => (info.response ? String(info.response.status) : undefined)
       : field((info) => info.response?.headers, argument),
   TRAILER: (argument) => field((info) => info.responseTrailers, argument),
+  GRPC_STATUS: (argument) =>
+    GRPC_STATUS_FORMS[argument] ?? `%GRPC_STATUS(${argument})%: expected CAMEL_STRING, SNAKE_STRING or NUMBER`,
   START_TIME: (argument) => {
     const write = compileTimeFormat(argument);
     return typeof write === 'string' ? write : (info) => write(new Date(info.startWallMs));

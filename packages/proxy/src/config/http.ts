@@ -76,6 +76,7 @@ const commonOptions = message('envoy.config.core.v3.HttpProtocolOptions', {
   max_headers_count: number(100, { min: 1 }),
   headers_with_underscores_action: choice(['ALLOW', 'REJECT_REQUEST', 'DROP_HEADER']),
   max_requests_per_connection: number(0),
+  max_stream_duration: optional(durationMs()),
 });
 
 const uuidRequestId = message('envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig', {

@@ -50,7 +50,12 @@ export type RetryCondition =
   | 'retriable-4xx'
   | 'envoy-ratelimited'
   | 'retriable-status-codes'
-  | 'retriable-headers';
+  | 'retriable-headers'
+  | 'cancelled'
+  | 'deadline-exceeded'
+  | 'internal'
+  | 'resource-exhausted'
+  | 'unavailable';
 
 const RETRY_CONDITIONS: ReadonlySet<string> = new Set<RetryCondition>([
   '5xx',
@@ -63,6 +68,11 @@ const RETRY_CONDITIONS: ReadonlySet<string> = new Set<RetryCondition>([
   'envoy-ratelimited',
   'retriable-status-codes',
   'retriable-headers',
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
 ]);
 
 const retryOn: Schema<ReadonlySet<RetryCondition>> = built(text(), (words, place) => {
@@ -149,6 +159,14 @@ const mirrorPolicy = message(
 
 export type MirrorPolicyConfig = Parsed<typeof mirrorPolicy>;
 
+const maxStreamDuration = message('envoy.config.route.v3.RouteAction.MaxStreamDuration', {
+  max_stream_duration: optional(durationMs()),
+  grpc_timeout_header_max: optional(durationMs()),
+  grpc_timeout_header_offset: optional(durationMs()),
+});
+
+export type MaxStreamDurationConfig = Parsed<typeof maxStreamDuration>;
+
 const routeAction = message(
   'envoy.config.route.v3.RouteAction',
   {
@@ -165,6 +183,7 @@ const routeAction = message(
     append_x_forwarded_host: flag(),
     timeout: durationMs(15_000),
     idle_timeout: optional(durationMs()),
+    max_stream_duration: optional(maxStreamDuration),
     retry_policy: optional(retryPolicy),
     request_mirror_policies: list(mirrorPolicy),
     upgrade_configs: list(routeUpgrade),
@@ -225,6 +244,7 @@ const routeMatch = message(
     runtime_fraction: optional(runtimeFraction),
     headers: list(headerMatcher),
     query_parameters: list(queryMatcher),
+    grpc: presence(),
   },
   checkPaths,
 );

@@ -17,7 +17,8 @@ import type { HttpManager } from './http-manager.ts';
 import type { LocalReply, MadeReply } from './local-reply.ts';
 import { REDIRECT_STATUS, redirectLocation } from './redirect.ts';
 import { FLAG } from './response-flags.ts';
-import type { Route } from './route-table.ts';
+import type { ForwardAction, Route } from './route-table.ts';
+import { streamDurationMs } from './stream-duration.ts';
 import type { StreamInfo } from './stream-info.ts';
 import type { StreamTimers, TimerOwner } from './timers.ts';
 
@@ -72,6 +73,7 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
     const manager = this.#manager;
     manager.begun(this, info);
     this.timers.idle.set(manager.streamIdleMs);
+    if (manager.maxStreamMs > 0) this.timers.duration.set(manager.maxStreamMs);
     if (!this.#isRequestComplete) this.timers.request.set(manager.requestTimeoutMs);
     else info.lastRequestByteMs = info.startMs;
 
@@ -96,6 +98,15 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
     this.#route = route;
     info.routeName = route?.name ?? '';
     info.virtualHostName = route?.virtualHost.name ?? '';
+    if (route?.action.type === 'forward') this.#limitDuration(route.action);
+  }
+
+  #limitDuration({ config }: ForwardAction): void {
+    const { maxStreamMs, clock } = this.#manager;
+    if (!config.max_stream_duration && maxStreamMs === 0) return;
+    const limitMs = streamDurationMs(this.head, config.max_stream_duration, maxStreamMs);
+    if (limitMs === undefined) this.timers.duration.clear();
+    else this.timers.duration.set(Math.max(1, limitMs - (clock.monotonicMs() - this.info.startMs)));
   }
 
   /** Has the filters that are left see the request, up to one that stops it; after them comes the router. */
@@ -436,6 +447,18 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
 
   onTryTimeout(): void {
     this.#router?.onTryTimeout();
+  }
+
+  onDurationReached(): void {
+    this.#manager.stats.downstream_rq_max_duration_reached++;
+    this.#router?.close(false);
+    const details = 'max_duration_timeout';
+    if (this.#isResponseBegun) {
+      this.abortResponse(0, details);
+      return;
+    }
+    const status = this.#isRequestComplete ? 504 : 408;
+    this.refuse({ status, body: 'downstream duration timeout', flags: 0, details, grpcStatus: 4 });
   }
 
   // The end.

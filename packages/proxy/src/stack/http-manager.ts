@@ -97,6 +97,8 @@ export class HttpManager {
   readonly server: Http1ServerOptions;
   readonly streamIdleMs: number;
   readonly requestTimeoutMs: number;
+  /** How long a stream may take in all, where its route does not say; 0: any time. */
+  readonly maxStreamMs: number;
   readonly proxiesContinue: boolean;
   readonly isDraining: () => boolean;
   readonly #config: HttpConnectionManagerConfig;
@@ -130,6 +132,7 @@ export class HttpManager {
     );
     this.streamIdleMs = config.stream_idle_timeout;
     this.requestTimeoutMs = config.request_timeout;
+    this.maxStreamMs = config.common_http_protocol_options?.max_stream_duration ?? 0;
     this.proxiesContinue = config.proxy_100_continue;
     this.filters = makeFilters(config.http_filters, this.#filterContext(options));
     this.server = this.#serverOptions();
@@ -203,6 +206,12 @@ export class HttpManager {
       this.stats.downstream_cx_ssl_active++;
     }
     return connection;
+  }
+
+  /** A network filter closed a connection before it came here. */
+  refused(): void {
+    this.stats.downstream_cx_total++;
+    this.stats.downstream_cx_destroy++;
   }
 
   closed(connection: HttpConnection, downstream: DownstreamInfo, openMs: number): void {

@@ -3,6 +3,7 @@ import type { AccessLogFilterConfig } from '../config/access-log.ts';
 import type { LocalReplyConfig, ResponseMapperConfig } from '../config/http.ts';
 import { HeaderList } from '../http/header-list.ts';
 import { ResponseHead } from '../http/message.ts';
+import { GRPC_TYPE, grpcMessage, grpcStatusOfHttp, isGrpcRequest } from './grpc.ts';
 import { applyChanges, changeLevels } from './header-changes.ts';
 import { FLAG, isFlag } from './response-flags.ts';
 import type { StreamInfo } from './stream-info.ts';
@@ -15,6 +16,8 @@ export interface LocalReply {
   /** For `%RESPONSE_CODE_DETAILS%`; without spaces. */
   readonly details: string;
   readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** What a gRPC request is told; absent: what the HTTP status stands for. */
+  readonly grpcStatus?: number;
 }
 
 export type InfoFilter = (info: StreamInfo) => boolean;
@@ -79,7 +82,22 @@ export class LocalReplies {
       const levels = changeLevels([{ remove: [], add: mapper.headers_to_add }]);
       applyChanges(levels, head.headers, info);
     }
+    if (info.request && isGrpcRequest(info.request)) return grpcReply(reply, head, body);
     head.bodyLength = body.length;
     return { head, body };
   }
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+/** The same for a gRPC client: the head is all of it, and says how the call ended. */
+function grpcReply({ grpcStatus }: LocalReply, head: ResponseHead, body: Buffer): MadeReply {
+  const { headers, status } = head;
+  headers.remove('content-length');
+  headers.set('content-type', GRPC_TYPE);
+  if (!headers.has('grpc-status')) headers.add('grpc-status', String(grpcStatus ?? grpcStatusOfHttp(status)));
+  if (body.length > 0) headers.set('grpc-message', grpcMessage(body.toString()));
+  head.status = 200;
+  head.bodyLength = 0;
+  return { head, body: NO_BODY };
 }

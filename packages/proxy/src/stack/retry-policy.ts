@@ -4,6 +4,7 @@ import type { RetryCondition, RetryPolicyConfig } from '../config/route.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { UpstreamReset } from '../http/stream.ts';
 import { fieldMatches } from './field-match.ts';
+import { grpcStatusIn } from './grpc.ts';
 
 const DEFAULT_BASE_MS = 25;
 
@@ -12,6 +13,8 @@ export interface RetryPolicy {
   readonly maxRetries: number;
   readonly perTryTimeoutMs: number;
   readonly statusCodes: ReadonlySet<number>;
+  /** Of gRPC, where the head of the answer holds it. */
+  readonly grpcStatuses: ReadonlySet<number>;
   readonly responseHeaders: readonly HeaderMatch[];
   readonly requestHeaders: readonly HeaderMatch[];
   readonly baseBackOffMs: number;
@@ -27,6 +30,7 @@ export function compileRetryPolicy(config: RetryPolicyConfig): RetryPolicy {
     maxRetries: config.num_retries,
     perTryTimeoutMs: config.per_try_timeout,
     statusCodes: new Set(config.retriable_status_codes),
+    grpcStatuses: grpcStatuses(config.retry_on),
     responseHeaders: config.retriable_headers,
     requestHeaders: config.retriable_request_headers,
     baseBackOffMs,
@@ -41,6 +45,19 @@ export function backOffMs(policy: RetryPolicy, attempts: number, random: () => n
   return random() * bound;
 }
 
+const GRPC_CONDITIONS: readonly (readonly [RetryCondition, number])[] = [
+  ['cancelled', 1],
+  ['deadline-exceeded', 4],
+  ['internal', 13],
+  ['resource-exhausted', 8],
+  ['unavailable', 14],
+];
+
+/** The statuses of gRPC that those conditions name. */
+export function grpcStatuses(conditions: ReadonlySet<RetryCondition>): ReadonlySet<number> {
+  return new Set(GRPC_CONDITIONS.flatMap(([condition, status]) => (conditions.has(condition) ? [status] : [])));
+}
+
 const GATEWAY_ERRORS = new Set([502, 503, 504]);
 
 /** Whether an answer of the upstream is one to ask again after. */
@@ -52,6 +69,7 @@ export function retriesResponse(policy: RetryPolicy, head: ResponseHead): boolea
   if (conditions.has('retriable-4xx') && status === 409) return true;
   if (conditions.has('envoy-ratelimited') && headers.has('x-envoy-ratelimited')) return true;
   if (conditions.has('retriable-status-codes') && policy.statusCodes.has(status)) return true;
+  if (policy.grpcStatuses.size > 0 && policy.grpcStatuses.has(grpcStatusIn(headers) ?? 0)) return true;
   if (!conditions.has('retriable-headers')) return false;
   return policy.responseHeaders.some((match) =>
     match.name === ':status' ? match.matches(String(status)) : fieldMatches(match, headers),
@@ -64,6 +82,7 @@ export function retriesReset(policy: RetryPolicy, reset: UpstreamReset): boolean
   if (reset.type === 'overflow') return false;
   if (conditions.has('5xx') || conditions.has('gateway-error') || conditions.has('reset')) return true;
   if (reset.isUnsent && conditions.has('reset-before-request')) return true;
+  if (reset.type === 'refused-stream' && conditions.has('refused-stream')) return true;
   const isConnectFailure = reset.type === 'connect-failure' || reset.type === 'connect-timeout';
   return isConnectFailure && conditions.has('connect-failure');
 }

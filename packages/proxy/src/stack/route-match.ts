@@ -6,6 +6,7 @@ import type { RouteMatchConfig } from '../config/route.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { fieldMatches } from './field-match.ts';
+import { isGrpcRequest } from './grpc.ts';
 
 /** A request's path without its query. */
 export function pathOnly(path: string): string {
@@ -75,9 +76,10 @@ export function compileConditions(
 ): ((head: RequestHead) => boolean) | undefined {
   const headers: readonly HeaderMatch[] = match.headers;
   const parameters: readonly QueryMatch[] = match.query_parameters;
-  const { runtime_fraction: share } = match;
-  if (headers.length + parameters.length === 0 && !share) return undefined;
+  const { runtime_fraction: share, grpc: isGrpc } = match;
+  if (headers.length + parameters.length === 0 && !share) return isGrpc ? isGrpcRequest : undefined;
   return (head) => {
+    if (isGrpc && !isGrpcRequest(head)) return false;
     if (share && !runtime.isEnabled(share)) return false;
     for (const header of headers) if (!headerMatches(header, head)) return false;
     for (const parameter of parameters) {

@@ -144,7 +144,8 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     const overrides = takeOverrides(head);
     const policy = retry && appliesTo(retry, head) ? retry : undefined;
     this.#retries = new Retries(cluster, policy, overrides.maxRetries ?? policy?.maxRetries ?? 0);
-    this.#timeoutMs = overrides.timeoutMs ?? config.timeout;
+    // A route that limits the stream as a whole has no limit on the answer beside it.
+    this.#timeoutMs = overrides.timeoutMs ?? (config.max_stream_duration ? 0 : config.timeout);
     this.#perTryTimeoutMs = overrides.perTryTimeoutMs ?? retry?.perTryTimeoutMs ?? 0;
   }
 
