@@ -1,6 +1,7 @@
 /** Schemas of listeners. */
 import { address, metadata, tcpKeepalive } from './core.ts';
 import { httpConnectionManager } from './http.ts';
+import { NETWORK_FILTERS } from './network-filters.ts';
 import {
   anyOf,
   built,
@@ -24,7 +25,7 @@ import { downstreamTlsContext } from './tls.ts';
 
 const networkFilter = message('envoy.config.listener.v3.Filter', {
   name: name(),
-  typed_config: anyOf({ http: httpConnectionManager, tcp: tcpProxy }),
+  typed_config: anyOf({ http: httpConnectionManager, tcp: tcpProxy, ...NETWORK_FILTERS }),
 });
 
 const serverName: Schema<string> = built(name(), (text, place) => {
@@ -50,10 +51,29 @@ const transportSocket = message('envoy.config.core.v3.TransportSocket', {
   }),
 });
 
+/** Any number of filters, and at the end what serves the connection. */
+const networkFilters = built(list(networkFilter, { min: 1 }), (filters, place) => {
+  for (const [index, filter] of filters.entries()) {
+    // What was refused above is not there.
+    const type = filter.typed_config?.type;
+    const isLast = index === filters.length - 1;
+    const serves = type === 'http' || type === 'tcp';
+    if (type === undefined || serves === isLast) continue;
+    place.within(index, () =>
+      place.refuse(
+        serves
+          ? 'serves the connection, so it must be the last filter'
+          : 'must be followed by the HTTP connection manager or the TCP proxy',
+      ),
+    );
+  }
+  return filters;
+});
+
 const filterChain = message('envoy.config.listener.v3.FilterChain', {
   name: text(),
   filter_chain_match: optional(filterChainMatch),
-  filters: list(networkFilter, { min: 1, max: 1 }),
+  filters: networkFilters,
   transport_socket: optional(transportSocket),
   transport_socket_connect_timeout: durationMs(),
   metadata: optional(metadata),

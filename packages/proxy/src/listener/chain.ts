@@ -13,7 +13,7 @@ import type { FlushQueue } from '../net/flush-queue.ts';
 import type { ServerContext } from '../runtime/server-context.ts';
 import { HttpManager } from '../stack/http-manager.ts';
 import { RouteTable } from '../stack/route-table.ts';
-import type { DownstreamInfo } from '../stack/stream-info.ts';
+import { type DownstreamInfo, StreamInfo } from '../stack/stream-info.ts';
 import { HttpStats, TcpStats, TlsStats } from '../stats/groups.ts';
 import { type StatsRegistry, statName } from '../stats/registry.ts';
 import { TcpProxy } from '../tcp/tcp-proxy.ts';
@@ -21,6 +21,7 @@ import { DownstreamTls } from '../tls/downstream.ts';
 import type { SecretStore } from '../tls/secrets.ts';
 import type { UpstreamCalls } from '../upstream/calls.ts';
 import type { Warming } from '../warming.ts';
+import { NetworkFilters } from './network-filters.ts';
 import type { RouteStore, RouteUse } from './routes.ts';
 
 export type TrafficDirection = ListenerConfig['traffic_direction'];
@@ -49,7 +50,10 @@ export interface ChainPlace {
 
 /** What serves the connections of a chain. */
 interface Server {
-  accept(socket: Socket, downstream: DownstreamInfo): void;
+  /** `info`: what network filters found out; undefined where there are none. */
+  accept(socket: Socket, downstream: DownstreamInfo, info: StreamInfo | undefined): void;
+  /** A network filter did not let a connection through. */
+  refused(info: StreamInfo): void;
   /** Asks every connection to leave. */
   drain(): void;
   destroy(): void;
@@ -64,6 +68,8 @@ export class Chain {
   readonly match: FilterChainConfig['filter_chain_match'];
   readonly direction: TrafficDirection;
   readonly tls: DownstreamTls | undefined;
+  readonly #filters: NetworkFilters;
+  readonly #clock: Clock;
   readonly #server: Server;
   readonly #routes: RouteUse | undefined;
   #users = 1;
@@ -75,7 +81,9 @@ export class Chain {
     this.match = config.filter_chain_match;
     this.direction = place.listener.traffic_direction;
     this.tls = makeTls(config, place, warming, context);
-    const filter = config.filters[0]?.typed_config;
+    this.#clock = context.clock;
+    this.#filters = new NetworkFilters(config.filters, context);
+    const filter = config.filters.at(-1)?.typed_config;
     if (filter?.type === 'http') {
       this.#routes = useRoutes(filter.value, warming, context);
       this.#server = this.#makeHttp(filter.value, place, context);
@@ -108,6 +116,7 @@ export class Chain {
         // Where the start of the connection was looked at first, it is held since.
         if (socket.isPaused()) socket.resume();
       },
+      refused: () => manager.refused(),
       drain: () => manager.drain(),
       destroy: () => manager.destroy(),
       get connections() {
@@ -123,11 +132,17 @@ export class Chain {
   }
 
   accept(socket: Socket, downstream: DownstreamInfo): void {
-    this.#server.accept(socket, downstream);
+    if (this.#filters.isEmpty) {
+      this.#server.accept(socket, downstream, undefined);
+      return;
+    }
+    const info = new StreamInfo(downstream, this.#clock.wallMs(), this.#clock.monotonicMs());
+    if (this.#filters.admit(socket, info)) this.#server.accept(socket, downstream, info);
+    else this.#server.refused(info);
   }
 
   get connections(): number {
-    return this.#server.connections;
+    return this.#server.connections + this.#filters.waiting;
   }
 
   /** Requests, or TCP connections, that are being served. */
@@ -176,6 +191,7 @@ export class Chain {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     this.#isRetired = true;
+    this.#filters.destroy();
     this.#server.destroy();
     this.#routes?.close();
     this.tls?.close();
@@ -215,7 +231,8 @@ function makeTcp(config: TcpProxyConfig, context: ChainContext): Server {
     logs: context.logs.tcp(config.access_log),
   });
   return {
-    accept: (socket, downstream) => proxy.accept(socket, downstream),
+    accept: (socket, downstream, info) => proxy.accept(socket, downstream, info),
+    refused: (info) => proxy.refused(info),
     drain: () => undefined,
     destroy: () => proxy.destroy(),
     get connections() {

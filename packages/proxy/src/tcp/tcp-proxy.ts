@@ -38,11 +38,12 @@ export class TcpProxy {
     return this.#total;
   }
 
-  accept(socket: Socket, downstream: DownstreamInfo): void {
+  /** `known`: what was found out of the connection before. */
+  accept(socket: Socket, downstream: DownstreamInfo, known?: StreamInfo): void {
     const { stats, clock, config } = this.#options;
     stats.downstream_cx_total++;
     this.#total++;
-    const info = new StreamInfo(downstream, clock.wallMs(), clock.monotonicMs());
+    const info = known ?? new StreamInfo(downstream, clock.wallMs(), clock.monotonicMs());
     const session = new TcpSession(socket, info, {
       ...this.#options,
       cluster: this.#options.findCluster(this.#chooseCluster(info)),
@@ -52,6 +53,12 @@ export class TcpProxy {
     });
     this.#sessions.add(session);
     session.start();
+  }
+
+  /** A connection was closed before it came to be served; it is counted and logged all the same. */
+  refused(info: StreamInfo): void {
+    this.#options.stats.downstream_cx_total++;
+    this.#log(info);
   }
 
   #chooseCluster(info: StreamInfo): string {
@@ -68,6 +75,10 @@ export class TcpProxy {
 
   #ended(session: TcpSession, info: StreamInfo): void {
     this.#sessions.delete(session);
+    this.#log(info);
+  }
+
+  #log(info: StreamInfo): void {
     info.endMs = this.#options.clock.monotonicMs();
     for (const write of this.#options.logs) write(info);
   }

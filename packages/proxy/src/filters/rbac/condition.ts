@@ -2,6 +2,8 @@
  * What policies ask, in two steps: what depends on the connection alone is answered once for each connection, and what
  * is left is asked of each request. A policy that names a peer costs the requests of that peer nothing.
  */
+import { HeaderList } from '../../http/header-list.ts';
+import { RequestHead } from '../../http/message.ts';
 import type { DownstreamInfo, TlsInfo } from '../../stack/stream-info.ts';
 import type { FilteredRequest } from '../filter.ts';
 
@@ -108,6 +110,9 @@ export function not(condition: Condition): Condition {
   if (condition.isOfRequest) return ofRequest(inverted(condition.on(NOBODY)));
   return ofConnection((connection) => inverted(condition.on(connection)));
 }
+
+/** Conditions of connections do not look at it. */
+export const NOBODY_ASKS = new RequestHead('', '', '', '', new HeaderList());
 
 /** What conditions that are of requests are given in place of a connection. */
 export const NOBODY: DownstreamInfo = {

@@ -39,6 +39,17 @@ export function httpPlace(statPrefix: string, rulesPrefix: string): RbacStatsPla
   };
 }
 
+/** Where counters of a network filter stand. */
+export function networkPlace(statPrefix: string, rulesPrefix: string): RbacStatsPlace {
+  const prefix = statName(statPrefix).replace(/\.$/, '');
+  const own = joined(statName(rulesPrefix));
+  return {
+    prefix: `${prefix}.rbac.${own}`,
+    metricPrefix: `rbac_${own.replaceAll('.', '_')}`,
+    labels: { envoy_rbac_prefix: prefix },
+  };
+}
+
 /** Counts verdicts; those of single policies too, where that is asked for. */
 export class VerdictStats<K extends string> {
   readonly #registry: StatsRegistry;
