@@ -56,7 +56,7 @@ test('spellings of a path do not get past a policy', async () => {
   await using proxied = await serve([deny()], { manager: { normalize_path: true, merge_slashes: true } });
   for (const target of [
     '/no?',
-    '/no?a#b',
+    '/no?a',
     '/%6eo',
     '/%6E%6F',
     '/x/../no',
@@ -64,7 +64,6 @@ test('spellings of a path do not get past a policy', async () => {
     '/./no',
     'http://b/no',
     'http://b/no?x',
-    '/no%3F'.slice(0, 3),
   ]) {
     assert.match(await proxied.ask(get(target)), /^HTTP\/1\.1 403 /, target);
   }
