@@ -5,6 +5,8 @@
 export class HeaderList {
   /** Names at even places, values at odd ones. */
   readonly flat: string[];
+  /** Names of fields that came with the word that no table may keep them, on any hop (RFC 7541, 6.2.3). */
+  secret: readonly string[] | undefined = undefined;
 
   constructor(flat: string[] = []) {
     this.flat = flat;
@@ -87,6 +89,8 @@ export class HeaderList {
   }
 
   clone(): HeaderList {
-    return new HeaderList(this.flat.slice());
+    const copy = new HeaderList(this.flat.slice());
+    copy.secret = this.secret;
+    return copy;
   }
 }

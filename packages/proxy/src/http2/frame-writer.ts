@@ -33,9 +33,11 @@ export class FrameWriter implements Flushable {
   #isBlocked = false;
   /** Changes when what was gathered can no longer be changed. */
   #turn = 0;
-  /** Frames that were given to the socket, or will be, and that may still wait in it. */
+  /** Frames that were given to the socket since it was empty, and those that were gathered since. */
   #frames = 0;
   #controlFrames = 0;
+  #newFrames = 0;
+  #newControlFrames = 0;
   #dataFrames = 0;
   /** Where the flags stand of the HEADERS or DATA frame that was written last. */
   lastFlagsAt = 0;
@@ -59,12 +61,12 @@ export class FrameWriter implements Flushable {
 
   /** Frames that may wait for the far side. */
   get waitingFrames(): number {
-    return this.#frames;
+    return this.#frames + this.#newFrames;
   }
 
   /** Of them, those that answer the far side: acknowledgements and resets. */
   get waitingControlFrames(): number {
-    return this.#controlFrames;
+    return this.#controlFrames + this.#newControlFrames;
   }
 
   /** DATA frames ever written. */
@@ -103,7 +105,7 @@ export class FrameWriter implements Flushable {
   }
 
   #written(): void {
-    this.#frames++;
+    this.#newFrames++;
     if (!this.#isQueued) {
       this.#isQueued = true;
       this.#queue.add(this);
@@ -154,7 +156,7 @@ export class FrameWriter implements Flushable {
   }
 
   settingsAck(): void {
-    this.#controlFrames++;
+    this.#newControlFrames++;
     const to = this.#room(HEAD_BYTES);
     this.#head(to, this.#at, 0, FRAME.settings, FLAG_ACK, 0);
     this.#at += HEAD_BYTES;
@@ -162,7 +164,7 @@ export class FrameWriter implements Flushable {
   }
 
   ping(isAck: boolean, first: number, second: number): void {
-    if (isAck) this.#controlFrames++;
+    if (isAck) this.#newControlFrames++;
     this.#numbers(FRAME.ping, isAck ? FLAG_ACK : 0, 0, first, second);
   }
 
@@ -171,7 +173,7 @@ export class FrameWriter implements Flushable {
   }
 
   reset(streamId: number, code: ErrorCode): void {
-    this.#controlFrames++;
+    this.#newControlFrames++;
     this.#numbers(FRAME.reset, 0, streamId, code);
   }
 
@@ -273,6 +275,10 @@ export class FrameWriter implements Flushable {
       this.#frames = 0;
       this.#controlFrames = 0;
     }
+    this.#frames += this.#newFrames;
+    this.#controlFrames += this.#newControlFrames;
+    this.#newFrames = 0;
+    this.#newControlFrames = 0;
     if (!socket.writable) this.#drop();
     else if (this.#pieces.length === 0 && slab) {
       const bytes = slab.bytes.subarray(this.#start, this.#at);

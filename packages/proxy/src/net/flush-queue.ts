@@ -1,5 +1,5 @@
 import { Reclaim } from './reclaim.ts';
-import { Slabs } from './slabs.ts';
+import { DecodingRoom, Slabs } from './slabs.ts';
 
 /** Something that gathers output and writes it when told. */
 export interface Flushable {
@@ -13,6 +13,8 @@ export interface Flushable {
 export class FlushQueue {
   /** Buffers to gather in. */
   readonly slabs = new Slabs();
+  /** Room for what is decoded. */
+  readonly decodingRoom = new DecodingRoom();
   readonly #reclaim = new Reclaim();
   #waiting: Flushable[] = [];
   #spare: Flushable[] = [];

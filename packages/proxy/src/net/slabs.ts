@@ -1,10 +1,11 @@
-/** Buffers of one size that what is sent is gathered in, lent from one connection to the next. */
+/** Buffers that connections use in turn. */
 
 /** As much as one TLS record holds. */
 export const SLAB_BYTES = 16_384;
 /** Those that are free are kept up to so many: beyond it they were for a burst. */
 const MAX_FREE = 64;
 
+/** A buffer of one size, which what is sent is gathered in. */
 export interface Slab {
   readonly bytes: Buffer;
   /** Gives it back. */
@@ -26,5 +27,15 @@ export class Slabs {
       },
     };
     return slab;
+  }
+}
+
+/** Room for strings as they are decoded; lent to all decoders of a thread, each of which uses it for a moment only. */
+export class DecodingRoom {
+  #bytes: Buffer = Buffer.allocUnsafeSlow(1024);
+
+  atLeast(size: number): Buffer {
+    if (this.#bytes.length < size) this.#bytes = Buffer.allocUnsafeSlow(size * 2);
+    return this.#bytes;
   }
 }

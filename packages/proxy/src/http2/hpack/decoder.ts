@@ -2,6 +2,7 @@
  * Decodes header blocks (RFC 7541). Strings of table entries are made once; what a literal says is looked at once, byte
  * by byte, while it is read.
  */
+import type { DecodingRoom } from '../../net/slabs.ts';
 import { isValueBytes, type Kind, kindOf } from '../field-kind.ts';
 import { huffmanDecode, maxDecodedBytes } from './huffman.ts';
 import { type Field, STATIC_TABLE } from './static-table.ts';
@@ -25,16 +26,6 @@ const MAX_INTEGER = 0x0fff_ffff;
 
 /** Thrown where a block cannot be decoded; the connection is lost with it (RFC 9113, 4.3). */
 export class HpackError extends Error {}
-
-/** Room for strings as they are decoded; lent to all decoders of a thread, each of which uses it for a moment only. */
-export class DecodingRoom {
-  #bytes: Buffer = Buffer.allocUnsafeSlow(1024);
-
-  atLeast(size: number): Buffer {
-    if (this.#bytes.length < size) this.#bytes = Buffer.allocUnsafeSlow(size * 2);
-    return this.#bytes;
-  }
-}
 
 export class HpackDecoder {
   readonly #room: DecodingRoom;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { DecodingRoom, HpackDecoder, HpackError } from './decoder.ts';
+import { DecodingRoom } from '../../net/slabs.ts';
+import { HpackDecoder, HpackError } from './decoder.ts';
 import { HpackEncoder } from './encoder.ts';
 import { huffmanDecode, huffmanEncode, huffmanLength, maxDecodedBytes } from './huffman.ts';
 
