@@ -125,7 +125,7 @@ export class HostPool implements Pool, ShelfOwner {
     while (this.#expectedStreams < this.#waiters.length) {
       const hasSome = this.#connecting.size + this.#http1.size + this.#http2.size > 0;
       // Each host may have one whatever the limit, or its requests would wait for ever.
-      if (limits.connections >= limits.maxConnections && hasSome) {
+      if (hasSome && !limits.canConnect(this.#host.connectionsActive)) {
         stats.upstream_cx_overflow++;
         return;
       }

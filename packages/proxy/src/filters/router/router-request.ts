@@ -4,14 +4,20 @@
  */
 import type { Clock } from '../../clock.ts';
 import type { Random } from '../../cluster/balancer.ts';
+import type { Hash64 } from '../../cluster/balancing/hash64.ts';
+import type { HostSet } from '../../cluster/balancing/host-sets.ts';
+import { type MetadataMatch, metadataMatch } from '../../cluster/balancing/metadata-match.ts';
+import type { PriorityLoad } from '../../cluster/balancing/priority-load.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
+import type { ClusterLimits } from '../../cluster/limits.ts';
 import type { PickContext } from '../../cluster/pick-context.ts';
 import type { RouterConfig } from '../../config/filters.ts';
 import type { HeaderList } from '../../http/header-list.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../../http/stream.ts';
 import type { Pool, PoolConnection, PoolWaiter } from '../../pool/pool.ts';
+import type { HashedRequest } from '../../stack/hash-policy.ts';
 import type { LocalReply } from '../../stack/local-reply.ts';
 import type { MirrorPolicy } from '../../stack/mirror-policy.ts';
 import { FLAG } from '../../stack/response-flags.ts';
@@ -21,11 +27,21 @@ import type { StreamInfo } from '../../stack/stream-info.ts';
 import type { StreamTimers } from '../../stack/timers.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import { type Mirrors, mirrorsOf } from './mirror.ts';
-import { NO_HEALTHY_UPSTREAM, noCluster, RESPONSE_TIMEOUT, resetFlag, resetReply, TRY_TIMEOUT } from './replies.ts';
+import {
+  DROPPED,
+  DROPPED_AND_TOLD,
+  NO_HEALTHY_UPSTREAM,
+  noCluster,
+  RESPONSE_TIMEOUT,
+  resetFlag,
+  resetReply,
+  TRY_TIMEOUT,
+} from './replies.ts';
 import { finishRequestHead, rewriteHost, takeOverrides } from './request-head.ts';
 import { Retries } from './retries.ts';
 import { TcpUpstream } from './tcp-upstream.ts';
 import { AttemptCount, countStatus } from './upstream-attempt.ts';
+import { acceptWebSocket, openWebSocket } from './websocket.ts';
 
 /** The side of the client, as the router sees it. */
 export interface RouterOwner {
@@ -56,11 +72,10 @@ export interface RouterContext {
 }
 
 const CLUSTER_NOT_FOUND = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 } as const;
-const NO_PRIORITIES: readonly number[] = [];
 /** The body of an answer that is not used, up to which its connection is worth keeping. */
 const MAX_DISCARDED_BYTES = 65_536;
 
-export class RouterRequest implements ResponseListener, PoolWaiter, PickContext {
+export class RouterRequest implements ResponseListener, PoolWaiter, PickContext, HashedRequest {
   readonly #owner: RouterOwner;
   readonly #context: RouterContext;
   readonly #route: Route;
@@ -74,6 +89,10 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
   #count: AttemptCount | undefined;
   #retries: Retries | undefined;
   #mirrors: Mirrors | undefined;
+  #isHashed = false;
+  #hash: Hash64 | undefined;
+  /** What the client is told to come back with, so that it gets to the same host. */
+  #cookies: string[] | undefined;
   #timeoutMs = 0;
   #perTryTimeoutMs = 0;
   #attempts = 0;
@@ -108,6 +127,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
       return;
     }
     info.cluster = name;
+    if (this.#isDropped(this.#cluster)) return;
     const suppresses = this.#context.config.suppress_envoy_headers;
     this.#chooseTimeouts(head, this.#cluster);
     finishRequestHead(head, info, this.#route, this.#action, this.#choice, suppresses);
@@ -127,6 +147,13 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     this.#mirrors?.start(end);
   }
 
+  /** Requests that an overloaded service does not want are turned away before a host is looked for. */
+  #isDropped(cluster: Cluster): boolean {
+    if (cluster.dropShare === 0 || this.#context.random() >= cluster.dropShare) return false;
+    this.#give(this.#context.config.suppress_envoy_headers ? DROPPED : DROPPED_AND_TOLD);
+    return true;
+  }
+
   #chooseCluster(head: RequestHead): string {
     const { config, clusters, totalWeight } = this.#action;
     if (config.cluster !== undefined) return config.cluster;
@@ -143,7 +170,12 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     const { retry, config } = this.#action;
     const overrides = takeOverrides(head);
     const policy = retry && appliesTo(retry, head) ? retry : undefined;
-    this.#retries = new Retries(cluster, policy, overrides.maxRetries ?? policy?.maxRetries ?? 0);
+    this.#retries = new Retries(
+      cluster,
+      cluster.limitsOf(config.priority),
+      policy,
+      overrides.maxRetries ?? policy?.maxRetries ?? 0,
+    );
     // A route that limits the stream as a whole has no limit on the answer beside it.
     this.#timeoutMs = overrides.timeoutMs ?? (config.max_stream_duration ? 0 : config.timeout);
     this.#perTryTimeoutMs = overrides.perTryTimeoutMs ?? retry?.perTryTimeoutMs ?? 0;
@@ -163,6 +195,10 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     if (this.#upstream) this.#owner.timers.perTry.set(this.#perTryTimeoutMs);
   }
 
+  #limits(cluster: Cluster): ClusterLimits {
+    return cluster.limitsOf(this.#action.config.priority);
+  }
+
   #attempt(): void {
     const cluster = this.#cluster as Cluster;
     const { info, head } = this.#owner;
@@ -175,6 +211,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     info.attempts = ++this.#attempts;
     info.upstreamHost = host.key;
     this.tried.push(host);
+    this.#retries?.attempted(host);
     const { virtualHost } = this.#route;
     if (virtualHost.include_request_attempt_count) head.headers.set('x-envoy-attempt-count', String(this.#attempts));
     if (this.#action.config.auto_host_rewrite && host.endpoint.hostname !== '') {
@@ -183,21 +220,33 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     }
     if (head.method === 'CONNECT' && this.#action.upgrades.get('connect')) {
       this.#upstream = new TcpUpstream(cluster, host, this);
-      this.#count = new AttemptCount(cluster, host, this.#context.clock);
+      this.#count = new AttemptCount(cluster, host, this.#context.clock, this.#limits(cluster));
       return;
     }
-    this.#pool = cluster.pool(host);
+    this.#pool = cluster.pool(host, head.protocol);
     this.#pool.acquire(this);
   }
 
   // What balancers ask.
 
-  get hash(): bigint | undefined {
-    return undefined;
+  get hash(): Hash64 | undefined {
+    const { hash } = this.#action;
+    if (hash && !this.#isHashed) {
+      this.#isHashed = true;
+      this.#hash = hash(this);
+    }
+    return this.#hash;
   }
 
-  get metadataMatch(): ReadonlyMap<string, unknown> | undefined {
-    return undefined;
+  setCookie(field: string): void {
+    this.#cookies ??= [];
+    this.#cookies.push(field);
+  }
+
+  get metadataMatch(): MetadataMatch | undefined {
+    const match = this.#choice ? this.#choice.metadataMatch : this.#action.metadataMatch;
+    const found = this.#owner.info.dynamicMetadata?.get('envoy.lb');
+    return found ? (match?.with(found) ?? metadataMatch(found)) : match;
   }
 
   get originalDestination(): string | undefined {
@@ -208,8 +257,24 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     return this.#retries?.hostAttempts ?? 0;
   }
 
-  get triedPriorities(): readonly number[] {
-    return NO_PRIORITIES;
+  passesOver(host: Host): boolean {
+    return this.#retries?.passesOver(host, this.tried) === true;
+  }
+
+  priorityLoad(load: PriorityLoad, sets: readonly HostSet[]): PriorityLoad {
+    return this.#retries?.priorityLoad(load, sets) ?? load;
+  }
+
+  requestField(name: string): string | undefined {
+    return this.head.headers.get(name);
+  }
+
+  get head(): RequestHead {
+    return this.#owner.head;
+  }
+
+  get info(): StreamInfo {
+    return this.#owner.info;
   }
 
   onPoolReady(connection: PoolConnection): void {
@@ -217,7 +282,8 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     const cluster = this.#cluster as Cluster;
     const host = this.tried.at(-1) as Host;
     this.#pool = undefined;
-    this.#count = new AttemptCount(cluster, host, this.#context.clock);
+    this.#count = new AttemptCount(cluster, host, this.#context.clock, this.#limits(cluster));
+    if (this.#owner.head.upgrade === 'websocket') openWebSocket(this.#owner.head, connection.protocol);
     const upstream = connection.begin(this);
     this.#upstream = upstream;
     info.firstUpstreamSentMs = this.#count.startMs;
@@ -292,7 +358,9 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext 
     if (this.#route.virtualHost.include_attempt_count_in_response) {
       head.headers.set('x-envoy-attempt-count', String(this.#attempts));
     }
+    if (this.#cookies) for (const cookie of this.#cookies) head.headers.add('set-cookie', cookie);
     this.#isTunnel = head.status === 101 || (this.#owner.head.method === 'CONNECT' && head.status < 300);
+    if (head.status === 101 && this.#owner.head.upgrade === 'websocket') acceptWebSocket(this.#owner.head, head);
     this.#owner.info.responseDetails = 'via_upstream';
     this.#owner.sendResponseHead(head, end);
   }
