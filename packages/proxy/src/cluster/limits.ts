@@ -1,27 +1,53 @@
 /**
- * Circuit breakers of a cluster: how much of everything may be under way at once
+ * Circuit breakers of a cluster: how much of everything may be under way at once, for requests of each priority
  * (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/upstream/circuit_breaking).
  */
 import type { ThresholdsConfig } from '../config/cluster.ts';
 
 const DEFAULT_BUDGET_PERCENT = 20;
+/** What has no limit, as Envoy shows it. */
+const UNLIMITED_POOLS = Number(0xffff_ffff_ffff_ffffn);
+
+/** Of requests: `HIGH` is what a route may ask for. */
+export type RoutingPriority = 'DEFAULT' | 'HIGH';
+
+/** `cluster.<name>.circuit_breakers.<priority>.`: 1 where nothing more of the kind may begin. */
+export interface BreakerGauges {
+  readonly cx_open: number;
+  readonly cx_pool_open: number;
+  readonly rq_open: number;
+  readonly rq_pending_open: number;
+  readonly rq_retry_open: number;
+  /** How much more may begin; only where the configuration asks for it. */
+  readonly remaining_cx?: number;
+  readonly remaining_cx_pools?: number;
+  readonly remaining_pending?: number;
+  readonly remaining_retries?: number;
+  readonly remaining_rq?: number;
+}
 
 export class ClusterLimits {
   readonly maxConnections: number;
+  /** To one host; Infinity where there is no such limit. */
+  readonly maxHostConnections: number;
   readonly maxPending: number;
   readonly maxRequests: number;
   readonly #maxRetries: number;
   readonly #budget: { readonly share: number; readonly minRetries: number } | undefined;
+  readonly #tracksRemaining: boolean;
   connections = 0;
   pending = 0;
   requests = 0;
   retries = 0;
 
-  constructor(thresholds: ThresholdsConfig | undefined) {
+  /** `perHost`: what each host of the cluster may take by itself. */
+  constructor(thresholds: ThresholdsConfig | undefined, perHost?: { readonly max_connections: number | undefined }) {
     this.maxConnections = thresholds?.max_connections ?? 1024;
+    this.maxHostConnections = perHost?.max_connections ?? Number.POSITIVE_INFINITY;
     this.maxPending = thresholds?.max_pending_requests ?? 1024;
     this.maxRequests = thresholds?.max_requests ?? 1024;
     this.#maxRetries = thresholds?.max_retries ?? 3;
+    this.#tracksRemaining = thresholds?.track_remaining ?? false;
     const budget = thresholds?.retry_budget;
     this.#budget = budget && {
       share: (budget.budget_percent?.value ?? DEFAULT_BUDGET_PERCENT) / 100,
@@ -29,10 +55,38 @@ export class ClusterLimits {
     };
   }
 
-  /** Whether one more retry may be under way. A budget is a share of the requests that are; it replaces the limit. */
+  /** Whether one more connection may be made to a host that has so many. */
+  canConnect(hostConnections: number): boolean {
+    return this.connections < this.maxConnections && hostConnections < this.maxHostConnections;
+  }
+
+  /** How many retries may be under way. A budget is a share of the requests that are; it replaces the limit. */
+  get #retryLimit(): number {
+    if (!this.#budget) return this.#maxRetries;
+    return Math.max(this.#budget.minRetries, (this.requests + this.pending) * this.#budget.share);
+  }
+
+  /** Whether one more retry may be under way. */
   canRetry(): boolean {
-    if (!this.#budget) return this.retries < this.#maxRetries;
-    const active = this.requests + this.pending;
-    return this.retries < Math.max(this.#budget.minRetries, active * this.#budget.share);
+    return this.retries < this.#retryLimit;
+  }
+
+  get gauges(): BreakerGauges {
+    const open = {
+      cx_open: this.connections >= this.maxConnections ? 1 : 0,
+      cx_pool_open: 0,
+      rq_open: this.requests >= this.maxRequests ? 1 : 0,
+      rq_pending_open: this.pending >= this.maxPending ? 1 : 0,
+      rq_retry_open: this.canRetry() ? 0 : 1,
+    };
+    if (!this.#tracksRemaining) return open;
+    return {
+      ...open,
+      remaining_cx: Math.max(0, this.maxConnections - this.connections),
+      remaining_cx_pools: UNLIMITED_POOLS,
+      remaining_pending: Math.max(0, this.maxPending - this.pending),
+      remaining_retries: Math.max(0, Math.floor(this.#retryLimit) - this.retries),
+      remaining_rq: Math.max(0, this.maxRequests - this.requests),
+    };
   }
 }

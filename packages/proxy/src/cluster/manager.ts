@@ -5,7 +5,7 @@ import { type ConfigIssue, Place } from '../config/schema.ts';
 import { upstreamTlsConfig } from '../config/tls.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { ClusterManagerStats, ClusterStats, TlsStats } from '../stats/groups.ts';
-import { type StatsRegistry, statName } from '../stats/registry.ts';
+import { type StatGroup, type StatsRegistry, statName } from '../stats/registry.ts';
 import type { SecretStore } from '../tls/secrets.ts';
 import { UpstreamTls } from '../tls/upstream.ts';
 import { Warming } from '../warming.ts';
@@ -48,6 +48,7 @@ export class ClusterManager {
   constructor(options: ClusterManagerOptions) {
     this.#options = options;
     this.stats = options.stats.share('cluster_manager.', 'cluster_manager_', {}, () => new ClusterManagerStats());
+    options.stats.addSource(() => this.#breakerGroups());
     options.stats.onRead(() => {
       this.stats.active_clusters = this.#active.size;
       this.stats.warming_clusters = this.#warming.size;
@@ -135,6 +136,18 @@ export class ClusterManager {
     const checks = healthChecks(cluster, { ...this.#options, stats });
     if (checks) cluster.observe(checks);
     return checks;
+  }
+
+  *#breakerGroups(): Generator<StatGroup> {
+    for (const { cluster } of this.#active.values()) {
+      const name = this.#statName(cluster.config);
+      for (const priority of ['DEFAULT', 'HIGH'] as const) {
+        const part = `circuit_breakers.${priority.toLowerCase()}`;
+        const metricPrefix = `cluster_${part.replace('.', '_')}_`;
+        const labels = { envoy_cluster_name: name };
+        yield { prefix: `cluster.${name}.${part}.`, metricPrefix, labels, values: cluster.limitsOf(priority).gauges };
+      }
+    }
   }
 
   /** The group of statistics `cluster.<name>.<part>.`, which goes with the cluster. */

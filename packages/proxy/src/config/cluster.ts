@@ -113,7 +113,16 @@ const thresholds = message('envoy.config.cluster.v3.CircuitBreakers.Thresholds',
 
 export type ThresholdsConfig = Parsed<typeof thresholds>;
 
-const circuitBreakers = message('envoy.config.cluster.v3.CircuitBreakers', { thresholds: list(thresholds) });
+/** What each host may take by itself: connections are all that Envoy counts there. */
+const hostThresholds = message('envoy.config.cluster.v3.CircuitBreakers.Thresholds', {
+  priority: choice(['DEFAULT', 'HIGH']),
+  max_connections: optional(limit(0)),
+});
+
+const circuitBreakers = message('envoy.config.cluster.v3.CircuitBreakers', {
+  thresholds: list(thresholds),
+  per_host_thresholds: list(hostThresholds),
+});
 
 const edsClusterConfig = message('envoy.config.cluster.v3.Cluster.EdsClusterConfig', {
   eds_config: required(configSource),

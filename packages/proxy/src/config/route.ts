@@ -9,6 +9,7 @@ import {
   wholeRegex,
 } from './core.ts';
 import { routeFilters } from './filters.ts';
+import { hashPolicy } from './hash-policy.ts';
 import { headerMatcher, queryMatcher } from './header-match.ts';
 import { rateLimit } from './rate-limit.ts';
 import { runtimeFraction } from './runtime.ts';
@@ -88,9 +89,24 @@ const retryOn: Schema<ReadonlySet<RetryCondition>> = built(text(), (words, place
 
 const previousHosts = message('envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate', {});
 
+const omitCanary = message('envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate', {});
+
+const omitMetadata = message('envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig', {
+  metadata_match: optional(metadata),
+});
+
+const retryPriority = message('envoy.config.route.v3.RetryPolicy.RetryPriority', {
+  name: text(),
+  typed_config: anyOf({
+    'previous-priorities': message('envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig', {
+      update_frequency: required(number(0, { min: 1 })),
+    }),
+  }),
+});
+
 const retryHostPredicate = message('envoy.config.route.v3.RetryPolicy.RetryHostPredicate', {
   name: text(),
-  typed_config: anyOf({ 'previous-hosts': previousHosts }),
+  typed_config: anyOf({ 'previous-hosts': previousHosts, 'omit-canary': omitCanary, 'omit-metadata': omitMetadata }),
 });
 
 const retryBackOff = message(
@@ -112,6 +128,7 @@ export const retryPolicy = message('envoy.config.route.v3.RetryPolicy', {
   retriable_headers: list(headerMatcher),
   retriable_request_headers: list(headerMatcher),
   retry_host_predicate: list(retryHostPredicate),
+  retry_priority: optional(retryPriority),
   host_selection_retry_max_attempts: number(1),
   retry_back_off: optional(retryBackOff),
 });
@@ -121,6 +138,7 @@ export type RetryPolicyConfig = Parsed<typeof retryPolicy>;
 const clusterWeight = message('envoy.config.route.v3.WeightedCluster.ClusterWeight', {
   name: name(),
   weight: number(0),
+  metadata_match: optional(metadata),
   ...headerChanges,
   host_rewrite_literal: optional(text()),
 });
@@ -173,6 +191,8 @@ const routeAction = message(
     cluster: optional(name()),
     cluster_header: optional(name()),
     weighted_clusters: optional(weightedClusters),
+    metadata_match: optional(metadata),
+    hash_policy: list(hashPolicy),
     cluster_not_found_response_code: choice(['SERVICE_UNAVAILABLE', 'NOT_FOUND', 'INTERNAL_SERVER_ERROR']),
     prefix_rewrite: text(),
     regex_rewrite: optional(regexRewrite),
@@ -189,7 +209,7 @@ const routeAction = message(
     upgrade_configs: list(routeUpgrade),
     rate_limits: list(rateLimit),
     include_vh_rate_limits: flag(),
-    priority: choice(['DEFAULT']),
+    priority: choice(['DEFAULT', 'HIGH']),
   },
   (action, place) => {
     if (action.cluster === undefined && action.cluster_header === undefined && !action.weighted_clusters) {

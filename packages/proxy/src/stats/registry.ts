@@ -66,6 +66,8 @@ export class StatsRegistry {
   #others: ReadonlyMap<string, readonly PlainGroup[]> = new Map();
   /** Called before values are read, for gauges that are worked out when asked. */
   readonly #refreshers = new Set<() => void>();
+  /** Groups that are only made when somebody asks. */
+  readonly #sources = new Set<() => Iterable<StatGroup>>();
 
   /** Adds a group, and gives what takes it away again. */
   add(group: StatGroup): () => void {
@@ -87,6 +89,16 @@ export class StatsRegistry {
     this.#groups.delete(prefix);
   }
 
+  /** Has groups of gauges made whenever values are read, so that nothing is kept of them. */
+  addSource(source: () => Iterable<StatGroup>): void {
+    this.#sources.add(source);
+  }
+
+  *#ownGroups(): Generator<StatGroup> {
+    yield* this.#groups.values();
+    for (const source of this.#sources) yield* source();
+  }
+
   onRead(refresh: () => void): () => void {
     this.#refreshers.add(refresh);
     return () => this.#refreshers.delete(refresh);
@@ -95,7 +107,7 @@ export class StatsRegistry {
   /** A copy of all groups that can be sent to another thread. */
   plain(): readonly PlainGroup[] {
     for (const refresh of this.#refreshers) refresh();
-    return [...this.#groups.values()].map(plainGroup);
+    return [...this.#ownGroups()].map(plainGroup);
   }
 
   /** Takes what other threads report, a list of groups for each of them; from now on it is part of what is read. */
@@ -104,11 +116,13 @@ export class StatsRegistry {
   }
 
   *#allGroups(): Generator<StatGroup> {
-    for (const group of this.#groups.values()) {
-      const others = this.#others.get(group.prefix);
+    const left = new Map(this.#others);
+    for (const group of this.#ownGroups()) {
+      const others = left.get(group.prefix);
+      left.delete(group.prefix);
       yield others ? withOthers(group, others) : group;
     }
-    for (const [prefix, others] of this.#others) if (!this.#groups.has(prefix)) yield withOthers(undefined, others);
+    for (const others of left.values()) yield withOthers(undefined, others);
   }
 
   *#samples({ types, usedOnly, matching }: StatsFilter): Generator<Sample> {

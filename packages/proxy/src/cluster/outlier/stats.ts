@@ -5,6 +5,7 @@ export class OutlierStats {
   ejections_detected_consecutive_5xx = 0;
   ejections_detected_consecutive_gateway_failure = 0;
   ejections_detected_consecutive_local_origin_failure = 0;
+  ejections_detected_degradation = 0;
   ejections_detected_failure_percentage = 0;
   ejections_detected_local_origin_failure_percentage = 0;
   ejections_detected_local_origin_success_rate = 0;

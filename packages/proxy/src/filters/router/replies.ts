@@ -25,8 +25,10 @@ export function resetFlag(reset: UpstreamReset): number {
   return RESETS[reset.type].flag;
 }
 
+const OVERLOADED = [['x-envoy-overloaded', 'true']] as const;
+
 /** The answer in place of one that a reset took away; `wasRetried`: not of the first attempt. */
-export function resetReply(reset: UpstreamReset, wasRetried: boolean): LocalReply {
+export function resetReply(reset: UpstreamReset, wasRetried: boolean, suppressesEnvoyHeaders = false): LocalReply {
   const { status, flag, text } = RESETS[reset.type];
   const isTransport = reset.type === 'connect-failure' || reset.type === 'connect-timeout';
   const why = isTransport && reset.text !== '' ? `, transport failure reason: ${reset.text}` : '';
@@ -36,6 +38,7 @@ export function resetReply(reset: UpstreamReset, wasRetried: boolean): LocalRepl
     body: `upstream connect error or disconnect/reset before headers. ${wasRetried ? 'retried and the latest ' : ''}reset reason: ${text}${why}`,
     flags: flag,
     details: `upstream_reset_before_response_started{${cause}}`,
+    ...(reset.type === 'overflow' && !suppressesEnvoyHeaders ? { headers: OVERLOADED } : {}),
   };
 }
 
@@ -45,6 +48,11 @@ export const NO_HEALTHY_UPSTREAM: LocalReply = {
   flags: FLAG.UH,
   details: 'no_healthy_upstream',
 };
+
+/** The endpoints' own policy turns a share of requests away. */
+export const DROPPED: LocalReply = { status: 503, body: 'drop overload', flags: FLAG.DO, details: 'drop_overload' };
+
+export const DROPPED_AND_TOLD: LocalReply = { ...DROPPED, headers: [['x-envoy-drop-overload', 'true']] };
 
 export const RESPONSE_TIMEOUT: LocalReply = {
   status: 504,

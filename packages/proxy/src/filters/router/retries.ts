@@ -1,26 +1,49 @@
 /** What one request may still be tried again, and what its tries count against: the policy, and the cluster's limits. */
 import type { Random } from '../../cluster/balancer.ts';
+import type { HostSet } from '../../cluster/balancing/host-sets.ts';
+import type { PriorityLoad } from '../../cluster/balancing/priority-load.ts';
+import { PreviousPriorities } from '../../cluster/balancing/retry-priority.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
+import type { Host } from '../../cluster/host.ts';
+import type { ClusterLimits } from '../../cluster/limits.ts';
 import type { ResponseHead } from '../../http/message.ts';
 import type { UpstreamReset } from '../../http/stream.ts';
 import { backOffMs, type RetryPolicy, retriesReset, retriesResponse } from '../../stack/retry-policy.ts';
 
 export class Retries {
   readonly #cluster: Cluster;
+  readonly #limits: ClusterLimits;
   readonly #policy: RetryPolicy | undefined;
   #left: number;
   #isRunning = false;
+  readonly #priorities: PreviousPriorities | undefined;
 
   /** `policy`: undefined where the request is not to be tried again. */
-  constructor(cluster: Cluster, policy: RetryPolicy | undefined, limit: number) {
+  constructor(cluster: Cluster, limits: ClusterLimits, policy: RetryPolicy | undefined, limit: number) {
     this.#cluster = cluster;
+    this.#limits = limits;
     this.#policy = policy;
     this.#left = policy ? limit : 0;
+    const frequency = policy?.priorityUpdateFrequency;
+    if (frequency !== undefined) this.#priorities = new PreviousPriorities(frequency);
   }
 
   /** How often a host that was tried before is passed over. */
   get hostAttempts(): number {
     return this.#policy?.hostAttempts ?? 0;
+  }
+
+  passesOver(host: Host, tried: readonly Host[]): boolean {
+    return this.#isRunning && this.#policy?.passesOver?.(host, tried) === true;
+  }
+
+  /** A host was chosen for an attempt. */
+  attempted(host: Host): void {
+    this.#priorities?.attempted(host);
+  }
+
+  priorityLoad(load: PriorityLoad, sets: readonly HostSet[]): PriorityLoad {
+    return this.#priorities && this.#isRunning ? this.#priorities.priorityLoad(load, sets) : load;
   }
 
   get hasPolicy(): boolean {
@@ -42,7 +65,7 @@ export class Retries {
 
   /** Whether another attempt may begin; `isWhole`: all of the request is kept. Counts why where it may not. */
   allows(isWhole: boolean): 'yes' | 'no' | 'limit-reached' {
-    const { stats, limits } = this.#cluster;
+    const { stats } = this.#cluster;
     if (!isWhole) {
       stats.retry_or_shadow_abandoned++;
       return 'no';
@@ -52,17 +75,17 @@ export class Retries {
       return 'limit-reached';
     }
     this.end();
-    if (limits.canRetry()) return 'yes';
+    if (this.#limits.canRetry()) return 'yes';
     stats.upstream_rq_retry_overflow++;
     return 'no';
   }
 
   /** Begins another attempt after `attempts` of them: gives the milliseconds to wait before it. */
   begin(attempts: number, random: Random): number {
-    const { stats, limits } = this.#cluster;
+    const { stats } = this.#cluster;
     this.#left--;
     this.#isRunning = true;
-    limits.retries++;
+    this.#limits.retries++;
     stats.upstream_rq_retry++;
     stats.upstream_rq_retry_backoff_exponential++;
     return backOffMs(this.#policy as RetryPolicy, attempts, random);
@@ -72,6 +95,6 @@ export class Retries {
   end(): void {
     if (!this.#isRunning) return;
     this.#isRunning = false;
-    this.#cluster.limits.retries--;
+    this.#limits.retries--;
   }
 }

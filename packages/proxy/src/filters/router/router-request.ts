@@ -433,7 +433,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     this.#owner.timers.perTry.clear();
     if (this.#resend(reset)) return;
     if (this.#retries?.wantsAfterReset(reset) && this.#canRetry()) this.#retry();
-    else this.#give(resetReply(reset, this.#attempts > 1));
+    else this.#give(resetReply(reset, this.#attempts > 1, this.#context.config.suppress_envoy_headers));
   }
 
   /**

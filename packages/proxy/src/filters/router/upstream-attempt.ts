@@ -2,6 +2,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
+import type { ClusterLimits } from '../../cluster/limits.ts';
 import type { ResponseHead } from '../../http/message.ts';
 import { countUpstreamClass } from '../../stats/groups.ts';
 
@@ -10,16 +11,18 @@ export class AttemptCount {
   readonly #cluster: Cluster;
   readonly #host: Host;
   readonly #clock: Clock;
+  readonly #limits: ClusterLimits;
   readonly startMs: number;
   #isAnswered = false;
   #isOver = false;
 
-  constructor(cluster: Cluster, host: Host, clock: Clock) {
+  constructor(cluster: Cluster, host: Host, clock: Clock, limits = cluster.limits) {
     this.#cluster = cluster;
     this.#host = host;
     this.#clock = clock;
+    this.#limits = limits;
     this.startMs = clock.monotonicMs();
-    cluster.limits.requests++;
+    limits.requests++;
     cluster.stats.upstream_rq_total++;
     cluster.stats.upstream_rq_active++;
     host.requestsActive++;
@@ -48,7 +51,7 @@ export class AttemptCount {
   end(isComplete: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#cluster.limits.requests--;
+    this.#limits.requests--;
     this.#cluster.stats.upstream_rq_active--;
     this.#host.requestsActive--;
     if (isComplete) this.#cluster.stats.upstream_rq_time.record(this.#clock.monotonicMs() - this.startMs);
