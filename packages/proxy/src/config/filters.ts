@@ -1,6 +1,7 @@
 /** Schemas of HTTP filters: one line for each filter, and one for what routes can say of it. */
 import { bufferFilter, bufferPerRoute } from '../filters/buffer/schema.ts';
 import { extAuthz, extAuthzPerRoute } from '../filters/ext-authz/schema.ts';
+import { rateLimitFilter, rateLimitPerRoute } from '../filters/ratelimit/schema.ts';
 import { rbacFilter, rbacPerRoute } from '../filters/rbac/schema.ts';
 import { anyOf, built, flag, map, message, only, optional, type Parsed, type Schema } from './schema.ts';
 
@@ -18,12 +19,14 @@ export const HTTP_FILTERS = {
   buffer: bufferFilter,
   rbac: rbacFilter,
   'ext-authz': extAuthz,
+  ratelimit: rateLimitFilter,
 };
 
 const ROUTE_FILTERS = {
   buffer: bufferPerRoute,
   rbac: rbacPerRoute,
   'ext-authz': extAuthzPerRoute,
+  ratelimit: rateLimitPerRoute,
 };
 
 export type RouteFilterConfig = Parsed<ReturnType<typeof anyOf<typeof ROUTE_FILTERS>>>;

@@ -3,6 +3,7 @@ import type { HttpFilterConfig } from '../config/http.ts';
 import { makeBuffer } from './buffer/buffer.ts';
 import { makeExtAuthz } from './ext-authz/ext-authz.ts';
 import type { FilterContext, HttpFilter } from './filter.ts';
+import { makeRateLimit } from './ratelimit/ratelimit.ts';
 import { makeRbac } from './rbac/rbac.ts';
 
 /** A filter under the name by which routes speak of it. */
@@ -20,6 +21,7 @@ type Makers = { readonly [K in FilterType]: (config: ConfigOf<K>, context: Filte
 const MAKERS: Makers = {
   buffer: makeBuffer,
   'ext-authz': makeExtAuthz,
+  ratelimit: makeRateLimit,
   rbac: makeRbac,
 };
 
@@ -28,9 +30,13 @@ function make<K extends FilterType>(type: K, config: ConfigOf<K>, context: Filte
 }
 
 /** The filters before the router, in the order in which requests meet them. */
-export function makeFilters(filters: readonly HttpFilterConfig[], context: FilterContext): readonly NamedFilter[] {
+export function makeFilters(
+  filters: readonly HttpFilterConfig[],
+  shared: Omit<FilterContext, 'name'>,
+): readonly NamedFilter[] {
   return filters.flatMap(({ name, typed_config, disabled }): readonly NamedFilter[] => {
     if (typed_config.type === 'router') return [];
-    return [{ name, filter: make(typed_config.type, typed_config.value, context), isDisabled: disabled }];
+    const filter = make(typed_config.type, typed_config.value, { ...shared, name });
+    return [{ name, filter, isDisabled: disabled }];
   });
 }

@@ -2,23 +2,8 @@
 import type { HeaderList } from '../../http/header-list.ts';
 import type { RequestHead } from '../../http/message.ts';
 import { asFieldValue, asUri, isAuthority, isFieldValue, isToken } from '../../http1/characters.ts';
+import { isChangeable } from '../changeable-field.ts';
 import type { Allowed, FieldPair, ResponseChange } from './verdict.ts';
-
-/** Fields that say how a message is framed, or end at one hop: no service decides them. */
-const CODEC_FIELDS = new Set([
-  'connection',
-  'content-length',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/** Whether a service may set, or take away, a field of that name. */
-export function isChangeable(name: string): boolean {
-  return isToken(name) && name !== 'host' && !CODEC_FIELDS.has(name);
-}
 
 /** Whether everything that the service asks for can stand in a message. */
 export function isValid(verdict: Allowed): boolean {

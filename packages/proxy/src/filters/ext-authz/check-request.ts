@@ -8,9 +8,9 @@ import type { Random } from '../../cluster/balancer.ts';
 import type { TextPredicate } from '../../config/core.ts';
 import type { RequestHead } from '../../http/message.ts';
 import type { CertificateNames, StreamInfo } from '../../stack/stream-info.ts';
+import { textOf, utf8Of } from '../field-text.ts';
 import type { FilteredRequest } from '../filter.ts';
 import type { BufferSettings, ExtAuthzConfig } from './schema.ts';
-import { textOf, utf8Of } from './text.ts';
 
 type Attributes = Messages['envoy.service.auth.v3.AttributeContext'];
 type Peer = Messages['envoy.service.auth.v3.AttributeContext.Peer'];

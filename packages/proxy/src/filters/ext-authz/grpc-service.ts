@@ -3,11 +3,11 @@ import { decode, type Messages } from '@weft/envoy-api';
 import { statusOf } from '../../config/http-status.ts';
 import type { GrpcTarget } from '../../config/services.ts';
 import { callGrpc } from '../../upstream/grpc-target.ts';
+import { fieldOf } from '../field-text.ts';
 import type { FilterContext } from '../filter.ts';
 import { CheckRequests } from './check-request.ts';
 import type { ExtAuthzConfig } from './schema.ts';
 import type { AuthorizationService } from './service.ts';
-import { fieldOf } from './text.ts';
 import type { FieldPair, ResponseChange, Verdict } from './verdict.ts';
 
 const PATH = '/envoy.service.auth.v3.Authorization/Check';
