@@ -1,7 +1,7 @@
 /** Schema of the HTTP connection manager. */
 import { isFieldValue } from '../http1/characters.ts';
 import { accessLogFilter, httpAccessLog } from './access-log.ts';
-import { configSource, dataSource, headerAddition, http1Options, substitutionFormat } from './core.ts';
+import { configSource, dataSource, headerAddition, http1Options, http2Options, substitutionFormat } from './core.ts';
 import { HTTP_FILTERS } from './filters.ts';
 import { routeConfiguration } from './route.ts';
 import {
@@ -89,12 +89,13 @@ const requestIdExtension = message(`${HCM}.RequestIDExtension`, { typed_config: 
 export const httpConnectionManager = message(
   `${HCM}.HttpConnectionManager`,
   {
-    codec_type: choice(['AUTO', 'HTTP1']),
+    codec_type: choice(['AUTO', 'HTTP1', 'HTTP2']),
     stat_prefix: name(),
     rds: optional(rds),
     route_config: optional(routeConfiguration),
     http_filters: list(httpFilter, { min: 1 }),
     http_protocol_options: optional(http1Options),
+    http2_protocol_options: optional(http2Options),
     common_http_protocol_options: optional(commonOptions),
     server_name: fieldValue('envoy'),
     server_header_transformation: choice(['OVERWRITE', 'APPEND_IF_ABSENT', 'PASS_THROUGH']),

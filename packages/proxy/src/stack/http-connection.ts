@@ -4,36 +4,81 @@ import { HeaderList } from '../http/header-list.ts';
 import { RequestHead } from '../http/message.ts';
 import type { RequestListener, ResponseStream } from '../http/stream.ts';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
-import type { RequestHandler } from '../http1/server-options.ts';
 import { VIOLATIONS, type Violation } from '../http1/violation.ts';
+import { type Http2RequestHandler, Http2ServerConnection } from '../http2/server-connection.ts';
 import { Exchange } from './exchange.ts';
+import { FirstBytes, type FirstBytesListener } from './first-bytes.ts';
 import type { HttpManager } from './http-manager.ts';
 import { FLAG } from './response-flags.ts';
 import { type DownstreamInfo, StreamInfo } from './stream-info.ts';
 import { StreamTimers } from './timers.ts';
 
-export class HttpConnection implements RequestHandler {
+type Codec = Http1ServerConnection | Http2ServerConnection;
+
+/** Deadlines that are kept for the next streams of a connection. */
+const MAX_FREE_TIMERS = 64;
+
+export class HttpConnection implements Http2RequestHandler {
   readonly #manager: HttpManager;
   readonly #downstream: DownstreamInfo;
-  readonly #timers: StreamTimers;
-  readonly #codec: Http1ServerConnection;
+  readonly #socket: Socket;
   readonly #openedMs: number;
+  /** Lent to one stream after another, and to several at once where the protocol has several. */
+  readonly #freeTimers: StreamTimers[] = [];
+  #codec: Codec | undefined;
+  #firstBytes: FirstBytes | undefined;
+  #isOver = false;
 
   constructor(manager: HttpManager, socket: Socket, downstream: DownstreamInfo) {
     this.#manager = manager;
     this.#downstream = downstream;
+    this.#socket = socket;
     this.#openedMs = manager.clock.monotonicMs();
-    this.#timers = new StreamTimers(manager.clock);
-    this.#codec = new Http1ServerConnection(socket, this, manager.server, manager.queue, manager.clock);
+    const protocol = manager.protocolOf(socket);
+    if (protocol !== 'told-by-bytes') {
+      this.#codec = this.#makeCodec(protocol);
+      return;
+    }
+    const listener: FirstBytesListener = {
+      onProtocol: (told, bytes) => {
+        this.#firstBytes = undefined;
+        this.#codec = this.#makeCodec(told);
+        socket.emit('data', bytes);
+      },
+      onNothing: () => this.onClose(),
+    };
+    this.#firstBytes = new FirstBytes(socket, listener, manager.server.idleTimeoutMs, manager.clock);
+  }
+
+  #makeCodec(protocol: 'http1' | 'http2'): Codec {
+    const { queue, clock, server, http2, http2Stats } = this.#manager;
+    this.#manager.spoken(protocol);
+    if (protocol === 'http1') return new Http1ServerConnection(this.#socket, this, server, queue, clock);
+    return new Http2ServerConnection(this.#socket, this, http2, queue, clock, http2Stats);
   }
 
   drain(): void {
-    this.#codec.drain();
+    this.#firstBytes?.stop();
+    this.#codec?.drain();
   }
 
   destroy(): void {
-    this.#codec.destroy();
+    this.#firstBytes?.stop();
+    this.#codec?.destroy();
   }
+
+  #timers(): StreamTimers {
+    const free = this.#freeTimers.pop();
+    if (free) return free;
+    const timers = new StreamTimers(this.#manager.clock);
+    timers.onFree = this.#onFreeTimers;
+    return timers;
+  }
+
+  readonly #onFreeTimers = (timers: StreamTimers): void => {
+    if (this.#isOver || this.#freeTimers.length >= MAX_FREE_TIMERS) timers.dispose();
+    else this.#freeTimers.push(timers);
+  };
 
   isDraining(): boolean {
     return this.#manager.isDraining();
@@ -42,7 +87,7 @@ export class HttpConnection implements RequestHandler {
   #exchange(head: RequestHead, stream: ResponseStream): Exchange {
     const { clock } = this.#manager;
     const info = new StreamInfo(this.#downstream, clock.wallMs(), clock.monotonicMs());
-    return new Exchange(this.#manager, head, info, stream, this.#timers);
+    return new Exchange(this.#manager, head, info, stream, this.#timers());
   }
 
   onRequest(head: RequestHead, stream: ResponseStream): RequestListener {
@@ -67,14 +112,33 @@ export class HttpConnection implements RequestHandler {
   /** Answers what never became a request; it is counted and logged like one. */
   #answer(stream: ResponseStream, status: number, details: string, flags: number, text?: string): void {
     const head = new RequestHead('', '', '', '', new HeaderList());
+    if (this.#codec instanceof Http2ServerConnection) head.protocol = 'HTTP/2';
     const exchange = this.#exchange(head, stream);
     exchange.info.request = undefined;
     this.#manager.begun(exchange, exchange.info);
     exchange.refuse({ status, body: text ?? this.#manager.violationBody(status), flags, details });
   }
 
+  onConnectionError(cause: 'protocol' | 'premature-resets'): void {
+    const { stats } = this.#manager;
+    if (cause === 'protocol') stats.downstream_cx_protocol_error++;
+    else stats.downstream_rq_too_many_premature_resets++;
+  }
+
+  onIdleTimeout(): void {
+    this.#manager.stats.downstream_cx_idle_timeout++;
+  }
+
   onClose(): void {
-    this.#timers.dispose();
-    this.#manager.closed(this, this.#downstream, this.#manager.clock.monotonicMs() - this.#openedMs);
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const timers of this.#freeTimers.splice(0)) timers.dispose();
+    const openMs = this.#manager.clock.monotonicMs() - this.#openedMs;
+    this.#manager.closed(this, this.#downstream, openMs, this.#protocol);
+  }
+
+  get #protocol(): 'http1' | 'http2' | undefined {
+    if (!this.#codec) return undefined;
+    return this.#codec instanceof Http2ServerConnection ? 'http2' : 'http1';
   }
 }

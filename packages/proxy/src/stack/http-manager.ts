@@ -11,6 +11,8 @@ import type { RouterContext } from '../filters/router/router-request.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { reasonPhrase } from '../http/status.ts';
 import type { Http1ServerOptions } from '../http1/server-options.ts';
+import { type Http2ServerOptions, protocolOptions } from '../http2/options.ts';
+import { Http2Stats } from '../http2/stats.ts';
 import type { Log } from '../log.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import type { ServerContext } from '../runtime/server-context.ts';
@@ -95,6 +97,9 @@ export class HttpManager {
   readonly forwarded: ForwardedOptions;
   readonly router: RouterContext;
   readonly server: Http1ServerOptions;
+  readonly http2: Http2ServerOptions;
+  /** What the connections of all listeners count. */
+  readonly http2Stats: Http2Stats;
   readonly streamIdleMs: number;
   readonly requestTimeoutMs: number;
   /** How long a stream may take in all, where its route does not say; 0: any time. */
@@ -136,10 +141,16 @@ export class HttpManager {
     this.proxiesContinue = config.proxy_100_continue;
     this.filters = makeFilters(config.http_filters, this.#filterContext(options));
     this.server = this.#serverOptions();
+    this.http2 = {
+      ...this.server,
+      ...protocolOptions(config.http2_protocol_options),
+      flushTimeoutMs: config.stream_idle_timeout,
+    };
+    this.http2Stats = options.registry.share('http2.', 'http2_', {}, () => new Http2Stats());
     this.router = this.#routerContext(options);
   }
 
-  #filterContext(options: HttpManagerOptions): FilterContext {
+  #filterContext(options: HttpManagerOptions): Omit<FilterContext, 'name'> {
     return { ...options, stats: options.registry, statPrefix: statName(this.#config.stat_prefix) };
   }
 
@@ -198,9 +209,7 @@ export class HttpManager {
     const connection = new HttpConnection(this, socket, downstream);
     this.#connections.add(connection);
     this.stats.downstream_cx_total++;
-    this.stats.downstream_cx_http1_total++;
     this.stats.downstream_cx_active++;
-    this.stats.downstream_cx_http1_active++;
     if (downstream.tls) {
       this.stats.downstream_cx_ssl_total++;
       this.stats.downstream_cx_ssl_active++;
@@ -214,10 +223,32 @@ export class HttpManager {
     this.stats.downstream_cx_destroy++;
   }
 
-  closed(connection: HttpConnection, downstream: DownstreamInfo, openMs: number): void {
+  /** Which version of HTTP a connection speaks, where that is known before anything of it came. */
+  protocolOf(socket: Socket): 'http1' | 'http2' | 'told-by-bytes' {
+    const { codec_type: type } = this.#config;
+    if (type === 'HTTP1') return 'http1';
+    if (type === 'HTTP2') return 'http2';
+    const alpn = 'alpnProtocol' in socket ? socket.alpnProtocol : false;
+    if (alpn === 'h2') return 'http2';
+    return typeof alpn === 'string' && alpn !== '' ? 'http1' : 'told-by-bytes';
+  }
+
+  /** A connection turned out to speak that version. */
+  spoken(protocol: 'http1' | 'http2'): void {
+    this.stats[`downstream_cx_${protocol}_total`]++;
+    this.stats[`downstream_cx_${protocol}_active`]++;
+  }
+
+  /** `protocol`: what it came to speak. */
+  closed(
+    connection: HttpConnection,
+    downstream: DownstreamInfo,
+    openMs: number,
+    protocol: 'http1' | 'http2' | undefined,
+  ): void {
     if (!this.#connections.delete(connection)) return;
     this.stats.downstream_cx_active--;
-    this.stats.downstream_cx_http1_active--;
+    if (protocol) this.stats[`downstream_cx_${protocol}_active`]--;
     this.stats.downstream_cx_destroy++;
     if (downstream.tls) this.stats.downstream_cx_ssl_active--;
     this.stats.downstream_cx_length_ms.record(openMs);
@@ -235,11 +266,12 @@ export class HttpManager {
 
   // What exchanges ask.
 
-  begun(_exchange: Exchange, info: StreamInfo): void {
+  begun({ head }: Exchange, info: StreamInfo): void {
     this.#active++;
     this.#total++;
     this.stats.downstream_rq_total++;
-    this.stats.downstream_rq_http1_total++;
+    if (head.protocol === 'HTTP/2') this.stats.downstream_rq_http2_total++;
+    else this.stats.downstream_rq_http1_total++;
     this.stats.downstream_rq_active++;
     if (info.request?.protocol === 'HTTP/1.0') info.request.headers.remove('expect');
   }

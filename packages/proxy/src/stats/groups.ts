@@ -8,14 +8,29 @@ import { CodeCounts, Histogram } from './histogram.ts';
 /** `cluster.<name>.` */
 export class ClusterStats {
   assignment_stale = 0;
+  assignment_timeout_received = 0;
   bind_errors = 0;
   lb_healthy_panic = 0;
+  lb_local_cluster_not_ok = 0;
+  lb_recalculate_zone_structures = 0;
+  lb_subsets_active = 0;
+  lb_subsets_created = 0;
+  lb_subsets_fallback = 0;
+  lb_subsets_fallback_panic = 0;
+  lb_subsets_removed = 0;
+  lb_subsets_selected = 0;
+  lb_zone_cluster_too_small = 0;
+  lb_zone_no_capacity_left = 0;
+  lb_zone_routing_all_directly = 0;
+  lb_zone_routing_cross_zone = 0;
+  lb_zone_routing_sampled = 0;
   max_host_weight = 0;
   membership_change = 0;
   membership_degraded = 0;
   membership_excluded = 0;
   membership_healthy = 0;
   membership_total = 0;
+  original_dst_host_invalid = 0;
   retry_or_shadow_abandoned = 0;
   update_attempt = 0;
   update_success = 0;
@@ -95,6 +110,8 @@ export class HttpStats {
   downstream_cx_drain_close = 0;
   downstream_cx_http1_active = 0;
   downstream_cx_http1_total = 0;
+  downstream_cx_http2_active = 0;
+  downstream_cx_http2_total = 0;
   downstream_cx_idle_timeout = 0;
   downstream_cx_protocol_error = 0;
   downstream_cx_rx_bytes_total = 0;
@@ -114,6 +131,7 @@ export class HttpStats {
   downstream_rq_failed_path_normalization = 0;
   downstream_rq_header_timeout = 0;
   downstream_rq_http1_total = 0;
+  downstream_rq_http2_total = 0;
   downstream_rq_idle_timeout = 0;
   downstream_rq_max_duration_reached = 0;
   downstream_rq_non_relative_path = 0;
@@ -122,6 +140,7 @@ export class HttpStats {
   downstream_rq_rx_reset = 0;
   downstream_rq_timeout = 0;
   downstream_rq_too_large = 0;
+  downstream_rq_too_many_premature_resets = 0;
   downstream_rq_total = 0;
   downstream_rq_tx_reset = 0;
   downstream_rq_ws_on_non_ws_route = 0;
