@@ -1,16 +1,23 @@
 /** A cluster: its hosts, who of them is next, and the connections to them. */
 import type { Clock } from '../clock.ts';
-import type { ClusterConfig } from '../config/cluster.ts';
+import type { BalancingConfig } from '../config/balancing.ts';
+import { balancingConfigOf, type ClusterConfig } from '../config/cluster.ts';
 import type { Protocol } from '../http/message.ts';
+import { Http2Stats } from '../http2/stats.ts';
 import type { ConnectOptions, TlsClient } from '../net/connect.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { HostPools } from '../pool/host-pools.ts';
 import { upstreamHttpOptions } from '../pool/options.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { ClusterStats } from '../stats/groups.ts';
-import { type Balancer, LeastRequest, type Random, RoundRobin } from './balancer.ts';
-import { type Endpoint, Host } from './host.ts';
-import { ClusterLimits } from './limits.ts';
+import type { Balancer, Random } from './balancer.ts';
+import { type AssignmentPolicy, DEFAULT_POLICY, type HostSet } from './balancing/host-sets.ts';
+import { type HostKeeper, OriginalDestination } from './balancing/original-destination.ts';
+import { originalEndpoint } from './endpoints.ts';
+import type { Endpoint, Host } from './host.ts';
+import { ClusterLimits, type RoutingPriority } from './limits.ts';
+import { makeBalancer, type TableStats } from './make-balancer.ts';
+import { Membership } from './membership.ts';
 import type { HostObserver } from './observer.ts';
 import type { PickContext } from './pick-context.ts';
 
@@ -18,56 +25,113 @@ export interface ClusterOptions {
   readonly config: ClusterConfig;
   readonly stats: ClusterStats;
   readonly tls: TlsClient | undefined;
+  /** What connections of HTTP/2 tell; undefined where nobody asks. */
+  readonly http2Stats?: Http2Stats | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly queue: FlushQueue;
+  /** What the balancer's tables of hashes tell; undefined where nobody asks. */
+  readonly tableStats?: TableStats | undefined;
+  /** Where the proxy itself is, for routing by zone; undefined where that is not known. */
+  readonly local?: LocalCluster | undefined;
 }
 
-const DEFAULT_PANIC_PERCENT = 50;
-function makeBalancer(config: ClusterConfig, random: Random): Balancer {
-  switch (config.lb_policy) {
-    case 'ROUND_ROBIN':
-      return new RoundRobin(random);
-    case 'LEAST_REQUEST':
-      return new LeastRequest(random, config.least_request_lb_config?.choice_count ?? 2);
-  }
+/** The proxies that balance as this one does. */
+export interface LocalCluster {
+  /** The locality of this proxy; undefined where it has none. */
+  readonly key: string | undefined;
+  /** The hosts of the local cluster; undefined where there is none. */
+  hosts(): HostSet | undefined;
+  /** Told whenever hosts of a cluster, or their health, changed. */
+  onChanged(cluster: string): void;
+}
+
+function limitsOf({ circuit_breakers: given }: ClusterConfig, priority: RoutingPriority): ClusterLimits {
+  const isOf = (entry: { readonly priority: RoutingPriority }) => entry.priority === priority;
+  return new ClusterLimits(given?.thresholds.find(isOf), given?.per_host_thresholds.find(isOf));
 }
 
 export class Cluster {
   readonly name: string;
   readonly config: ClusterConfig;
   readonly stats: ClusterStats;
+  /** Of requests that are not of high priority. */
   readonly limits: ClusterLimits;
+  readonly #highLimits: ClusterLimits;
   /** How its hosts are connected to, for those who speak no HTTP. */
   readonly connect: ConnectOptions;
   readonly #pools: HostPools;
+  /** For requests of high priority, which do not stand behind others. */
+  readonly #highPools: HostPools;
   readonly #balancer: Balancer;
   readonly #observers: HostObserver[] = [];
-  #hosts: ReadonlyMap<string, Host> = new Map();
+  readonly #local: LocalCluster | undefined;
+  readonly #members: Membership;
+  #sets: readonly HostSet[] = [];
+  /** Health changed, or the local cluster did, and the balancer does not know yet. */
+  #isStale = false;
 
-  constructor({ config, stats, tls, clock, random, queue }: ClusterOptions) {
+  constructor(options: ClusterOptions) {
+    const { config, stats, tls, clock, queue, local } = options;
     this.name = config.name;
+    this.#local = local;
     this.config = config;
     this.stats = stats;
-    const thresholds = config.circuit_breakers?.thresholds.find(({ priority }) => priority === 'DEFAULT');
-    this.limits = new ClusterLimits(thresholds);
+    this.limits = limitsOf(config, 'DEFAULT');
+    this.#highLimits = limitsOf(config, 'HIGH');
     const keepalive = config.upstream_connection_options?.tcp_keepalive;
     this.connect = { timeoutMs: config.connect_timeout, tls, keepalive, clock };
     const { protocol, http1, http2 } = upstreamHttpOptions(config);
-    this.#pools = new HostPools(protocol, {
+    const { http2Stats = new Http2Stats() } = options;
+    const shared = { stats, connect: this.connect, http1, http2, http2Stats, queue, clock };
+    this.#pools = new HostPools(protocol, { ...shared, limits: this.limits });
+    this.#highPools = new HostPools(protocol, { ...shared, limits: this.#highLimits });
+    this.#members = new Membership({
       stats,
-      limits: this.limits,
-      connect: this.connect,
-      http1,
-      http2,
-      queue,
-      clock,
+      localKey: local?.key,
+      keepsHealthy: config.health_checks.length > 0 && !config.ignore_health_on_host_removal,
+      now: () => clock.monotonicMs(),
     });
-    this.#balancer = makeBalancer(config, random);
+    this.#balancer = this.#makeBalancer(balancingConfigOf(config), options);
   }
 
+  #makeBalancer(config: BalancingConfig, { stats, random, clock, tableStats, local }: ClusterOptions): Balancer {
+    if (config.policy.type === 'cluster-provided') {
+      const { use_http_header, http_header_name, upstream_port_override } = this.config.original_dst_lb_config ?? {};
+      const header = use_http_header ? (http_header_name || 'x-envoy-original-dst-host').toLowerCase() : undefined;
+      return new OriginalDestination({ header, port: upstream_port_override }, this.#keeper, stats);
+    }
+    return makeBalancer({ config, stats, tableStats, random, clock, localKey: local?.key });
+  }
+
+  readonly #keeper: HostKeeper = {
+    find: (key) => this.#members.find(key),
+    add: (address) => {
+      const host = this.#members.add(originalEndpoint(address));
+      this.#tell([host], []);
+      this.#isStale = true;
+      return host;
+    },
+    remove: (hosts) => {
+      this.#members.remove(hosts);
+      this.#removed(hosts);
+      this.#isStale = true;
+    },
+  };
+
   get hosts(): readonly Host[] {
-    return [...this.#hosts.values()];
+    return this.#members.list;
+  }
+
+  /** The share of requests that is turned away before a host is looked for, from 0 to 1. */
+  get dropShare(): number {
+    return this.#members.policy.dropShare;
+  }
+
+  /** The hosts as balancers see them, by priority. */
+  get sets(): readonly HostSet[] {
+    this.refresh();
+    return this.#sets;
   }
 
   /** Has somebody told of hosts that come and go, from now on until the cluster drains. */
@@ -78,61 +142,73 @@ export class Cluster {
 
   /** The host for the next request; undefined where there is none that could take it. */
   pick(context?: PickContext): Host | undefined {
-    let host = this.#balancer.pick(context);
-    if (!context) return host;
-    const { tried, hostAttempts } = context;
-    if (tried.length === 0) return host;
-    for (let i = 0; i < hostAttempts && host && tried.includes(host); i++) host = this.#balancer.pick(context);
-    return host;
+    if (this.#isStale) this.refresh();
+    return this.#balancer.pick(context);
+  }
+
+  /** The limits of requests of a priority. */
+  limitsOf(priority: RoutingPriority): ClusterLimits {
+    return priority === 'HIGH' ? this.#highLimits : this.limits;
   }
 
   /** `downstream`: what the request came in, for clusters that are spoken to in the same. */
-  pool(host: Host, downstream: Protocol = 'HTTP/1.1'): Pool {
-    return this.#pools.get(host, downstream);
+  pool(host: Host, downstream: Protocol = 'HTTP/1.1', priority: RoutingPriority = 'DEFAULT'): Pool {
+    return (priority === 'HIGH' ? this.#highPools : this.#pools).get(host, downstream);
   }
 
   /** Takes these endpoints from now on; hosts that stay keep their connections, those that go finish what they do. */
-  update(endpoints: readonly Endpoint[]): void {
-    const next = new Map<string, Host>();
-    const added: Host[] = [];
-    for (const endpoint of endpoints) {
-      const made = new Host(endpoint);
-      const kept = this.#hosts.get(made.key);
-      if (kept) kept.endpoint = endpoint;
-      else added.push(made);
-      next.set(made.key, kept ?? made);
+  update(endpoints: readonly Endpoint[], policy: AssignmentPolicy = DEFAULT_POLICY): void {
+    const { added, removed } = this.#members.take(endpoints, policy);
+    const isOther = added.length + removed.length > 0;
+    if (isOther && this.config.common_lb_config?.close_connections_on_host_set_change) {
+      for (const host of this.hosts) this.#retire(host);
     }
-    const isSame = added.length === 0 && endpoints.length === this.#hosts.size;
-    const removed = [...this.#hosts.values()].filter(({ key }) => !next.has(key));
-    for (const host of removed) this.#retire(host);
-    this.#hosts = next;
-    for (const observer of this.#observers) observer.hostsChanged(added, removed);
-    if (!isSame) this.stats.membership_change++;
-    this.#balancer.update(this.#usable());
+    this.#removed(removed);
+    this.#tell(added, removed);
+    this.#isStale = true;
+    this.refresh();
+    this.#local?.onChanged(this.name);
   }
 
   /** A host was ejected, came back, or passed or failed a check. */
   healthChanged(): void {
-    this.#balancer.update(this.#usable());
+    // Checks of many hosts end at once: they are looked at together, when that matters.
+    this.#isStale = true;
+    this.#local?.onChanged(this.name);
   }
 
-  /** Healthy hosts; where so few are that they would be overrun, all of them (panic). */
-  #usable(): readonly Host[] {
-    const hosts = this.hosts;
-    const healthy = hosts.filter(({ health }) => health === 'healthy');
-    const degraded = hosts.filter(({ health }) => health === 'degraded');
-    this.stats.membership_total = hosts.length;
-    this.stats.membership_healthy = healthy.length;
-    this.stats.membership_degraded = degraded.length;
-    this.stats.max_host_weight = hosts.reduce((max, { endpoint }) => Math.max(max, endpoint.weight), 0);
-    const threshold = this.config.common_lb_config?.healthy_panic_threshold?.value ?? DEFAULT_PANIC_PERCENT;
-    const available = healthy.length + degraded.length;
-    if (available < hosts.length && available * 100 < threshold * hosts.length) return hosts;
-    return healthy.length > 0 ? healthy : degraded;
+  /** The hosts of the local cluster changed. */
+  localChanged(): void {
+    this.#isStale = true;
+  }
+
+  /** Brings the balancer, and what is counted of hosts, up to date. */
+  refresh(): void {
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    const gone = this.config.health_checks.length > 0 ? this.#members.checked() : [];
+    this.#removed(gone);
+    if (gone.length > 0) this.#tell([], gone);
+    this.#sets = this.#members.sets();
+    this.#balancer.update(this.#sets, this.#local?.hosts());
+  }
+
+  /** Lets go of hosts of an original destination that are not in use. */
+  sweep(): void {
+    if (this.#balancer instanceof OriginalDestination) this.#balancer.sweep(this.hosts);
+  }
+
+  #tell(added: readonly Host[], removed: readonly Host[]): void {
+    for (const observer of this.#observers) observer.hostsChanged(added, removed);
+  }
+
+  #removed(hosts: readonly Host[]): void {
+    for (const host of hosts) this.#retire(host);
   }
 
   #retire(host: Host): void {
     this.#pools.retire(host);
+    this.#highPools.retire(host);
   }
 
   /** A host failed its checks, or was ejected: its connections are used for what runs on them, and no longer. */
@@ -147,10 +223,12 @@ export class Cluster {
   drain(): void {
     for (const observer of this.#observers.splice(0)) observer.close();
     this.#pools.drain();
+    this.#highPools.drain();
   }
 
   destroy(): void {
     for (const observer of this.#observers.splice(0)) observer.close();
     this.#pools.destroy();
+    this.#highPools.destroy();
   }
 }

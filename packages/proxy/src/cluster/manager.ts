@@ -1,19 +1,23 @@
 /** All clusters, by name: made, warmed, used, replaced and removed without touching what runs on others. */
 import type { Clock } from '../clock.ts';
-import { type ClusterConfig, cluster as clusterSchema } from '../config/cluster.ts';
+import { balancingConfigOf, type ClusterConfig, cluster as clusterSchema } from '../config/cluster.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
 import { upstreamTlsConfig } from '../config/tls.ts';
+import { Http2Stats } from '../http2/stats.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
+import { upstreamHttpOptions } from '../pool/options.ts';
 import { ClusterManagerStats, ClusterStats, TlsStats } from '../stats/groups.ts';
 import { type StatGroup, type StatsRegistry, statName } from '../stats/registry.ts';
 import type { SecretStore } from '../tls/secrets.ts';
 import { UpstreamTls } from '../tls/upstream.ts';
 import { Warming } from '../warming.ts';
 import type { Random } from './balancer.ts';
-import { Cluster } from './cluster.ts';
+import { type Place as Locality, localityKey } from './balancing/host-sets.ts';
+import { Cluster, type LocalCluster } from './cluster.ts';
 import type { HealthChecker } from './health/checker.ts';
 import { healthChecks } from './health/checks.ts';
 import { HealthStats } from './health/stats.ts';
+import { tableStatsOf } from './make-balancer.ts';
 import { OutlierDetector } from './outlier/detector.ts';
 import { OutlierStats } from './outlier/stats.ts';
 import { keepEndpoints, type SourceContext } from './source.ts';
@@ -24,6 +28,8 @@ export interface ClusterManagerOptions extends SourceContext {
   readonly random: Random;
   readonly queue: FlushQueue;
   readonly clock: Clock;
+  /** Where this proxy is, and the cluster of those that balance as it does; for routing by zone. */
+  readonly local?: { readonly locality: Locality | undefined; readonly cluster: string } | undefined;
 }
 
 /** A cluster with what it came from. */
@@ -43,16 +49,30 @@ export class ClusterManager {
   readonly #warming = new Map<string, ManagedCluster>();
   readonly #removeStats = new Map<string, () => void>();
   readonly stats: ClusterManagerStats;
+  readonly #local: LocalCluster;
   #onSettled: () => void = () => undefined;
 
   constructor(options: ClusterManagerOptions) {
     this.#options = options;
+    this.#local = this.#makeLocal(options.local);
     this.stats = options.stats.share('cluster_manager.', 'cluster_manager_', {}, () => new ClusterManagerStats());
     options.stats.addSource(() => this.#breakerGroups());
     options.stats.onRead(() => {
       this.stats.active_clusters = this.#active.size;
       this.stats.warming_clusters = this.#warming.size;
+      for (const { cluster } of this.#active.values()) cluster.refresh();
     });
+  }
+
+  #makeLocal(local: ClusterManagerOptions['local']): LocalCluster {
+    const { locality, cluster: name = '' } = local ?? {};
+    return {
+      key: locality && localityKey(locality),
+      hosts: () => this.get(name)?.sets[0],
+      onChanged: (changed) => {
+        if (changed === name) for (const { cluster } of this.#active.values()) cluster.localChanged();
+      },
+    };
   }
 
   /** The cluster of that name, if it is in use. */
@@ -99,7 +119,10 @@ export class ClusterManager {
     });
     const tls = this.#makeTls(config, warming);
     const stats = this.#statsOf(config);
-    const cluster = new Cluster({ ...this.#options, config, stats, tls });
+    const tables = tableStatsOf(balancingConfigOf(config).policy);
+    const tableStats = tables && this.#statsUnder(config, tables.part, tables.make);
+    const http2Stats = this.#http2StatsOf(config);
+    const cluster = new Cluster({ ...this.#options, config, stats, tls, tableStats, http2Stats, local: this.#local });
     this.#watchOutliers(cluster);
     const checks = this.#checkHosts(cluster);
     const stopEndpoints = keepEndpoints(cluster, warming, this.#options);
@@ -120,6 +143,12 @@ export class ClusterManager {
     const { secrets, clock } = this.#options;
     const stats = this.#statsUnder(config, 'ssl', () => new TlsStats());
     return new UpstreamTls(upstreamTlsConfig(socket.value), secrets, warming, stats, clock);
+  }
+
+  /** Clusters that are never spoken to in HTTP/2 have nothing to tell of it. */
+  #http2StatsOf(config: ClusterConfig): Http2Stats | undefined {
+    if (upstreamHttpOptions(config).protocol === 'http1') return undefined;
+    return this.#statsUnder(config, 'http2', () => new Http2Stats());
   }
 
   #watchOutliers(cluster: Cluster): void {
@@ -171,7 +200,7 @@ export class ClusterManager {
     const prefix = `cluster.${name}.`;
     this.#removeStats.set(config.name, () => {
       this.#options.stats.remove(prefix);
-      for (const part of ['ssl', 'outlier_detection', 'health_check']) {
+      for (const part of ['ssl', 'outlier_detection', 'health_check', 'http2']) {
         this.#options.stats.remove(`${prefix}${part}.`);
       }
     });
@@ -184,6 +213,7 @@ export class ClusterManager {
     this.#warming.delete(name);
     this.#active.get(name)?.close();
     this.#active.set(name, warm);
+    this.#local.onChanged(name);
     this.stats.cluster_updated++;
     this.#checkSettled();
   }

@@ -42,8 +42,8 @@ export class Http2Shelf implements Shelf, Http2ConnectionOwner {
   }
 
   add(socket: Socket): void {
-    const { http2, queue, clock } = this.#context;
-    const connection = new Http2ClientConnection(socket, this, http2, queue, clock);
+    const { http2, http2Stats, queue, clock } = this.#context;
+    const connection = new Http2ClientConnection(socket, this, http2, queue, clock, http2Stats);
     this.#all.set(connection, { openedMs: clock.monotonicMs(), isOpen: false });
     this.#staying.push(connection);
     if (connection.capacity > 0) this.onCapacity(connection);

@@ -5,6 +5,7 @@ import type { Protocol } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
 import type { Http1ClientOptions } from '../http1/client-connection.ts';
 import type { Http2ClientOptions } from '../http2/options.ts';
+import type { Http2Stats } from '../http2/stats.ts';
 import type { ConnectOptions } from '../net/connect.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import type { ClusterStats } from '../stats/groups.ts';
@@ -45,6 +46,7 @@ export interface PoolContext {
   readonly connect: ConnectOptions;
   readonly http1: Http1ClientOptions;
   readonly http2: Http2ClientOptions;
+  readonly http2Stats: Http2Stats;
   readonly queue: FlushQueue;
   readonly clock: Clock;
 }

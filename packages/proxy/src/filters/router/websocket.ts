@@ -1,14 +1,11 @@
 /**
  * What a WebSocket's opening says in HTTP/1.1 (RFC 6455, 4) and leaves out in HTTP/2 (RFC 8441, 5): the key, and the
- * answer that proves that the server has read it.
+ * answer that proves that the server has read it. The proof that an upstream of HTTP/2 leaves out is its codec's to add.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Protocol, RequestHead, ResponseHead } from '../../http/message.ts';
 
 const KEY = 'sec-websocket-key';
-const ACCEPT = 'sec-websocket-accept';
-/** Of RFC 6455, 1.3. */
-const MAGIC = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /** Gives the request a key where the client, as one of HTTP/2, sent none and the upstream needs one. */
 export function openWebSocket(head: RequestHead, upstream: Protocol): void {
@@ -16,13 +13,7 @@ export function openWebSocket(head: RequestHead, upstream: Protocol): void {
   head.headers.add(KEY, randomBytes(16).toString('base64'));
 }
 
-/** Gives a client of HTTP/1.1 the proof where the upstream, as one of HTTP/2, gave none; one of HTTP/2 gets none. */
+/** Takes the proof off what a client of HTTP/2 is told, which has sent no key. */
 export function acceptWebSocket(request: RequestHead, response: ResponseHead): void {
-  if (request.protocol === 'HTTP/2') {
-    response.headers.remove(ACCEPT);
-    return;
-  }
-  const key = request.headers.get(KEY);
-  if (key === undefined || response.headers.has(ACCEPT)) return;
-  response.headers.add(ACCEPT, createHash('sha1').update(`${key}${MAGIC}`).digest('base64'));
+  if (request.protocol === 'HTTP/2') response.headers.remove('sec-websocket-accept');
 }
