@@ -1,17 +1,10 @@
 /** Schemas of route configurations. */
-import {
-  dataSource,
-  headerAddition,
-  headerNames,
-  metadata,
-  regexRewrite,
-  substitutionFormat,
-  wholeRegex,
-} from './core.ts';
+import { dataSource, headerAddition, headerNames, metadata, regexRewrite, substitutionFormat } from './core.ts';
 import { routeFilters } from './filters.ts';
 import { hashPolicy } from './hash-policy.ts';
-import { headerMatcher, queryMatcher } from './header-match.ts';
+import { headerMatcher } from './header-match.ts';
 import { rateLimit } from './rate-limit.ts';
+import { routeMatch } from './route-match.ts';
 import { runtimeFraction } from './runtime.ts';
 import {
   anyOf,
@@ -27,7 +20,6 @@ import {
   optional,
   type Parsed,
   type Place,
-  presence,
   required,
   type Schema,
   text,
@@ -239,36 +231,6 @@ const directResponse = message('envoy.config.route.v3.DirectResponseAction', {
   body_format: optional(substitutionFormat),
 });
 
-function checkPaths(match: { readonly [key: string]: unknown }, place: Place): void {
-  const kinds = ['prefix', 'path', 'safe_regex', 'path_separated_prefix'].filter((kind) => match[kind] !== undefined);
-  if (kinds.length === 0 && match.connect_matcher !== true) {
-    place.refuse('needs one of prefix, path, safe_regex, path_separated_prefix and connect_matcher');
-  }
-  const separated = match.path_separated_prefix as string | undefined;
-  if (separated !== undefined && !/^\/[^?#]*[^?#/]$/.test(separated)) {
-    place.within('path_separated_prefix', () =>
-      place.refuse('must start with a slash and end without one, and hold neither ? nor #'),
-    );
-  }
-}
-
-const routeMatch = message(
-  'envoy.config.route.v3.RouteMatch',
-  {
-    prefix: optional(text()),
-    path: optional(text()),
-    safe_regex: optional(wholeRegex),
-    path_separated_prefix: optional(text()),
-    connect_matcher: presence(),
-    case_sensitive: flag(true),
-    runtime_fraction: optional(runtimeFraction),
-    headers: list(headerMatcher),
-    query_parameters: list(queryMatcher),
-    grpc: presence(),
-  },
-  checkPaths,
-);
-
 const route = message(
   'envoy.config.route.v3.Route',
   {
@@ -357,7 +319,6 @@ export const routeConfiguration = message(
 export type RouteConfigurationConfig = Parsed<typeof routeConfiguration>;
 export type VirtualHostConfig = Parsed<typeof virtualHost>;
 export type RouteConfig = Parsed<typeof route>;
-export type RouteMatchConfig = Parsed<typeof routeMatch>;
 export type RouteActionConfig = Parsed<typeof routeAction>;
 export type RedirectConfig = Parsed<typeof redirect>;
 export type DirectResponseConfig = Parsed<typeof directResponse>;

@@ -2,7 +2,7 @@
 
 import { requestField } from '../access-log/operators.ts';
 import type { HeaderMatch, QueryMatch } from '../config/header-match.ts';
-import type { RouteMatchConfig } from '../config/route.ts';
+import type { RouteMatchConfig } from '../config/route-match.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { fieldMatches } from './field-match.ts';
