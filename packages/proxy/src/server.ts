@@ -21,7 +21,7 @@ import { RouteStore } from './listener/routes.ts';
 import { LeveledLog, type Log, type LogLevel } from './log.ts';
 import { FlushQueue } from './net/flush-queue.ts';
 import { resolveHost } from './net/resolve.ts';
-import { Runtime, RuntimeStats } from './runtime/runtime.ts';
+import { Runtime, type RuntimeChange, RuntimeStats } from './runtime/runtime.ts';
 import { shownListeners, shownRoutes } from './shown.ts';
 import { GrpcAccessLogStats, ServerStats } from './stats/groups.ts';
 import { StatsRegistry } from './stats/registry.ts';
@@ -82,6 +82,8 @@ export interface RunningProxy {
   drainListeners(options: DrainListeners): void;
   /** As `/healthcheck/fail` and `/healthcheck/ok` do. */
   setHealthy(isHealthy: boolean): void;
+  /** Changes values of the runtime; false: the bootstrap keeps no layer for that. */
+  overrideRuntime(changes: readonly RuntimeChange[]): boolean;
   setLogLevel(level: LogLevel): void;
   /** Goes on in access log files of the same names, after what was there was moved away. */
   reopenLogs(): void;
@@ -156,11 +158,18 @@ class ProxyServer implements RunningProxy {
     this.#xds =
       options.worker?.subscriptions ?? new XdsClient({ streams, adsCluster, node, stats, clock, random, log });
     this.#secrets = new SecretStore(this.#xds, checked.config.static_resources?.secrets ?? []);
-    const runtimeStats = stats.share('runtime.', 'runtime_', {}, () => new RuntimeStats());
+    const runtimeStats = options.worker
+      ? new RuntimeStats()
+      : stats.share('runtime.', 'runtime_', {}, () => new RuntimeStats());
     this.#runtime = new Runtime(checked.config.layered_runtime, random, runtimeStats);
     this.#routes = new RouteStore(this.#xds, clock, this.#runtime);
     const shared = { stats, clock, random, queue, secrets: this.#secrets };
-    this.clusters = new ClusterManager({ ...shared, subscriptions: this.#xds, resolve: resolveHost });
+    this.clusters = new ClusterManager({
+      ...shared,
+      subscriptions: this.#xds,
+      resolve: resolveHost,
+      local: localProxies(options.bootstrap.node, checked.config.cluster_manager?.local_cluster_name),
+    });
     const logStats = stats.share('access_logs.grpc_access_log.', 'access_logs_grpc_access_log_', {}, () => {
       return new GrpcAccessLogStats();
     });
@@ -381,6 +390,11 @@ class ProxyServer implements RunningProxy {
     void this.#workers?.order({ type: 'health', isHealthy });
   }
 
+  overrideRuntime(changes: readonly RuntimeChange[]): boolean {
+    void this.#workers?.order({ type: 'runtime', changes });
+    return this.#runtime.override(changes);
+  }
+
   setLogLevel(level: LogLevel): void {
     this.#log.level = level;
     void this.#workers?.order({ type: 'log-level', level });
@@ -444,6 +458,7 @@ class ProxyServer implements RunningProxy {
         setLogLevel: (level) => this.setLogLevel(level),
         reopenLogs: () => this.reopenLogs(),
         resetCounters: () => this.#resetCounters(),
+        overrideRuntime: (changes) => this.overrideRuntime(changes),
       },
     };
   }
@@ -461,6 +476,12 @@ class ProxyServer implements RunningProxy {
     this.#draining.add(direction ?? 'ALL');
     this.#clock.after(this.#options.drainMs ?? DEFAULT_DRAIN_MS, stop);
   }
+}
+
+/** Where this proxy is, and the cluster of those that balance as it does, as far as the bootstrap says. */
+function localProxies(node: Bootstrap['node'], cluster = '') {
+  const { region = '', zone = '', sub_zone: subZone = '' } = node?.locality ?? {};
+  return { locality: node?.locality && { region, zone, subZone }, cluster };
 }
 
 function ownVersion(): string {

@@ -28,7 +28,8 @@ const METHODS: Readonly<Record<string, number>> = {
 const VERSIONS = { 'HTTP/1.0': 1, 'HTTP/1.1': 2, 'HTTP/2': 3 } as const;
 
 /** The field of `ResponseFlags` that each flag is. */
-const FLAG_FIELDS: { readonly [F in FlagName]: number } = {
+const FLAG_FIELDS: { readonly [F in Exclude<FlagName, 'DO'>]: number } = {
+  LH: 1,
   UH: 2,
   UT: 3,
   LR: 4,
@@ -37,6 +38,8 @@ const FLAG_FIELDS: { readonly [F in FlagName]: number } = {
   UC: 7,
   UO: 8,
   NR: 9,
+  DI: 10,
+  FI: 11,
   RL: 12,
   UAEX: 13,
   RLSE: 14,

@@ -1,7 +1,9 @@
 /** Load assignments as lists of endpoints. */
 import type { ClusterLoadAssignmentConfig } from '../config/cluster.ts';
 import { addressText, type NetworkAddress } from '../config/core.ts';
-import type { Endpoint } from './host.ts';
+import { type AssignmentPolicy, DEFAULT_POLICY } from './balancing/host-sets.ts';
+import { lbValues } from './balancing/metadata-match.ts';
+import type { Endpoint, LbMetadata } from './host.ts';
 
 type HealthStatus = ClusterLoadAssignmentConfig['endpoints'][number]['lb_endpoints'][number]['health_status'];
 
@@ -14,24 +16,58 @@ const HEALTH: { readonly [K in HealthStatus]: Endpoint['health'] } = {
   TIMEOUT: 'unhealthy',
 };
 
-/** The endpoints of a load assignment; an address that stands there twice counts once. */
+/** What a load assignment says of all its endpoints. */
+export function policyOf({ policy }: ClusterLoadAssignmentConfig): AssignmentPolicy {
+  if (!policy) return DEFAULT_POLICY;
+  const drop = policy.drop_overloads[0]?.drop_percentage;
+  return {
+    overprovisioningPercent: policy.overprovisioning_factor,
+    weighsHealth: policy.weighted_priority_health,
+    dropShare: drop ? drop.numerator / drop.denominator : 0,
+  };
+}
+
+const NO_METADATA: LbMetadata = {};
+
+/** The endpoints of a load assignment; of an address that stands there twice the first counts. */
 export function endpointsOf(assignment: ClusterLoadAssignmentConfig): readonly Endpoint[] {
   const endpoints = new Map<string, Endpoint>();
-  for (const { locality, lb_endpoints } of assignment.endpoints) {
-    for (const { endpoint, health_status, load_balancing_weight } of lb_endpoints) {
-      endpoints.set(addressText(endpoint.address), {
+  for (const { locality, lb_endpoints, priority, load_balancing_weight: localityWeight = 0 } of assignment.endpoints) {
+    const { region = '', zone = '', sub_zone: subZone = '' } = locality ?? {};
+    for (const { endpoint, health_status, load_balancing_weight: weight, metadata } of lb_endpoints) {
+      const key = addressText(endpoint.address);
+      if (endpoints.has(key)) continue;
+      endpoints.set(key, {
         address: endpoint.address,
         hostname: endpoint.hostname,
-        weight: load_balancing_weight,
+        weight,
         health: HEALTH[health_status],
-        region: locality?.region ?? '',
-        zone: locality?.zone ?? '',
-        subZone: locality?.sub_zone ?? '',
+        region,
+        zone,
+        subZone,
+        priority,
+        localityWeight,
+        metadata: lbValues(metadata) ?? NO_METADATA,
         ...(endpoint.health_check_config && { check: endpoint.health_check_config }),
       });
     }
   }
   return [...endpoints.values()];
+}
+
+/** An endpoint of which nothing is known but its address: where a connection was going. */
+export function originalEndpoint(address: NetworkAddress): Endpoint {
+  const nowhere = { region: '', zone: '', subZone: '' };
+  return {
+    address,
+    hostname: '',
+    weight: 1,
+    health: 'healthy',
+    ...nowhere,
+    priority: 0,
+    localityWeight: 0,
+    metadata: {},
+  };
 }
 
 /** The endpoint at each of the addresses that a name stands for. */

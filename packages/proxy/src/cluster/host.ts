@@ -63,6 +63,10 @@ export class Host implements HostCounts {
   requestsTimedOut = 0;
   /** On the monotonic clock, since when it may take requests: when it came, or passed a check again. For slow start. */
   healthySinceMs = 0;
+  /** Whether its checks passed when they were last looked at. */
+  hasPassed = false;
+  /** It is no endpoint any more, and stays as long as its checks pass. */
+  isLeaving = false;
   /** Taken out for a while by outlier detection. */
   isEjected = false;
   /** What active health checks say; `none` where there are none. `pending`: the first one has not ended. */

@@ -38,6 +38,8 @@ const overloadManager = message('envoy.config.overload.v3.OverloadManager', {
   ),
 });
 
+const clusterManager = message('envoy.config.bootstrap.v3.ClusterManager', { local_cluster_name: text() });
+
 export const bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
   node: whole(),
   admin: optional(admin),
@@ -45,6 +47,7 @@ export const bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
   dynamic_resources: optional(dynamicResources),
   layered_runtime: optional(layeredRuntime),
   overload_manager: optional(overloadManager),
+  cluster_manager: optional(clusterManager),
   stats_flush_interval: optional(durationMs()),
   stats_flush_on_admin: optional(flag()),
   enable_dispatcher_stats: only((given) => given === false, 'false'),

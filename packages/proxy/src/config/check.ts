@@ -54,6 +54,12 @@ export function checkBootstrap(bootstrap: unknown): CheckedBootstrap {
     });
   });
   checkReferences(config, carriers, place);
+  const local = config.cluster_manager?.local_cluster_name ?? '';
+  if (local !== '' && !clusters.some((cluster) => (cluster as { readonly name?: unknown }).name === local)) {
+    place.within('cluster_manager', () =>
+      place.within('local_cluster_name', () => place.refuse(`${local} is not one of static_resources.clusters`)),
+    );
+  }
   return { config, clusters, issues: place.issues };
 }
 

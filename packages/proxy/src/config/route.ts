@@ -25,6 +25,9 @@ import {
   text,
 } from './schema.ts';
 
+/** Of durations that must be more than nothing: the API counts nanoseconds. */
+const LEAST_MS = 0.000001;
+
 const headerChanges = {
   request_headers_to_add: list(headerAddition),
   request_headers_to_remove: headerNames,
@@ -67,6 +70,11 @@ const RETRY_CONDITIONS: ReadonlySet<string> = new Set<RetryCondition>([
   'resource-exhausted',
   'unavailable',
 ]);
+
+/** The condition of that name; undefined where there is none. */
+export function retryCondition(word: string): RetryCondition | undefined {
+  return RETRY_CONDITIONS.has(word) ? (word as RetryCondition) : undefined;
+}
 
 const retryOn: Schema<ReadonlySet<RetryCondition>> = built(text(), (words, place) => {
   const conditions = words
@@ -112,10 +120,21 @@ const retryBackOff = message(
   },
 );
 
+const resetHeader = message('envoy.config.route.v3.RetryPolicy.ResetHeader', {
+  name: name(),
+  format: choice(['SECONDS', 'UNIX_TIMESTAMP']),
+});
+
+const rateLimitedBackOff = message('envoy.config.route.v3.RetryPolicy.RateLimitedRetryBackOff', {
+  reset_headers: list(resetHeader, { min: 1 }),
+  max_interval: durationMs(300_000, { min: LEAST_MS }),
+});
+
 export const retryPolicy = message('envoy.config.route.v3.RetryPolicy', {
   retry_on: retryOn,
   num_retries: number(1),
   per_try_timeout: durationMs(),
+  per_try_idle_timeout: durationMs(),
   retriable_status_codes: list(number()),
   retriable_headers: list(headerMatcher),
   retriable_request_headers: list(headerMatcher),
@@ -123,6 +142,7 @@ export const retryPolicy = message('envoy.config.route.v3.RetryPolicy', {
   retry_priority: optional(retryPriority),
   host_selection_retry_max_attempts: number(1),
   retry_back_off: optional(retryBackOff),
+  rate_limited_retry_back_off: optional(rateLimitedBackOff),
 });
 
 export type RetryPolicyConfig = Parsed<typeof retryPolicy>;

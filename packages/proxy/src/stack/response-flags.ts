@@ -4,13 +4,14 @@ interface FlagText {
   /** As logs show it. */
   readonly short: string;
   readonly long: string;
-  /** The field of `envoy.data.accesslog.v3.ResponseFlags`. */
-  readonly field: string;
+  /** The field of `envoy.data.accesslog.v3.ResponseFlags`; undefined where it has none. */
+  readonly field: string | undefined;
 }
 
 /** In the order in which Envoy writes them where several hold: that the retries are used up comes before why. */
 const FLAGS = [
   { short: 'URX', long: 'UpstreamRetryLimitExceeded', field: 'upstream_retry_limit_exceeded' },
+  { short: 'LH', long: 'FailedLocalHealthCheck', field: 'failed_local_healthcheck' },
   { short: 'UH', long: 'NoHealthyUpstream', field: 'no_healthy_upstream' },
   { short: 'UF', long: 'UpstreamConnectionFailure', field: 'upstream_connection_failure' },
   { short: 'UC', long: 'UpstreamConnectionTermination', field: 'upstream_connection_termination' },
@@ -18,6 +19,8 @@ const FLAGS = [
   { short: 'NR', long: 'NoRouteFound', field: 'no_route_found' },
   { short: 'NC', long: 'NoClusterFound', field: 'no_cluster_found' },
   { short: 'DT', long: 'DurationTimeout', field: 'duration_timeout' },
+  { short: 'DI', long: 'DelayInjected', field: 'delay_injected' },
+  { short: 'FI', long: 'FaultInjected', field: 'fault_injected' },
   { short: 'RL', long: 'RateLimited', field: 'rate_limited' },
   { short: 'UAEX', long: 'UnauthorizedExternalService', field: 'unauthorized_details' },
   { short: 'RLSE', long: 'RateLimitServiceError', field: 'rate_limit_service_error' },
@@ -30,6 +33,7 @@ const FLAGS = [
   { short: 'UPE', long: 'UpstreamProtocolError', field: 'upstream_protocol_error' },
   { short: 'DF', long: 'DnsResolutionFailed', field: 'dns_resolution_failure' },
   { short: 'OM', long: 'OverloadManagerTerminated', field: 'overload_manager' },
+  { short: 'DO', long: 'DropOverLoad', field: undefined },
 ] as const satisfies readonly FlagText[];
 
 export type FlagName = (typeof FLAGS)[number]['short'];
@@ -70,6 +74,8 @@ export function flagsLongText(flags: number): string {
 export function flagsMessage(flags: number): Readonly<Record<string, unknown>> | undefined {
   if (flags === 0) return undefined;
   return Object.fromEntries(
-    set(flags).map(({ short, field }) => [field, short === 'UAEX' ? { reason: 'EXTERNAL_SERVICE' } : true]),
+    set(flags)
+      .filter(({ field }) => field !== undefined)
+      .map(({ short, field }) => [field, short === 'UAEX' ? { reason: 'EXTERNAL_SERVICE' } : true]),
   );
 }

@@ -1,10 +1,12 @@
 /** When a request is sent again (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/router_filter#x-envoy-retry-on). */
 import type { HeaderMatch } from '../config/header-match.ts';
-import type { RetryCondition, RetryPolicyConfig } from '../config/route.ts';
+import { type RetryCondition, type RetryPolicyConfig, retryPolicy } from '../config/route.ts';
+import { Place } from '../config/schema.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { UpstreamReset } from '../http/stream.ts';
 import { fieldMatches } from './field-match.ts';
 import { grpcStatusIn } from './grpc.ts';
+import { compileHostPredicates, type PassesOver } from './retry-hosts.ts';
 
 const DEFAULT_BASE_MS = 25;
 
@@ -12,6 +14,8 @@ export interface RetryPolicy {
   readonly conditions: ReadonlySet<RetryCondition>;
   readonly maxRetries: number;
   readonly perTryTimeoutMs: number;
+  /** How long an attempt may stand still; 0: no limit. */
+  readonly perTryIdleMs: number;
   readonly statusCodes: ReadonlySet<number>;
   /** Of gRPC, where the head of the answer holds it. */
   readonly grpcStatuses: ReadonlySet<number>;
@@ -19,9 +23,18 @@ export interface RetryPolicy {
   readonly requestHeaders: readonly HeaderMatch[];
   readonly baseBackOffMs: number;
   readonly maxBackOffMs: number;
+  /** What an answer says of when to come again; undefined where nobody looks. */
+  readonly rateLimited: RetryPolicyConfig['rate_limited_retry_back_off'];
   /** How often another host is looked for, where the one that was picked has been tried already; 0: any host will do. */
   readonly hostAttempts: number;
+  /** Which hosts are passed over; undefined: none. */
+  readonly passesOver: PassesOver | undefined;
+  /** After how many attempts priorities that were tried are left alone; undefined: they are not. */
+  readonly priorityUpdateFrequency: number | undefined;
 }
+
+/** A policy that says nothing: what a request itself asks for is added to it. */
+export const NO_RETRY_CONFIG: RetryPolicyConfig = retryPolicy.parse({}, new Place());
 
 export function compileRetryPolicy(config: RetryPolicyConfig): RetryPolicy {
   const baseBackOffMs = config.retry_back_off?.base_interval ?? DEFAULT_BASE_MS;
@@ -29,13 +42,17 @@ export function compileRetryPolicy(config: RetryPolicyConfig): RetryPolicy {
     conditions: config.retry_on,
     maxRetries: config.num_retries,
     perTryTimeoutMs: config.per_try_timeout,
+    perTryIdleMs: config.per_try_idle_timeout,
     statusCodes: new Set(config.retriable_status_codes),
     grpcStatuses: grpcStatuses(config.retry_on),
     responseHeaders: config.retriable_headers,
     requestHeaders: config.retriable_request_headers,
     baseBackOffMs,
     maxBackOffMs: config.retry_back_off?.max_interval ?? baseBackOffMs * 10,
+    rateLimited: config.rate_limited_retry_back_off,
     hostAttempts: config.retry_host_predicate.length > 0 ? config.host_selection_retry_max_attempts : 0,
+    passesOver: compileHostPredicates(config.retry_host_predicate),
+    priorityUpdateFrequency: config.retry_priority?.typed_config.value.update_frequency,
   };
 }
 
@@ -43,6 +60,28 @@ export function compileRetryPolicy(config: RetryPolicyConfig): RetryPolicy {
 export function backOffMs(policy: RetryPolicy, attempts: number, random: () => number): number {
   const bound = Math.min(policy.maxBackOffMs, policy.baseBackOffMs * (2 ** attempts - 1) || policy.baseBackOffMs);
   return random() * bound;
+}
+
+/**
+ * How long to wait before the next attempt by what the answer says, of the first of the fields that can be read and is
+ * not beyond the longest wait; a random part comes on top, so that not all come back at once. Undefined: it says nothing.
+ */
+export function rateLimitedMs(
+  { rateLimited }: RetryPolicy,
+  head: ResponseHead,
+  wallMs: number,
+  random: () => number,
+): number | undefined {
+  if (!rateLimited) return undefined;
+  for (const { name, format } of rateLimited.reset_headers) {
+    const value = head.headers.get(name.toLowerCase());
+    if (value === undefined || !/^\d{1,12}$/.test(value)) continue;
+    const seconds = format === 'SECONDS' ? Number(value) : Number(value) - Math.floor(wallMs / 1000);
+    const waitMs = seconds * 1000;
+    if (waitMs < 0 || waitMs > rateLimited.max_interval) continue;
+    return waitMs * (1 + random() / 2);
+  }
+  return undefined;
 }
 
 const GRPC_CONDITIONS: readonly (readonly [RetryCondition, number])[] = [
@@ -64,10 +103,11 @@ const GATEWAY_ERRORS = new Set([502, 503, 504]);
 export function retriesResponse(policy: RetryPolicy, head: ResponseHead): boolean {
   const { conditions } = policy;
   const { status, headers } = head;
+  // An answer of a rate limit is asked for again only where the policy names it.
+  if (headers.has('x-envoy-ratelimited')) return conditions.has('envoy-ratelimited');
   if (conditions.has('5xx') && status >= 500) return true;
   if (conditions.has('gateway-error') && GATEWAY_ERRORS.has(status)) return true;
   if (conditions.has('retriable-4xx') && status === 409) return true;
-  if (conditions.has('envoy-ratelimited') && headers.has('x-envoy-ratelimited')) return true;
   if (conditions.has('retriable-status-codes') && policy.statusCodes.has(status)) return true;
   if (policy.grpcStatuses.size > 0 && policy.grpcStatuses.has(grpcStatusIn(headers) ?? 0)) return true;
   if (!conditions.has('retriable-headers')) return false;

@@ -1,4 +1,5 @@
 /** Route tables: compiled once when configuration arrives, looked up for each request. */
+import { lbValues, type MetadataMatch, metadataMatch } from '../cluster/balancing/metadata-match.ts';
 import type { RouteFilter, RouteFilterConfig } from '../config/filters.ts';
 import type {
   HeaderChangesConfig,
@@ -9,6 +10,7 @@ import type {
 } from '../config/route.ts';
 import type { RequestHead } from '../http/message.ts';
 import { Runtime } from '../runtime/runtime.ts';
+import { compileHashPolicy, type HashPolicy } from './hash-policy.ts';
 import { changeLevels, type HeaderChanges } from './header-changes.ts';
 import { compileMirrorPolicy, type MirrorPolicy } from './mirror-policy.ts';
 import { compileRetryPolicy, type RetryPolicy } from './retry-policy.ts';
@@ -21,6 +23,8 @@ export interface WeightedCluster {
   readonly hostRewrite: string | undefined;
   readonly requestChanges: readonly HeaderChanges[];
   readonly responseChanges: readonly HeaderChanges[];
+  /** What hosts are to have, the route's own among it; undefined where nothing is asked for. */
+  readonly metadataMatch: MetadataMatch | undefined;
 }
 
 export interface ForwardAction {
@@ -35,6 +39,10 @@ export interface ForwardAction {
   readonly upgrades: ReadonlyMap<string, boolean>;
   readonly rewritesPath: boolean;
   readonly rewritesHost: boolean;
+  /** What hosts are to have; undefined where nothing is asked for. */
+  readonly metadataMatch: MetadataMatch | undefined;
+  /** Undefined where any host will do for any request. */
+  readonly hash: HashPolicy | undefined;
 }
 
 export type RouteActionKind =
@@ -102,6 +110,7 @@ function forwardAction(
       hostRewrite: choice.host_rewrite_literal,
       requestChanges: changeLevels([requestChanges(choice)]),
       responseChanges: changeLevels([responseChanges(choice)]),
+      metadataMatch: metadataMatch(lbValues(config.metadata_match), lbValues(choice.metadata_match)),
     }),
   );
   const retry = config.retry_policy ?? virtualHost.retry_policy;
@@ -113,6 +122,8 @@ function forwardAction(
     retry: retry && compileRetryPolicy(retry),
     mirrors: mirrorPolicies([config, virtualHost, table], runtime),
     upgrades: new Map(config.upgrade_configs.map(({ upgrade_type, enabled }) => [upgrade_type.toLowerCase(), enabled])),
+    metadataMatch: metadataMatch(lbValues(config.metadata_match)),
+    hash: compileHashPolicy(config.hash_policy),
     rewritesPath: config.prefix_rewrite !== '' || config.regex_rewrite !== undefined,
     rewritesHost:
       config.host_rewrite_literal !== undefined ||

@@ -61,6 +61,8 @@ export class ClusterStats {
   upstream_flow_control_drained_total = 0;
   upstream_flow_control_paused_reading_total = 0;
   upstream_flow_control_resumed_reading_total = 0;
+  upstream_internal_redirect_failed_total = 0;
+  upstream_internal_redirect_succeeded_total = 0;
   upstream_rq_1xx = 0;
   upstream_rq_2xx = 0;
   upstream_rq_3xx = 0;
@@ -73,9 +75,11 @@ export class ClusterStats {
   upstream_rq_pending_failure_eject = 0;
   upstream_rq_pending_overflow = 0;
   upstream_rq_pending_total = 0;
+  upstream_rq_per_try_idle_timeout = 0;
   upstream_rq_per_try_timeout = 0;
   upstream_rq_retry = 0;
   upstream_rq_retry_backoff_exponential = 0;
+  upstream_rq_retry_backoff_ratelimited = 0;
   upstream_rq_retry_limit_exceeded = 0;
   upstream_rq_retry_overflow = 0;
   upstream_rq_retry_success = 0;

@@ -7,7 +7,7 @@ import { Place } from '../../config/schema.ts';
 import { FlushQueue } from '../../net/flush-queue.ts';
 import { ClusterStats } from '../../stats/groups.ts';
 import { Cluster, type ClusterOptions } from '../cluster.ts';
-import { endpointsOf } from '../endpoints.ts';
+import { endpointsOf, policyOf } from '../endpoints.ts';
 import type { Endpoint } from '../host.ts';
 
 /** A cluster of these fields; its hosts are those of its load assignment, or the ports that are given. */
@@ -32,7 +32,7 @@ export function testCluster(
     queue: new FlushQueue(),
     ...more,
   });
-  if (config.load_assignment) cluster.update(endpointsOf(config.load_assignment));
+  if (config.load_assignment) cluster.update(endpointsOf(config.load_assignment), policyOf(config.load_assignment));
   return cluster;
 }
 
@@ -45,6 +45,9 @@ export function endpoint(port: number, change: Partial<Endpoint> = {}): Endpoint
     region: '',
     zone: '',
     subZone: '',
+    priority: 0,
+    localityWeight: 0,
+    metadata: {},
     ...change,
   };
 }

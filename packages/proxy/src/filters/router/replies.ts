@@ -63,6 +63,13 @@ export const RESPONSE_TIMEOUT: LocalReply = {
 
 export const TRY_TIMEOUT: LocalReply = { ...RESPONSE_TIMEOUT, details: 'upstream_per_try_timeout' };
 
+/** An attempt stood still. */
+export const TRY_IDLE_TIMEOUT: LocalReply = {
+  ...RESPONSE_TIMEOUT,
+  flags: FLAG.SI,
+  details: 'upstream_per_try_idle_timeout',
+};
+
 /** The route leads to a cluster that is not there. */
 export function noCluster(status: number): LocalReply {
   return { status, body: '', flags: FLAG.NC, details: 'cluster_not_found' };

@@ -1,4 +1,5 @@
 /** What one request may still be tried again, and what its tries count against: the policy, and the cluster's limits. */
+import type { Clock } from '../../clock.ts';
 import type { Random } from '../../cluster/balancer.ts';
 import type { HostSet } from '../../cluster/balancing/host-sets.ts';
 import type { PriorityLoad } from '../../cluster/balancing/priority-load.ts';
@@ -8,7 +9,7 @@ import type { Host } from '../../cluster/host.ts';
 import type { ClusterLimits } from '../../cluster/limits.ts';
 import type { ResponseHead } from '../../http/message.ts';
 import type { UpstreamReset } from '../../http/stream.ts';
-import { backOffMs, type RetryPolicy, retriesReset, retriesResponse } from '../../stack/retry-policy.ts';
+import { backOffMs, type RetryPolicy, rateLimitedMs, retriesReset, retriesResponse } from '../../stack/retry-policy.ts';
 
 export class Retries {
   readonly #cluster: Cluster;
@@ -19,11 +20,11 @@ export class Retries {
   readonly #priorities: PreviousPriorities | undefined;
 
   /** `policy`: undefined where the request is not to be tried again. */
-  constructor(cluster: Cluster, limits: ClusterLimits, policy: RetryPolicy | undefined, limit: number) {
+  constructor(cluster: Cluster, limits: ClusterLimits, policy: RetryPolicy | undefined) {
     this.#cluster = cluster;
     this.#limits = limits;
     this.#policy = policy;
-    this.#left = policy ? limit : 0;
+    this.#left = policy?.maxRetries ?? 0;
     const frequency = policy?.priorityUpdateFrequency;
     if (frequency !== undefined) this.#priorities = new PreviousPriorities(frequency);
   }
@@ -64,7 +65,7 @@ export class Retries {
   }
 
   /** Whether another attempt may begin; `isWhole`: all of the request is kept. Counts why where it may not. */
-  allows(isWhole: boolean): 'yes' | 'no' | 'limit-reached' {
+  allows(isWhole: boolean): 'yes' | 'no' | 'limit-reached' | 'overflow' {
     const { stats } = this.#cluster;
     if (!isWhole) {
       stats.retry_or_shadow_abandoned++;
@@ -77,18 +78,24 @@ export class Retries {
     this.end();
     if (this.#limits.canRetry()) return 'yes';
     stats.upstream_rq_retry_overflow++;
-    return 'no';
+    return 'overflow';
   }
 
-  /** Begins another attempt after `attempts` of them: gives the milliseconds to wait before it. */
-  begin(attempts: number, random: Random): number {
+  /**
+   * Begins another attempt after `attempts` of them: gives the milliseconds to wait before it. `answer`: what was answered
+   * to the last one; undefined where nothing was.
+   */
+  begin(attempts: number, answer: ResponseHead | undefined, clock: Clock, random: Random): number {
     const { stats } = this.#cluster;
+    const policy = this.#policy as RetryPolicy;
     this.#left--;
     this.#isRunning = true;
     this.#limits.retries++;
     stats.upstream_rq_retry++;
-    stats.upstream_rq_retry_backoff_exponential++;
-    return backOffMs(this.#policy as RetryPolicy, attempts, random);
+    const waitMs = answer && rateLimitedMs(policy, answer, clock.wallMs(), random);
+    if (waitMs === undefined) stats.upstream_rq_retry_backoff_exponential++;
+    else stats.upstream_rq_retry_backoff_ratelimited++;
+    return waitMs ?? backOffMs(policy, attempts, random);
   }
 
   /** The attempt came to an end, or to an answer that is passed on. */

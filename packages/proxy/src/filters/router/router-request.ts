@@ -21,7 +21,7 @@ import type { HashedRequest } from '../../stack/hash-policy.ts';
 import type { LocalReply } from '../../stack/local-reply.ts';
 import type { MirrorPolicy } from '../../stack/mirror-policy.ts';
 import { FLAG } from '../../stack/response-flags.ts';
-import { appliesTo, isSafe } from '../../stack/retry-policy.ts';
+import { isSafe } from '../../stack/retry-policy.ts';
 import type { ForwardAction, Route, WeightedCluster } from '../../stack/route-table.ts';
 import type { StreamInfo } from '../../stack/stream-info.ts';
 import type { StreamTimers } from '../../stack/timers.ts';
@@ -35,11 +35,13 @@ import {
   RESPONSE_TIMEOUT,
   resetFlag,
   resetReply,
+  TRY_IDLE_TIMEOUT,
   TRY_TIMEOUT,
 } from './replies.ts';
-import { finishRequestHead, rewriteHost, takeOverrides } from './request-head.ts';
+import { finishRequestHead, rewriteHost, takeLimits } from './request-head.ts';
 import { Retries } from './retries.ts';
 import { TcpUpstream } from './tcp-upstream.ts';
+import { TryIdle } from './try-idle.ts';
 import { AttemptCount, countStatus } from './upstream-attempt.ts';
 import { acceptWebSocket, openWebSocket } from './websocket.ts';
 
@@ -95,6 +97,9 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
   #cookies: string[] | undefined;
   #timeoutMs = 0;
   #perTryTimeoutMs = 0;
+  #hidesTimeout = false;
+  /** Undefined where an attempt may stand still for as long as it will. */
+  #tryIdle: TryIdle | undefined;
   #attempts = 0;
   #wasResent = false;
   #cancelBackOff: (() => void) | undefined;
@@ -129,7 +134,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     info.cluster = name;
     if (this.#isDropped(this.#cluster)) return;
     const suppresses = this.#context.config.suppress_envoy_headers;
-    this.#chooseTimeouts(head, this.#cluster);
+    this.#chooseLimits(head, this.#cluster);
     finishRequestHead(head, info, this.#route, this.#action, this.#choice, suppresses);
     if (this.#action.mirrors) this.#mirror(this.#action.mirrors, end);
     this.#tellTimeout(0);
@@ -166,19 +171,15 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     return this.#choice?.name ?? '';
   }
 
-  #chooseTimeouts(head: RequestHead, cluster: Cluster): void {
-    const { retry, config } = this.#action;
-    const overrides = takeOverrides(head);
-    const policy = retry && appliesTo(retry, head) ? retry : undefined;
-    this.#retries = new Retries(
-      cluster,
-      cluster.limitsOf(config.priority),
-      policy,
-      overrides.maxRetries ?? policy?.maxRetries ?? 0,
-    );
-    // A route that limits the stream as a whole has no limit on the answer beside it.
-    this.#timeoutMs = overrides.timeoutMs ?? (config.max_stream_duration ? 0 : config.timeout);
-    this.#perTryTimeoutMs = overrides.perTryTimeoutMs ?? retry?.perTryTimeoutMs ?? 0;
+  #chooseLimits(head: RequestHead, cluster: Cluster): void {
+    const { timeoutMs, perTryTimeoutMs, retry, hidesTimeout } = takeLimits(head, this.#action);
+    this.#retries = new Retries(cluster, this.#limits(cluster), retry);
+    this.#timeoutMs = timeoutMs;
+    this.#perTryTimeoutMs = perTryTimeoutMs;
+    this.#hidesTimeout = hidesTimeout;
+    if (retry && retry.perTryIdleMs > 0) {
+      this.#tryIdle = new TryIdle(this.#context.clock, retry.perTryIdleMs, () => this.#onTryIdle());
+    }
   }
 
   /** Lets the upstream know how long it is waited for: what is left of the whole, a try's own limit at most. */
@@ -192,7 +193,9 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
   /** The route's timeout counts from the end of the request: a slow upload is not a slow answer. */
   #startTimeouts(): void {
     this.#owner.timers.route.set(this.#timeoutMs);
-    if (this.#upstream) this.#owner.timers.perTry.set(this.#perTryTimeoutMs);
+    if (!this.#upstream) return;
+    this.#owner.timers.perTry.set(this.#perTryTimeoutMs);
+    this.#tryIdle?.moved();
   }
 
   #limits(cluster: Cluster): ClusterLimits {
@@ -223,7 +226,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
       this.#count = new AttemptCount(cluster, host, this.#context.clock, this.#limits(cluster));
       return;
     }
-    this.#pool = cluster.pool(host, head.protocol);
+    this.#pool = cluster.pool(host, head.protocol, this.#action.config.priority);
     this.#pool.acquire(this);
   }
 
@@ -289,7 +292,9 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     info.firstUpstreamSentMs = this.#count.startMs;
     info.upstreamLocalAddress = connection.localAddress;
     this.#sendWhatCame(upstream);
-    if (this.#isRequestComplete) timers.perTry.set(this.#perTryTimeoutMs);
+    if (!this.#isRequestComplete) return;
+    timers.perTry.set(this.#perTryTimeoutMs);
+    this.#tryIdle?.moved();
   }
 
   #sendWhatCame(upstream: RequestStream): void {
@@ -347,7 +352,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     count.answered(head, this.#isGrpc());
     if (this.#retries?.wantsAfterResponse(head) && this.#canRetry()) {
       this.#dropAnswer(head);
-      this.#retry();
+      this.#retry(head);
       return;
     }
     if (this.#retries?.isRunning && head.status < 500) (this.#cluster as Cluster).stats.upstream_rq_retry_success++;
@@ -376,6 +381,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     this.#isCommitted = true;
     this.#body.drop();
     this.#owner.timers.perTry.clear();
+    this.#tryIdle?.moved();
     this.#retries?.end();
   }
 
@@ -385,6 +391,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
   }
 
   onUpstreamBody(chunk: Buffer): void {
+    this.#tryIdle?.moved();
     if (!this.#owner.sendResponseBody(chunk)) {
       (this.#cluster as Cluster).stats.upstream_flow_control_paused_reading_total++;
       this.#upstream?.pauseResponse();
@@ -398,6 +405,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
 
   onUpstreamEnd(trailers: HeaderList | undefined): void {
     this.#owner.info.lastUpstreamReceivedMs = this.#context.clock.monotonicMs();
+    this.#tryIdle?.stop();
     this.#count?.end(true);
     if (!this.#isTunnel) this.#upstream = undefined;
     this.#owner.sendResponseEnd(trailers);
@@ -410,6 +418,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
 
   onUpstreamReset(reset: UpstreamReset): void {
     this.#upstream = undefined;
+    this.#tryIdle?.stop();
     this.#count?.end(false);
     this.#count = undefined;
     if (this.#isOver) return;
@@ -455,12 +464,16 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
   #canRetry(): boolean {
     const allowed = this.#retries?.allows(this.#body.isKept);
     if (allowed === 'limit-reached' && this.#attempts > 1) this.#owner.info.flags |= FLAG.URX;
+    if (allowed === 'overflow') this.#owner.info.flags |= FLAG.UO;
     return allowed === 'yes';
   }
 
-  #retry(): void {
+  /** `answer`: what was answered instead of what the client should get. */
+  #retry(answer?: ResponseHead): void {
+    const { clock, random } = this.#context;
     this.#owner.timers.perTry.clear();
-    const waitMs = (this.#retries as Retries).begin(this.#attempts, this.#context.random);
+    this.#tryIdle?.stop();
+    const waitMs = (this.#retries as Retries).begin(this.#attempts, answer, clock, random);
     this.#cancelBackOff = this.#context.clock.after(waitMs, () => {
       this.#cancelBackOff = undefined;
       const { lastRequestByteMs: endMs } = this.#owner.info;
@@ -486,7 +499,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     cluster.stats.upstream_rq_timeout++;
     this.#count?.timedOut();
     this.#stopAttempt();
-    if (!this.#isCommitted) this.#give(RESPONSE_TIMEOUT);
+    if (!this.#isCommitted) this.#giveTimeout(RESPONSE_TIMEOUT);
     else {
       this.#isOver = true;
       this.#owner.abortResponse(FLAG.UT, 'response_timeout');
@@ -496,11 +509,32 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
   onTryTimeout(): void {
     if (this.#isCommitted) return;
     (this.#cluster as Cluster).stats.upstream_rq_per_try_timeout++;
+    this.#tryTimedOut(TRY_TIMEOUT);
+  }
+
+  #tryTimedOut(reply: LocalReply): void {
     this.#count?.timedOut();
     this.#stopAttempt();
     const reset: UpstreamReset = { type: 'local', text: '', isUnsent: false, isReused: false };
     if (this.#retries?.wantsAfterReset(reset) && this.#canRetry()) this.#retry();
-    else this.#give(TRY_TIMEOUT);
+    else this.#giveTimeout(reply);
+  }
+
+  #onTryIdle(): void {
+    if (this.#isOver) return;
+    (this.#cluster as Cluster).stats.upstream_rq_per_try_idle_timeout++;
+    if (!this.#isCommitted) {
+      this.#tryTimedOut(TRY_IDLE_TIMEOUT);
+      return;
+    }
+    this.#stopAttempt();
+    this.#isOver = true;
+    this.#owner.abortResponse(FLAG.SI, TRY_IDLE_TIMEOUT.details);
+  }
+
+  /** A client may ask for 204 in place of what tells of a timeout. */
+  #giveTimeout(reply: LocalReply): void {
+    this.#give(this.#hidesTimeout ? { ...reply, status: 204, body: '' } : reply);
   }
 
   /** Answers in the upstream's place. */
@@ -514,6 +548,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
   #stopAttempt(): void {
     this.#cancelBackOff?.();
     this.#cancelBackOff = undefined;
+    this.#tryIdle?.stop();
     this.#pool?.cancel(this);
     this.#pool = undefined;
     const upstream = this.#upstream;
@@ -529,6 +564,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
   close(isComplete: boolean): void {
     this.#isOver = true;
     this.#mirrors?.close();
+    this.#tryIdle?.stop();
     this.#retries?.end();
     if (isComplete) {
       this.#count?.end(true);
