@@ -4,7 +4,7 @@ import type { Host, HostCounts } from '../cluster/host.ts';
 import type { ClusterManager } from '../cluster/manager.ts';
 import type { DrainListeners } from '../drain.ts';
 import type { Log } from '../log.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import type { Runtime, RuntimeChange } from '../runtime/runtime.ts';
 import type { StatsRegistry } from '../stats/registry.ts';
 import type { SecretStore } from '../tls/secrets.ts';
 
@@ -58,13 +58,15 @@ export interface AdminActions {
   /** Goes on in access log files of the same names, after what was there was moved away. */
   reopenLogs(): void;
   resetCounters(): void;
+  /** As {@link Runtime.override}, in every thread. */
+  overrideRuntime(changes: readonly RuntimeChange[]): boolean;
 }
 
 export interface AdminContext {
   readonly stats: StatsRegistry;
   readonly clusters: Pick<ClusterManager, 'active' | 'warming'>;
   readonly secrets: Pick<SecretStore, 'known'>;
-  readonly runtime: Runtime;
+  readonly runtime: Pick<Runtime, 'shown'>;
   listeners(): Iterable<AdminListener>;
   routes(): Iterable<AdminRoutes>;
   state(): ServerState;

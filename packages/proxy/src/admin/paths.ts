@@ -164,7 +164,7 @@ const CHANGING: readonly AdminPath[] = [
     path: '/runtime_modify',
     help: 'change values of the runtime, as ?name=value&...; an empty value takes a change back',
     mutates: true,
-    answer: ({ runtime: values }, query) => runtimeModify(values, query),
+    answer: ({ actions }, query) => runtimeModify(actions, query),
   },
 ];
 

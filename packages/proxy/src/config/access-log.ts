@@ -14,6 +14,7 @@ import {
   optional,
   type Parsed,
   type Place,
+  presence,
   required,
   struct,
   text,
@@ -105,9 +106,15 @@ const statusCodeFilter = message('envoy.config.accesslog.v3.StatusCodeFilter', {
 /** Which requests a log, or a mapper of local replies, is for. */
 export const accessLogFilter = message(
   'envoy.config.accesslog.v3.AccessLogFilter',
-  { response_flag_filter: optional(responseFlagFilter), status_code_filter: optional(statusCodeFilter) },
+  {
+    response_flag_filter: optional(responseFlagFilter),
+    status_code_filter: optional(statusCodeFilter),
+    not_health_check_filter: presence(),
+  },
   (filter, place) => {
-    if (!filter.response_flag_filter && !filter.status_code_filter) place.refuse('needs a filter');
+    if (!filter.response_flag_filter && !filter.status_code_filter && !filter.not_health_check_filter) {
+      place.refuse('needs a filter');
+    }
   },
 );
 

@@ -289,14 +289,15 @@ export const headerAddition: Schema<HeaderAddition> = built(
   },
 );
 
+/** The name of a field to take away, in lower case. */
+export const headerName: Schema<string> = built(name(), (given, place) => {
+  const key = given.toLowerCase();
+  checkFieldName(key, place);
+  return key;
+});
+
 /** Names of fields to take away, in lower case. */
-export const headerNames: Schema<readonly string[]> = list(
-  built(name(), (given, place) => {
-    const key = given.toLowerCase();
-    checkFieldName(key, place);
-    return key;
-  }),
-);
+export const headerNames: Schema<readonly string[]> = list(headerName);
 
 const jsonFormatOptions = message('envoy.config.core.v3.JsonFormatOptions', { sort_properties: flag() });
 

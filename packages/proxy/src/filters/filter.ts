@@ -28,6 +28,11 @@ export interface HttpFilter {
    * last; empty where they say nothing.
    */
   onRequest(request: FilteredRequest, levels: readonly RouteFilterConfig[]): FilterVerdict;
+  /**
+   * Sees the head of an answer that the proxy itself gives to a request that this filter has not seen: a filter before it
+   * has answered, say. An answer to one that it has seen goes by {@link FilteredRequest.onResponse}.
+   */
+  onEarlyAnswer?(request: FilteredRequest, levels: readonly RouteFilterConfig[], head: ResponseHead): void;
   /** The configuration is not used any more: timers and fetches end. */
   close?(): void;
 }
@@ -65,6 +70,8 @@ export interface FilteredRequest {
 
 /** What filters are built with. */
 export interface FilterContext extends ServerContext {
+  /** Of the filter, in `http_filters`. */
+  readonly name: string;
   readonly stats: StatsRegistry;
   /** Of the connection manager: `ingress`, for groups named `http.ingress.rbac.` and the like. */
   readonly statPrefix: string;

@@ -80,7 +80,8 @@ test('texts are what they read as', () => {
 
 test('the admin interface changes values, takes changes back, and shows what each layer says', () => {
   const values = runtime([base({ a: 1 }), { name: 'admin', admin_layer: {} }]);
-  assert.equal(runtimeModify(values, new URLSearchParams('a=5&f=%7B"numerator":10%7D')).body, 'OK\n');
+  const actions = { overrideRuntime: values.override.bind(values) };
+  assert.equal(runtimeModify(actions, new URLSearchParams('a=5&f=%7B"numerator":10%7D')).body, 'OK\n');
   assert.equal(values.integer('a', 0), 5);
   assert.equal(values.isEnabled(share('f', 0)), true);
   assert.deepEqual(JSON.parse(shownRuntime(values).body), {
@@ -91,15 +92,16 @@ test('the admin interface changes values, takes changes back, and shows what eac
     },
   });
   assert.deepEqual([values.stats.admin_overrides_active, values.stats.num_keys, values.stats.num_layers], [1, 2, 2]);
-  runtimeModify(values, new URLSearchParams('a=&f='));
+  runtimeModify(actions, new URLSearchParams('a=&f='));
   assert.equal(values.integer('a', 0), 1);
   assert.equal(values.stats.admin_overrides_active, 0);
 });
 
 test('without a layer for it nothing can be changed, and a change of nothing is a mistake', () => {
   const values = runtime([base({ a: 1 })]);
-  assert.equal(runtimeModify(values, new URLSearchParams('a=5')).status, 503);
-  assert.equal(runtimeModify(values, new URLSearchParams('')).status, 400);
+  const actions = { overrideRuntime: values.override.bind(values) };
+  assert.equal(runtimeModify(actions, new URLSearchParams('a=5')).status, 503);
+  assert.equal(runtimeModify(actions, new URLSearchParams('')).status, 400);
   assert.equal(values.integer('a', 0), 1);
 });
 

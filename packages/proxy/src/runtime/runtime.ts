@@ -30,6 +30,9 @@ export interface ShownValue {
   readonly layer_values: readonly string[];
 }
 
+/** A name and its new value; '' takes a change back. */
+export type RuntimeChange = readonly [key: string, value: string];
+
 export class Runtime {
   readonly stats: RuntimeStats;
   readonly #layers: readonly Layer[];
@@ -91,7 +94,7 @@ export class Runtime {
    * Puts values in the layer of the admin interface; '' takes one of that layer away again. False: there is no such
    * layer.
    */
-  override(changes: Iterable<readonly [key: string, value: string]>): boolean {
+  override(changes: readonly RuntimeChange[]): boolean {
     const layer = this.#layers.find(({ isAdmin }) => isAdmin);
     if (!layer) return false;
     for (const [key, text] of changes) {

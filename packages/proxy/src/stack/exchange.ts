@@ -320,10 +320,21 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
 
   /** The filters, the last first: each sees what those after it made of the response. */
   #filterResponse(head: ResponseHead): void {
+    if (this.#nextFilter < this.#manager.filters.length) this.#filterEarlyAnswer(head);
     const changes = this.#responseChanges;
     if (!changes) return;
     this.#responseChanges = undefined;
     for (let i = changes.length - 1; i >= 0; i--) changes[i]?.(head);
+  }
+
+  /** The filters that the request has not come to. */
+  #filterEarlyAnswer(head: ResponseHead): void {
+    const { filters } = this.#manager;
+    for (let i = filters.length - 1; i >= this.#nextFilter; i--) {
+      const { name, filter, isDisabled } = filters[i] as (typeof filters)[number];
+      const levels = this.#route?.filters?.get(name);
+      if (!(levels?.isDisabled ?? isDisabled)) filter.onEarlyAnswer?.(this, levels?.configs ?? NO_LEVELS, head);
+    }
   }
 
   #becomeTunnel(head: ResponseHead): void {

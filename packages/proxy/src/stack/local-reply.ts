@@ -25,6 +25,7 @@ export type InfoFilter = (info: StreamInfo) => boolean;
 /** Whether a log, or a mapper, is for what a request came to. */
 export function compileFilter(config: AccessLogFilterConfig): InfoFilter {
   const { response_flag_filter: flagFilter, status_code_filter: statusFilter } = config;
+  if (config.not_health_check_filter) return (info) => !info.isHealthCheck;
   if (flagFilter) {
     const wanted = flagFilter.flags.reduce((bits, name) => (isFlag(name) ? bits | FLAG[name] : bits), 0);
     return flagFilter.flags.length === 0 ? (info) => info.flags !== 0 : (info) => (info.flags & wanted) !== 0;

@@ -73,6 +73,8 @@ export class StreamInfo {
   attempts = 0;
   localReplyBody = '';
   terminationDetails = '';
+  /** Whether a filter found that the request asks for the health of what is served here. */
+  isHealthCheck = false;
   /** What filters found out, by their names (`envoy.filters.http.rbac`); undefined until one says something. */
   dynamicMetadata: Map<string, Readonly<Record<string, unknown>>> | undefined = undefined;
 

@@ -9,6 +9,7 @@ import type { ResourceSource } from '../config/core.ts';
 import type { DrainListeners, DrainRequest } from '../drain.ts';
 import type { ListeningSocket } from '../listener/acceptor.ts';
 import type { LogLevel } from '../log.ts';
+import type { RuntimeChange } from '../runtime/runtime.ts';
 import type { PlainGroup } from '../stats/plain.ts';
 import type { CollectionUpdate } from '../xds/subscriptions.ts';
 
@@ -28,6 +29,7 @@ export type Order =
   | { readonly type: 'health'; readonly isHealthy: boolean }
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'reopen-logs' }
+  | { readonly type: 'runtime'; readonly changes: readonly RuntimeChange[] }
   | { readonly type: 'reset-counters' }
   | { readonly type: 'close' };
 

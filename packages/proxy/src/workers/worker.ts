@@ -60,6 +60,9 @@ async function carryOut(proxy: RunningProxy, order: Order): Promise<void> {
     case 'reopen-logs':
       proxy.reopenLogs();
       return;
+    case 'runtime':
+      proxy.overrideRuntime(order.changes);
+      return;
     case 'reset-counters':
       proxy.stats.resetCounters();
       return;
