@@ -7,7 +7,8 @@ import type { DownstreamTlsConfig } from '../config/tls.ts';
 import type { CertificateNames } from '../stack/stream-info.ts';
 import type { TlsStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
-import { ConnectionTls, certificateNames } from './names.ts';
+import { ConnectionTls, certificateNames, type PeerNames } from './names.ts';
+import { Recent } from './recent.ts';
 import type { SecretStore } from './secrets.ts';
 import { TlsSecrets } from './upstream.ts';
 import { prepareValidation, type Validation } from './validation.ts';
@@ -33,6 +34,7 @@ export class DownstreamTls {
   readonly #clock: Clock;
   /** By the peer's address and port: what Node gives for a connection is another object after the handshake. */
   readonly #handshakes = new Map<string, Handshake>();
+  readonly #names: PeerNames = new Recent();
   #server: Server | undefined;
   #validation: Validation | undefined;
 
@@ -115,8 +117,9 @@ export class DownstreamTls {
     const handshake = this.#take(keyOf(socket));
     this.#stats.handshake++;
     if (socket.isSessionReused()) this.#stats.session_reused++;
-    const refusal = this.#refusal(socket, validation);
-    if (refusal === undefined) handshake?.onSecure(socket, new ConnectionTls(socket, local));
+    const leaf = socket.getPeerX509Certificate();
+    const refusal = this.#refusal(socket, leaf, validation);
+    if (refusal === undefined) handshake?.onSecure(socket, new ConnectionTls(socket, leaf, local, this.#names));
     else {
       this.#stats.connection_error++;
       socket.destroy();
@@ -124,9 +127,12 @@ export class DownstreamTls {
     }
   }
 
-  #refusal(socket: TLSSocket, validation: Validation | undefined): string | undefined {
-    const hasCertificate = socket.getPeerX509Certificate() !== undefined;
-    if (!hasCertificate) {
+  #refusal(
+    socket: TLSSocket,
+    leaf: X509Certificate | undefined,
+    validation: Validation | undefined,
+  ): string | undefined {
+    if (!leaf) {
       if (!this.#config.requiresClientCertificate) {
         this.#stats.no_certificate++;
         return undefined;
@@ -136,7 +142,7 @@ export class DownstreamTls {
     }
     if (!validation) return undefined;
     const chainError = socket.authorized ? undefined : String(socket.authorizationError);
-    const refusal = verifyPeer(socket, validation, chainError, this.#clock.wallMs());
+    const refusal = verifyPeer(socket, leaf, validation, chainError, this.#clock.wallMs());
     if (refusal?.type === 'name') this.#stats.fail_verify_san++;
     else if (refusal?.type === 'hash') this.#stats.fail_verify_cert_hash++;
     else if (refusal) this.#stats.fail_verify_error++;

@@ -12,6 +12,7 @@ import { type ConnectFailure, Connecting } from '../net/connect.ts';
 import { TlsStats } from '../stats/groups.ts';
 import { Warming } from '../warming.ts';
 import { DownstreamTls } from './downstream.ts';
+import { Recent } from './recent.ts';
 import { SecretStore } from './secrets.ts';
 import { UpstreamTls } from './upstream.ts';
 
@@ -217,4 +218,45 @@ test('an intermediate of the mesh that has no CA bit signs nothing that is belie
   const chain = chainToPem([below.certificate.der, middle.certificate.der]);
   const { read, secure } = await knock({ chainPem: chain, keyPem: keyToPem(below.privateKey) }, trust);
   assert.deepEqual([read, secure], ['', false]);
+});
+
+test('who was let in is let in again, and nobody else with it', async () => {
+  const config: DownstreamTlsConfig = { ...common, validation: exactly, requiresClientCertificate: true };
+  const stats = new TlsStats();
+  const downstream = new DownstreamTls(config, secrets, warming(), stats, systemClock);
+  const seen: string[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined);
+    downstream.handshake(socket, {
+      onSecure: (secure, tls) => {
+        seen.push(tls.peer?.uris.join() ?? '');
+        secure.end();
+      },
+      onFailed: () => seen.push('refused'),
+    });
+  });
+  const port = await listening(server);
+  const other = mesh.issue('shop', 'stock');
+  const callers = [goodCredential, goodCredential, forged['self-signed with the same URI']!, goodCredential];
+  for (const { chainPem, keyPem } of [...callers, { chainPem: chainToPem(other.chain), keyPem: other.keyPem }]) {
+    const before = seen.length;
+    const client = tlsConnect({ port, host: '127.0.0.1', rejectUnauthorized: false, cert: chainPem, key: keyPem });
+    client.on('error', () => undefined);
+    await until(() => seen.length > before, 'an end of the handshake');
+    client.destroy();
+  }
+  server.close();
+  assert.deepEqual(seen, [uri, uri, 'refused', uri, 'refused']);
+});
+
+test('what was accepted is looked at again after a time, and when its certificate has ended', () => {
+  const recent = new Recent<true>();
+  recent.set('a', true, 1000);
+  assert.deepEqual([recent.get('a', 999), recent.get('a', 1000), recent.get('b', 0)], [true, undefined, undefined]);
+});
+
+test('a thousand other certificates push the oldest one out', () => {
+  const recent = new Recent<number>();
+  for (let i = 0; i <= 1024; i++) recent.set(`${i}`, i);
+  assert.deepEqual([recent.get('0', 0), recent.get('1', 0), recent.get('1024', 0)], [undefined, 1, 1024]);
 });

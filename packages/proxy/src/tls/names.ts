@@ -1,8 +1,9 @@
 /** What the certificates of a connection say, for logs and forwarded headers. */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { parseCertificate, peerChain } from '@weft/identity';
+import { parseCertificate } from '@weft/identity';
 import type { CertificateNames, TlsInfo } from '../stack/stream-info.ts';
+import { presentedChain, type Recent } from './recent.ts';
 
 /** A name of OpenSSL's form, one attribute a line, in the form of RFC 2253: the last one first. */
 function rfc2253(name: string | undefined): string {
@@ -35,31 +36,47 @@ export function certificateNames(certificate: X509Certificate): CertificateNames
   };
 }
 
+/** Names of peers, read once for those that come again and again. */
+export type PeerNames = Recent<CertificateNames>;
+
 /** What is known of a connection's TLS; certificates are read when somebody asks. */
 export class ConnectionTls implements TlsInfo {
   readonly version: string;
   readonly cipher: string;
   readonly serverName: string;
   readonly local: CertificateNames | undefined;
-  readonly #chain: readonly Uint8Array[];
+  readonly #leaf: X509Certificate | undefined;
+  readonly #names: PeerNames;
   #peer: CertificateNames | undefined;
 
-  constructor(socket: TLSSocket, local: CertificateNames | undefined) {
+  /** `leaf`: what the peer presented, undefined where that is nothing. */
+  constructor(
+    socket: TLSSocket,
+    leaf: X509Certificate | undefined,
+    local: CertificateNames | undefined,
+    names: PeerNames,
+  ) {
     this.version = socket.getProtocol() ?? '';
     this.cipher = socket.getCipher()?.name ?? '';
     this.serverName = 'servername' in socket && typeof socket.servername === 'string' ? socket.servername : '';
     this.local = local;
-    this.#chain = peerChain(socket.getPeerCertificate(true));
+    this.#leaf = leaf;
+    this.#names = names;
   }
 
   get peer(): CertificateNames | undefined {
-    const [leaf] = this.#chain;
-    if (this.#peer || !leaf) return this.#peer;
-    this.#peer = certificateNames(new X509Certificate(leaf));
+    if (this.#peer || !this.#leaf) return this.#peer;
+    const key = this.#leaf.raw.toString('latin1');
+    this.#peer = this.#names.get(key, 0);
+    if (!this.#peer) {
+      this.#peer = certificateNames(this.#leaf);
+      this.#names.set(key, this.#peer);
+    }
     return this.#peer;
   }
 
+  /** What the peer presented, the leaf first. */
   get peerChainPem(): string {
-    return this.#chain.map((der) => new X509Certificate(der).toString()).join('');
+    return this.#leaf ? presentedChain(this.#leaf).join('') : '';
   }
 }

@@ -112,7 +112,13 @@ export class UpstreamTls implements TlsClient {
   verify(socket: TLSSocket): string | undefined {
     if (!this.#validation) return undefined;
     const chainError = socket.authorized ? undefined : String(socket.authorizationError);
-    const refusal = verifyPeer(socket, this.#validation, chainError, this.#clock.wallMs());
+    const refusal = verifyPeer(
+      socket,
+      socket.getPeerX509Certificate(),
+      this.#validation,
+      chainError,
+      this.#clock.wallMs(),
+    );
     if (!refusal) return undefined;
     if (refusal.type === 'name') this.#stats.fail_verify_san++;
     else if (refusal.type === 'hash') this.#stats.fail_verify_cert_hash++;

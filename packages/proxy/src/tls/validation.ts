@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { type Certificate, parseTrust } from '@weft/identity';
 import type { CertificateConfig, SanMatcher, ValidationConfig } from '../config/tls.ts';
+import { Recent } from './recent.ts';
 
 export interface Validation {
   /** PEM of everything that may end a chain. */
@@ -15,6 +16,8 @@ export interface Validation {
    * Set where the peer must prove a SPIFFE ID: gives the roots of a trust domain, undefined where it is not trusted.
    */
   readonly spiffeRoots: ((trustDomain: string) => readonly Certificate[] | undefined) | undefined;
+  /** Chains that were accepted a short while ago by all of the above. */
+  readonly accepted: Recent<true>;
 }
 
 /** What a context says and what its secret says, as one: lists are joined, the secret's single values win. */
@@ -47,6 +50,7 @@ export function prepareValidation(config: ValidationConfig): Validation {
       : asksForSpiffe && trustedCa !== undefined
         ? rootsOfAll(trustedCa)
         : undefined,
+    accepted: new Recent(),
   };
 }
 

@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { toWeftError } from '@weft/contracts/error';
 import { type Certificate, parseCertificate, parseSpiffeId, peerChain, verifySvid } from '@weft/identity';
 import type { SanMatcher } from '../config/tls.ts';
+import { chainKey, presentedChain } from './recent.ts';
 import type { Validation } from './validation.ts';
 
 export interface Refusal {
@@ -112,16 +113,25 @@ function checkHashes(leaf: Uint8Array, { certificateHashes, keyHashes }: Validat
   return { type: 'hash', reason: 'the certificate is none of those that are pinned' };
 }
 
-/** `chainError`: why OpenSSL does not hold the chain for good; undefined where it does. */
+/**
+ * How long an accepted chain stays accepted without a look at its names and signatures, as long as it is valid: OpenSSL
+ * checks both the chain and that the peer has its key in every full handshake, and other roots or names to accept make
+ * another {@link Validation}.
+ */
+const ACCEPTED_MS = 60_000;
+
+/**
+ * `certificate`: what the peer presented, as `getPeerX509Certificate` gives it: it is asked for once, since each time
+ * makes a copy. `chainError`: why OpenSSL does not hold the chain for good; undefined where it does.
+ */
 export function verifyPeer(
   socket: TLSSocket,
+  certificate: X509Certificate | undefined,
   validation: Validation,
   chainError: string | undefined,
   nowMs: number,
 ): Refusal | undefined {
-  const chain = peerChain(socket.getPeerCertificate(true));
-  const [leaf] = chain;
-  if (!leaf) return { type: 'no-certificate', reason: 'the peer presented no certificate' };
+  if (!certificate) return { type: 'no-certificate', reason: 'the peer presented no certificate' };
   const trustsNobody = validation.rootsPem.length === 0;
   if (trustsNobody && validation.sanMatchers.length > 0) {
     return { type: 'chain', reason: 'names are to be checked, and there is nobody to trust that they are true' };
@@ -129,5 +139,16 @@ export function verifyPeer(
   if (!trustsNobody && chainError !== undefined) {
     return { type: 'chain', reason: `CERTIFICATE_VERIFY_FAILED: ${chainError}` };
   }
-  return checkSpiffe(chain, validation, nowMs) ?? checkNames(leaf, validation) ?? checkHashes(leaf, validation);
+  const presented = presentedChain(certificate);
+  const key = chainKey(presented);
+  if (key !== undefined && validation.accepted.get(key, nowMs)) return undefined;
+  const chain = peerChain(socket.getPeerCertificate(true));
+  const leaf = certificate.raw;
+  const refusal =
+    checkSpiffe(chain, validation, nowMs) ?? checkNames(leaf, validation) ?? checkHashes(leaf, validation);
+  if (key !== undefined && !refusal) {
+    const validUntilMs = Math.min(...presented.map(({ validToDate }) => validToDate.getTime()));
+    validation.accepted.set(key, true, Math.min(nowMs + ACCEPTED_MS, validUntilMs));
+  }
+  return refusal;
 }
