@@ -3,7 +3,7 @@ import { ERROR, Http2Error } from './frames.ts';
 
 /** Frames that one block may come in: nobody needs more. */
 const MAX_FRAMES = 128;
-/** What a block may have beyond the limit of its head: coded badly, it is longer than what it says. */
+/** A head somewhat above its limit ends its stream only; this is what a block may have beyond twice that limit. */
 const SLACK_BYTES = 16_384;
 
 export class HeaderBlock {
@@ -16,7 +16,7 @@ export class HeaderBlock {
   isEnd = false;
 
   constructor(maxHeadBytes: number) {
-    this.#maxBytes = maxHeadBytes + SLACK_BYTES;
+    this.#maxBytes = 2 * maxHeadBytes + SLACK_BYTES;
   }
 
   begin(streamId: number, isEnd: boolean, bytes: Buffer, start: number, end: number): void {

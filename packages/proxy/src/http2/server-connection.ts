@@ -35,6 +35,9 @@ const PREMATURE_MS = 1000;
 /** How long a client may take for a PING before a drain goes on without it. */
 const DRAIN_NOTICE_MS = 5000;
 
+/** How long the rest of a request may come that is answered already, before the client is told to stop. */
+const REQUEST_END_MS = 500;
+
 export class Http2ServerConnection extends Http2Connection<ServerStream> implements ServerHost {
   readonly #handler: Http2RequestHandler;
   readonly #server: Http2ServerOptions;
@@ -265,6 +268,10 @@ export class Http2ServerConnection extends Http2Connection<ServerStream> impleme
     });
   }
 
+  awaitEnd(stream: ServerStream): void {
+    stream.cancelFlushTimeout = this.clock.after(REQUEST_END_MS, () => this.reset(stream, ERROR.none));
+  }
+
   // The end.
 
   protected onStreamGone(): void {
@@ -274,7 +281,7 @@ export class Http2ServerConnection extends Http2Connection<ServerStream> impleme
   }
 
   protected onStreamCut(stream: ServerStream | undefined): void {
-    if (stream && this.clock.monotonicMs() - stream.startedMs >= PREMATURE_MS) return;
+    if (stream && (stream.isLocalEnded || this.clock.monotonicMs() - stream.startedMs >= PREMATURE_MS)) return;
     if (!this.guard.isTooPremature()) return;
     this.#handler.onConnectionError('premature-resets');
     throw new Http2Error(ERROR.enhanceYourCalm, 'too many streams were reset before they were answered');

@@ -9,6 +9,8 @@ import { Http2Stream, type StreamHost } from './stream.ts';
 export interface ServerHost extends StreamHost {
   sendResponseHead(stream: ServerStream, status: number, headers: HeaderList, isEnd: boolean): void;
   reset(stream: Http2Stream, code: ErrorCode): void;
+  /** The response is complete, and the request is not: it may come to its end for a while. */
+  awaitEnd(stream: ServerStream): void;
 }
 
 export class ServerStream extends Http2Stream implements ResponseStream {
@@ -37,7 +39,7 @@ export class ServerStream extends Http2Stream implements ResponseStream {
 
   /** Who is told of the rest of the request. */
   listen(listener: RequestListener): void {
-    if (!this.isClosed) this.#listener = listener;
+    if (!this.isClosed && !this.isLocalEnded) this.#listener = listener;
   }
 
   // What the stream tells.
@@ -54,11 +56,20 @@ export class ServerStream extends Http2Stream implements ResponseStream {
     if (!this.isLocalEnding) this.#listener?.onDownstreamDrain();
   }
 
-  /** A client whose request is answered before it came whole need not send the rest (RFC 9113, 8.1). */
+  /**
+   * A client whose request is answered before it came whole need not send the rest (RFC 9113, 8.1). What is on its way
+   * is thrown away, and looked at nevertheless: what breaks the protocol is told as such.
+   */
   protected onLocalEnd(): void {
     if (this.#isTunnel) return;
-    if (this.isRemoteEnded) this.close();
-    else this.#server.reset(this, ERROR.none);
+    this.#listener = undefined;
+    if (this.isRemoteEnded) {
+      this.close();
+      return;
+    }
+    this.wantsMore = false;
+    this.release();
+    this.#server.awaitEnd(this);
   }
 
   onReset(_code: ErrorCode, isRemote: boolean): void {

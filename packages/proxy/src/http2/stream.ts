@@ -55,6 +55,8 @@ export abstract class Http2Stream {
   /** What of the declared length is to come; -1: none was declared. */
   bodyLeft = -1;
   cancelFlushTimeout: (() => void) | undefined;
+  /** Whether what the far side still sends is of use. */
+  protected wantsMore = true;
 
   constructor(id: number, host: StreamHost, sendWindow: number) {
     this.id = id;
@@ -76,7 +78,7 @@ export abstract class Http2Stream {
     return this.#local !== 'open';
   }
 
-  protected get isLocalEnded(): boolean {
+  get isLocalEnded(): boolean {
     return this.#local === 'ended';
   }
 
@@ -258,7 +260,7 @@ export abstract class Http2Stream {
   /** Bytes that came are not kept any longer: the far side may send as many more. */
   took(bytes: number): void {
     this.host.consumed(bytes);
-    if (this.#isRemoteEnded || this.#isClosed) return;
+    if (!this.wantsMore || this.#isRemoteEnded || this.#isClosed) return;
     this.#unannounced += bytes;
     if (this.#unannounced < this.host.streamWindowBytes >> 1) return;
     this.host.writer.windowUpdate(this.id, this.#unannounced);
