@@ -37,7 +37,7 @@ const manager = (fields: object): object => ({
 const staticCluster = (fields: object): object => ({ name: 'c', load_assignment: { cluster_name: 'c' }, ...fields });
 
 const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...issues: RegExp[]])[] = [
-  [cluster, staticCluster({ lb_policy: 'RING_HASH' }), /^lb_policy: RING_HASH is not supported by Weft's proxy, only /],
+  [cluster, staticCluster({ lb_policy: 'NEVER' }), /^lb_policy: NEVER is not supported by Weft's proxy, only /],
   [cluster, staticCluster({ health_checks: [{}] }), /^health_checks: not supported/],
   [cluster, staticCluster({ outlier_detection: {} }), /^outlier_detection: not supported/],
   [
@@ -88,8 +88,8 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
   ],
   [
     routeConfiguration,
-    forward({ hash_policy: [{}] }),
-    /^virtual_hosts\[0\]\.routes\[0\]\.route\.hash_policy: not supported/,
+    forward({ hash_policy: [{ filter_state: { key: 'k' } }] }),
+    /^virtual_hosts\[0\]\.routes\[0\]\.route\.hash_policy\[0\]\.filter_state: not supported/,
   ],
   [routeConfiguration, forward({ request_mirror_policies: [{}] }), /request_mirror_policies: not supported/],
   [
@@ -163,7 +163,7 @@ for (const [schema, value, ...issues] of REFUSED) {
 }
 
 test('everything that is wrong is told at once', () => {
-  const { issues } = read(cluster, { lb_policy: 'MAGLEV', health_checks: [], dns_resolvers: [] });
+  const { issues } = read(cluster, { lb_policy: 'NEVER', use_tcp_for_dns_lookups: true, dns_resolvers: [] });
   assert.equal(issues.length, 4, issues.join('\n'));
 });
 
