@@ -3,42 +3,8 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
 import { closedPort, endpoint, TestUpstream, testCluster, until } from '../cluster/testing/cluster.ts';
-import { HeaderList } from '../http/header-list.ts';
-import { RequestHead } from '../http/message.ts';
-import type { RequestStream, UpstreamReset } from '../http/stream.ts';
-import type { Pool, PoolConnection, PoolWaiter } from './pool.ts';
-
-/** A request that takes a connection from a pool as soon as it is given one. */
-class Call implements PoolWaiter {
-  state: 'waiting' | 'sent' | 'answered' | 'reset' | 'refused' = 'waiting';
-  reset: UpstreamReset | undefined;
-  connection: PoolConnection | undefined;
-  stream: RequestStream | undefined;
-
-  onPoolReady(connection: PoolConnection): void {
-    this.connection = connection;
-    this.state = 'sent';
-    this.stream = connection.begin({
-      onUpstreamInformational: () => undefined,
-      onUpstreamHead: () => undefined,
-      onUpstreamBody: () => undefined,
-      onUpstreamDrain: () => undefined,
-      onUpstreamEnd: () => {
-        this.state = 'answered';
-      },
-      onUpstreamReset: (reset) => {
-        this.state = 'reset';
-        this.reset = reset;
-      },
-    });
-    this.stream.sendHead(new RequestHead('GET', '/', 'a', '', new HeaderList()), true);
-  }
-
-  onPoolFailure(reset: UpstreamReset): void {
-    this.state = 'refused';
-    this.reset = reset;
-  }
-}
+import type { Pool } from './pool.ts';
+import { call } from './testing/call.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n';
 const answerAll = (socket: Socket): void => void socket.on('data', () => socket.write(OK));
@@ -47,12 +13,6 @@ function poolOf(cluster: Cluster): Pool {
   const [host] = cluster.hosts;
   assert.ok(host);
   return cluster.pool(host);
-}
-
-function call(pool: Pool): Call {
-  const made = new Call();
-  pool.acquire(made);
-  return made;
 }
 
 const limits = (thresholds: object): object => ({ circuit_breakers: { thresholds: [thresholds] } });

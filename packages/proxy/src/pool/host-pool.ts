@@ -95,8 +95,7 @@ export class HostPool implements Pool, ShelfOwner {
     this.#leftQueue();
     this.#context.stats.upstream_rq_cancelled++;
     for (const pending of this.#connecting) {
-      const { opening, streamsPerConnection } = this.#likely;
-      if ((this.#connecting.size - 1 + opening) * streamsPerConnection < this.#waiters.length) return;
+      if (this.#expectedStreams - this.#likely.streamsPerConnection < this.#waiters.length) return;
       this.#stopConnecting(pending);
       pending.connecting.cancel();
     }
@@ -135,8 +134,8 @@ export class HostPool implements Pool, ShelfOwner {
 
   /** How many requests the connections that are being made are likely to take. */
   get #expectedStreams(): number {
-    const likely = this.#likely;
-    return (this.#connecting.size + likely.opening) * likely.streamsPerConnection;
+    const { streamsPerConnection, expected } = this.#likely;
+    return this.#connecting.size * streamsPerConnection + expected;
   }
 
   #connect(): void {

@@ -5,7 +5,7 @@ import type { PoolConnection, PoolContext } from './pool.ts';
 import type { Shelf, ShelfOwner } from './shelf.ts';
 
 export class Http1Shelf implements Shelf, ClientConnectionOwner {
-  readonly opening = 0;
+  readonly expected = 0;
   readonly streamsPerConnection = 1;
   readonly #context: PoolContext;
   readonly #owner: ShelfOwner;

@@ -5,54 +5,66 @@ import { Http2ClientConnection, type Http2ConnectionOwner } from '../http2/clien
 import type { PoolConnection, PoolContext } from './pool.ts';
 import type { Shelf, ShelfOwner } from './shelf.ts';
 
+interface Kept {
+  readonly connection: Http2ClientConnection;
+  readonly openedMs: number;
+  /** The server has said how many streams it takes; until then as many are opened as it took the last time. */
+  isSettled: boolean;
+}
+
 export class Http2Shelf implements Shelf, Http2ConnectionOwner {
   readonly #context: PoolContext;
   readonly #owner: ShelfOwner;
-  /** When each was made, and whether it has taken requests yet; those that leave among them. */
-  readonly #all = new Map<Http2ClientConnection, { readonly openedMs: number; isOpen: boolean }>();
+  readonly #all = new Map<Http2ClientConnection, Kept>();
   /** Those that may take requests. The first one that can takes it: what many requests send leaves in one write. */
-  #staying: Http2ClientConnection[] = [];
-  #streamsPerConnection: number;
+  #staying: Kept[] = [];
+  /** What the server takes on one connection, as far as it is known. */
+  #streams: number;
   #isDraining = false;
 
   constructor(context: PoolContext, owner: ShelfOwner) {
+    const { maxConcurrentStreams, maxRequests } = context.http2;
     this.#context = context;
     this.#owner = owner;
-    this.#streamsPerConnection = context.http2.maxConcurrentStreams;
+    this.#streams = maxRequests === 0 ? maxConcurrentStreams : Math.min(maxRequests, maxConcurrentStreams);
   }
 
   get size(): number {
     return this.#all.size;
   }
 
-  get opening(): number {
-    let count = 0;
-    for (const { isOpen } of this.#all.values()) if (!isOpen) count++;
-    return count;
+  get streamsPerConnection(): number {
+    return this.#streams;
   }
 
-  get streamsPerConnection(): number {
-    const { maxRequests } = this.#context.http2;
-    return maxRequests === 0 ? this.#streamsPerConnection : Math.min(maxRequests, this.#streamsPerConnection);
+  get expected(): number {
+    let streams = 0;
+    for (const { connection, isSettled } of this.#staying) {
+      if (!isSettled) streams += Math.max(0, this.#streams - connection.active);
+    }
+    return streams;
   }
 
   take(): PoolConnection | undefined {
-    for (const connection of this.#staying) if (connection.capacity > 0) return connection;
+    for (const { connection, isSettled } of this.#staying) {
+      if (connection.capacity > 0 && (isSettled || connection.active < this.#streams)) return connection;
+    }
     return undefined;
   }
 
   add(socket: Socket): void {
     const { http2, http2Stats, queue, clock } = this.#context;
     const connection = new Http2ClientConnection(socket, this, http2, queue, clock, http2Stats);
-    this.#all.set(connection, { openedMs: clock.monotonicMs(), isOpen: false });
-    this.#staying.push(connection);
-    if (connection.capacity > 0) this.onCapacity(connection);
+    const kept: Kept = { connection, openedMs: clock.monotonicMs(), isSettled: false };
+    this.#all.set(connection, kept);
+    this.#staying.push(kept);
+    this.#owner.onRoom();
     if (this.#isDraining) connection.drain();
   }
 
   drain(): void {
     this.#isDraining = true;
-    for (const connection of [...this.#staying]) connection.drain();
+    for (const { connection } of [...this.#staying]) connection.drain();
   }
 
   destroy(): void {
@@ -62,43 +74,45 @@ export class Http2Shelf implements Shelf, Http2ConnectionOwner {
   // What connections tell.
 
   onCapacity(connection: Http2ClientConnection): void {
-    const known = this.#all.get(connection);
+    const kept = this.#all.get(connection);
+    if (!kept) return;
+    kept.isSettled = true;
+    const { maxRequests } = this.#context.http2;
     const streams = connection.capacity + connection.active;
-    // A server may allow no stream for now; another connection would not be allowed one either.
-    if (!known || streams === 0) return;
-    known.isOpen = true;
-    this.#streamsPerConnection = streams;
+    this.#streams = maxRequests === 0 ? streams : Math.min(maxRequests, streams);
     this.#owner.onRoom();
     this.#owner.onShortage();
   }
 
   onDraining(connection: Http2ClientConnection): void {
     const { http2, stats } = this.#context;
-    this.#leave(connection);
+    const kept = this.#all.get(connection);
     const isUsedUp = http2.maxRequests > 0 && connection.served >= http2.maxRequests;
     if (!this.#isDraining && !isUsedUp) stats.upstream_cx_close_notify++;
-    this.#unopened(connection);
+    this.#leave(connection);
+    if (kept && (isUsedUp || this.#isDraining)) kept.isSettled = true;
+    else if (kept) this.#unsettled(kept);
     this.#owner.onShortage();
   }
 
-  #unopened(connection: Http2ClientConnection): void {
-    const known = this.#all.get(connection);
-    if (!known || known.isOpen) return;
-    known.isOpen = true;
+  #leave(connection: Http2ClientConnection): void {
+    this.#staying = this.#staying.filter((kept) => kept.connection !== connection);
+  }
+
+  /** The connection leaves, or is gone, and never said what it takes. */
+  #unsettled(kept: Kept): void {
+    if (kept.isSettled) return;
+    kept.isSettled = true;
     this.#owner.onUnopened();
   }
 
-  #leave(connection: Http2ClientConnection): void {
-    this.#staying = this.#staying.filter((other) => other !== connection);
-  }
-
   onClosed(connection: Http2ClientConnection, cause: ClosedCause): void {
-    const known = this.#all.get(connection);
-    if (!known) return;
+    const kept = this.#all.get(connection);
+    if (!kept) return;
     this.#leave(connection);
-    this.#unopened(connection);
+    this.#unsettled(kept);
     this.#all.delete(connection);
-    this.#owner.onGone(cause, connection.active > 0, known.openedMs);
+    this.#owner.onGone(cause, connection.active > 0, kept.openedMs);
   }
 
   onBytes(received: number): void {

@@ -10,8 +10,8 @@ export interface Shelf {
   add(socket: Socket): void;
   /** All of them, busy or not. */
   readonly size: number;
-  /** Those that were made and cannot take requests yet. */
-  readonly opening: number;
+  /** How many more requests are likely to be taken by connections that have not said how many they take. */
+  readonly expected: number;
   /** How many requests a new connection is likely to take at once. */
   readonly streamsPerConnection: number;
   /** Those that are unused end now, the others after what they serve. */

@@ -43,7 +43,7 @@ import { Retries } from './retries.ts';
 import { TcpUpstream } from './tcp-upstream.ts';
 import { TryIdle } from './try-idle.ts';
 import { AttemptCount, countStatus } from './upstream-attempt.ts';
-import { acceptWebSocket, openWebSocket } from './websocket.ts';
+import { openWebSocket } from './websocket.ts';
 
 /** The side of the client, as the router sees it. */
 export interface RouterOwner {
@@ -108,6 +108,8 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
   /** The client has got the head of the response: there is no other attempt. */
   #isCommitted = false;
   #isTunnel = false;
+  /** The key of a WebSocket is none of the client's. */
+  #hasMadeKey = false;
   #isOver = false;
 
   constructor(owner: RouterOwner, route: Route, action: ForwardAction, context: RouterContext) {
@@ -286,7 +288,8 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     const host = this.tried.at(-1) as Host;
     this.#pool = undefined;
     this.#count = new AttemptCount(cluster, host, this.#context.clock, this.#limits(cluster));
-    if (this.#owner.head.upgrade === 'websocket') openWebSocket(this.#owner.head, connection.protocol);
+    const { head } = this.#owner;
+    if (head.upgrade === 'websocket' && openWebSocket(head, connection.protocol)) this.#hasMadeKey = true;
     const upstream = connection.begin(this);
     this.#upstream = upstream;
     info.firstUpstreamSentMs = this.#count.startMs;
@@ -365,7 +368,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     }
     if (this.#cookies) for (const cookie of this.#cookies) head.headers.add('set-cookie', cookie);
     this.#isTunnel = head.status === 101 || (this.#owner.head.method === 'CONNECT' && head.status < 300);
-    if (head.status === 101 && this.#owner.head.upgrade === 'websocket') acceptWebSocket(this.#owner.head, head);
+    if (this.#hasMadeKey) head.headers.remove('sec-websocket-accept');
     this.#owner.info.responseDetails = 'via_upstream';
     this.#owner.sendResponseHead(head, end);
   }

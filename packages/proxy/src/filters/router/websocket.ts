@@ -3,17 +3,16 @@
  * answer that proves that the server has read it. The proof that an upstream of HTTP/2 leaves out is its codec's to add.
  */
 import { randomBytes } from 'node:crypto';
-import type { Protocol, RequestHead, ResponseHead } from '../../http/message.ts';
+import type { Protocol, RequestHead } from '../../http/message.ts';
 
 const KEY = 'sec-websocket-key';
 
-/** Gives the request a key where the client, as one of HTTP/2, sent none and the upstream needs one. */
-export function openWebSocket(head: RequestHead, upstream: Protocol): void {
-  if (upstream === 'HTTP/2' || head.headers.has(KEY)) return;
+/**
+ * Gives the request a key where the client, as one of HTTP/2, sent none and the upstream needs one. Whether it did: the
+ * proof that comes back is then nothing to the client.
+ */
+export function openWebSocket(head: RequestHead, upstream: Protocol): boolean {
+  if (upstream === 'HTTP/2' || head.headers.has(KEY)) return false;
   head.headers.add(KEY, randomBytes(16).toString('base64'));
-}
-
-/** Takes the proof off what a client of HTTP/2 is told, which has sent no key. */
-export function acceptWebSocket(request: RequestHead, response: ResponseHead): void {
-  if (request.protocol === 'HTTP/2') response.headers.remove('sec-websocket-accept');
+  return true;
 }
