@@ -1,6 +1,8 @@
 /** Schema of the HTTP connection manager. */
 import { isFieldValue } from '../http1/characters.ts';
+import { managerTracing } from '../tracing/schema.ts';
 import { accessLogFilter, httpAccessLog } from './access-log.ts';
+import { cidrRange } from './cidr.ts';
 import { configSource, dataSource, headerAddition, http1Options, http2Options, substitutionFormat } from './core.ts';
 import { HTTP_FILTERS } from './filters.ts';
 import { routeConfiguration } from './route.ts';
@@ -31,6 +33,12 @@ function fieldValue(defaultText: string): Schema<string> {
 }
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
+
+/** Which addresses are the mesh's own; where it is not said, none is (as Envoy has it since 1.33). */
+const internalAddresses = message(`${HCM}.HttpConnectionManager.InternalAddressConfig`, {
+  unix_sockets: flag(),
+  cidr_ranges: list(cidrRange),
+});
 
 const httpFilter = message(`${HCM}.HttpFilter`, {
   name: name(),
@@ -105,6 +113,7 @@ export const httpConnectionManager = message(
     use_remote_address: flag(),
     xff_num_trusted_hops: number(0),
     skip_xff_append: flag(),
+    internal_address_config: optional(internalAddresses),
     generate_request_id: flag(true),
     preserve_external_request_id: flag(),
     always_set_request_id_in_response: flag(),
@@ -119,6 +128,7 @@ export const httpConnectionManager = message(
     set_current_client_cert_details: optional(clientCertDetails),
     proxy_100_continue: flag(),
     upgrade_configs: list(upgrade),
+    tracing: optional(managerTracing),
     stream_idle_timeout: durationMs(300_000),
     request_timeout: durationMs(),
     request_headers_timeout: durationMs(),

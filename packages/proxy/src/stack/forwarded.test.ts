@@ -10,6 +10,7 @@ const OPTIONS: ForwardedOptions = {
   usesRemoteAddress: false,
   trustedHops: 0,
   skipsAppend: false,
+  isInternal: (address) => address.startsWith('10.'),
   generatesRequestId: false,
   preservesRequestId: false,
   clientCert: 'SANITIZE',
@@ -121,4 +122,24 @@ test('an element tells what it was asked for, in order, and cannot be taken for 
   assert.match(value, /URI="spiffe:\/\/t\/a;By=x,Hash=\\"y\\""$/);
   assert.doesNotMatch(value, /[\r\n\u0100-\uffff]/);
   assert.match(run([], options, { tls: tls({ peer: names({ uris: [] }) }) }).get(XFCC) ?? '', /;URI=;/);
+});
+
+test('only the mesh itself may steer the router: those that it knows by their address, with nobody between', () => {
+  const steering = ['x-envoy-retry-on', '5xx', 'x-envoy-internal', 'true', 'x-envoy-downstream-service-cluster', 'q'];
+  const within = run(['x-forwarded-for', '10.0.0.1', ...steering], {});
+  assert.equal(within.get('x-envoy-retry-on'), '5xx');
+  assert.equal(within.get('x-envoy-internal'), 'true');
+  for (const forwarded of [[], ['x-forwarded-for', '1.1.1.1'], ['x-forwarded-for', '10.0.0.1, 10.0.0.2']]) {
+    const { get } = run([...forwarded, ...steering], {});
+    assert.equal(get('x-envoy-retry-on'), undefined);
+    assert.equal(get('x-envoy-internal'), undefined);
+    assert.equal(get('x-envoy-downstream-service-cluster'), 'q');
+  }
+  const edge = run(steering, { usesRemoteAddress: true });
+  assert.equal(edge.get('x-envoy-retry-on'), '5xx');
+  assert.equal(edge.get('x-envoy-external-address'), undefined);
+  const outside = run(steering, { usesRemoteAddress: true }, { remoteHost: '1.1.1.1' });
+  assert.equal(outside.get('x-envoy-retry-on'), undefined);
+  assert.equal(outside.get('x-envoy-downstream-service-cluster'), undefined);
+  assert.equal(outside.get('x-envoy-external-address'), '1.1.1.1');
 });

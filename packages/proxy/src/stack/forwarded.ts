@@ -9,6 +9,8 @@ export interface ForwardedOptions {
   readonly usesRemoteAddress: boolean;
   readonly trustedHops: number;
   readonly skipsAppend: boolean;
+  /** Whether an address is one of the mesh's own. */
+  readonly isInternal: (address: string) => boolean;
   readonly generatesRequestId: boolean;
   readonly preservesRequestId: boolean;
   readonly clientCert: 'SANITIZE' | 'FORWARD_ONLY' | 'APPEND_FORWARD' | 'SANITIZE_SET' | 'ALWAYS_FORWARD_ONLY';
@@ -21,27 +23,33 @@ export interface ForwardedOptions {
   };
 }
 
-/** Headers with which a mesh's own parts steer the router; from outside nobody may. */
-const INTERNAL_HEADERS = new Set([
-  'x-envoy-attempt-count',
-  'x-envoy-decorator-operation',
-  'x-envoy-downstream-service-cluster',
-  'x-envoy-downstream-service-node',
+/** Headers with which parts of a mesh steer the router: nobody may who is not known to be one. */
+const STEERING_HEADERS = new Set([
   'x-envoy-expected-rq-timeout-ms',
   'x-envoy-force-trace',
   'x-envoy-hedge-on-per-try-timeout',
-  'x-envoy-internal',
   'x-envoy-ip-tags',
-  'x-envoy-is-timeout-retry',
   'x-envoy-max-retries',
   'x-envoy-original-url',
   'x-envoy-retriable-header-names',
   'x-envoy-retriable-status-codes',
+  'x-envoy-retry-grpc-on',
   'x-envoy-retry-on',
   'x-envoy-upstream-alt-stat-name',
   'x-envoy-upstream-rq-per-try-timeout-ms',
   'x-envoy-upstream-rq-timeout-alt-response',
   'x-envoy-upstream-rq-timeout-ms',
+]);
+
+/** What a proxy before this one says of the request, which is not believed at the edge. */
+const EDGE_HEADERS = new Set([
+  'x-envoy-attempt-count',
+  'x-envoy-decorator-operation',
+  'x-envoy-downstream-service-cluster',
+  'x-envoy-downstream-service-node',
+  'x-envoy-is-timeout-retry',
+  'x-envoy-original-host',
+  'x-envoy-original-path',
 ]);
 
 const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f:.]*:[0-9a-f:.]*)$/i;
@@ -72,6 +80,7 @@ function markForwarded(head: RequestHead, info: StreamInfo, options: ForwardedOp
   if (!options.usesRemoteAddress) {
     setRemoteAddress(info, forwardedAddress(forwarded, options.trustedHops));
     if (!headers.has('x-forwarded-proto')) headers.add('x-forwarded-proto', scheme);
+    sanitize(head, forwarded !== undefined && !forwarded.includes(',') ? info.remoteHost : undefined, false, options);
     return;
   }
   if (options.trustedHops > 0) setRemoteAddress(info, forwardedAddress(forwarded, options.trustedHops - 1));
@@ -79,8 +88,34 @@ function markForwarded(head: RequestHead, info: StreamInfo, options: ForwardedOp
     append(headers, 'x-forwarded-for', info.downstream.remoteHost);
   }
   if (options.trustedHops === 0 || !headers.has('x-forwarded-proto')) headers.set('x-forwarded-proto', scheme);
-  headers.removeWhere((name) => INTERNAL_HEADERS.has(name));
-  if (info.remoteHost !== '') headers.set('x-envoy-external-address', info.remoteHost);
+  const isInternal = sanitize(head, forwarded === undefined ? info.remoteHost : undefined, true, options);
+  if (!isInternal && info.remoteHost !== '') headers.set('x-envoy-external-address', info.remoteHost);
+}
+
+/**
+ * Takes off what only the mesh's own parts may say. A request is one of theirs where nobody stands between it and this
+ * proxy, and its address is theirs; `address` is undefined where somebody does. Gives whether it is.
+ */
+function sanitize(
+  { headers }: RequestHead,
+  address: string | undefined,
+  isEdge: boolean,
+  options: ForwardedOptions,
+): boolean {
+  const isInternal = address !== undefined && options.isInternal(address);
+  if (isInternal) headers.set('x-envoy-internal', 'true');
+  else if (hasEnvoyHeader(headers)) {
+    headers.removeWhere(
+      (name) => name === 'x-envoy-internal' || STEERING_HEADERS.has(name) || (isEdge && EDGE_HEADERS.has(name)),
+    );
+  }
+  return isInternal;
+}
+
+/** Most requests have none: they cost one comparison a field. */
+export function hasEnvoyHeader({ flat }: HeaderList): boolean {
+  for (let i = 0; i < flat.length; i += 2) if ((flat[i] as string).startsWith('x-envoy-')) return true;
+  return false;
 }
 
 function setRequestId(head: RequestHead, options: ForwardedOptions): void {

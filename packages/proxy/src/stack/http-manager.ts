@@ -18,6 +18,7 @@ import type { FlushQueue } from '../net/flush-queue.ts';
 import type { ServerContext } from '../runtime/server-context.ts';
 import type { HttpStats } from '../stats/groups.ts';
 import { type StatsRegistry, statName } from '../stats/registry.ts';
+import { HttpTracing, type HttpTracingOptions } from '../tracing/http-tracing.ts';
 import type { UpstreamCalls } from '../upstream/calls.ts';
 import type { Exchange } from './exchange.ts';
 import type { ForwardedOptions } from './forwarded.ts';
@@ -47,6 +48,8 @@ export interface HttpManagerOptions extends ServerContext {
   readonly log: Log;
   /** Bytes of a request's body that are kept for another attempt. */
   readonly bufferLimit: number;
+  /** Whether the listener's traffic_direction is OUTBOUND; default: false. */
+  readonly isOutbound?: boolean;
   /** The port that the listener is bound to, for `strip_matching_host_port`. */
   readonly listenerPort: number;
   /** Whether connections are asked to leave. */
@@ -68,12 +71,19 @@ function pathOptions(config: HttpConnectionManagerConfig): PathOptions {
   };
 }
 
+function internalAddresses({ internal_address_config: own }: HttpConnectionManagerConfig): (host: string) => boolean {
+  if (!own) return () => false;
+  // A unix socket has no address.
+  return (host) => (host === '' ? own.unix_sockets : own.cidr_ranges.some((range) => range.contains(host)));
+}
+
 function forwardedOptions(config: HttpConnectionManagerConfig): ForwardedOptions {
   const none = { subject: false, cert: false, chain: false, dns: false, uri: false };
   return {
     usesRemoteAddress: config.use_remote_address,
     trustedHops: config.xff_num_trusted_hops,
     skipsAppend: config.skip_xff_append,
+    isInternal: internalAddresses(config),
     generatesRequestId: config.generate_request_id,
     preservesRequestId: config.preserve_external_request_id,
     clientCert: config.forward_client_cert_details,
@@ -96,6 +106,8 @@ export class HttpManager {
   readonly filters: readonly NamedFilter[];
   readonly forwarded: ForwardedOptions;
   readonly router: RouterContext;
+  /** Undefined where requests are not traced. */
+  readonly tracing: HttpTracing | undefined;
   readonly server: Http1ServerOptions;
   readonly http2: Http2ServerOptions;
   /** What the connections of all listeners count. */
@@ -148,6 +160,18 @@ export class HttpManager {
     };
     this.http2Stats = options.registry.share('http2.', 'http2_', {}, () => new Http2Stats());
     this.router = this.#routerContext(options);
+    this.tracing = config.tracing && new HttpTracing(config.tracing, this.#tracingOptions(options));
+  }
+
+  #tracingOptions(options: HttpManagerOptions): HttpTracingOptions {
+    const ids = this.#config.request_id_extension?.typed_config.value;
+    return {
+      ...options,
+      statPrefix: statName(this.#config.stat_prefix),
+      isOutbound: options.isOutbound ?? false,
+      packsReason: ids?.pack_trace_reason ?? true,
+      usesRequestId: ids?.use_request_id_for_trace_sampling ?? true,
+    };
   }
 
   #filterContext(options: HttpManagerOptions): Omit<FilterContext, 'name'> {
@@ -262,6 +286,7 @@ export class HttpManager {
   destroy(): void {
     for (const connection of this.#connections) connection.destroy();
     for (const { filter } of this.filters) filter.close?.();
+    this.tracing?.close();
   }
 
   // What exchanges ask.

@@ -2,8 +2,11 @@
 import { requestField } from '../../access-log/operators.ts';
 import type { RequestHead } from '../../http/message.ts';
 import { asUri, isAuthority } from '../../http1/characters.ts';
+import { hasEnvoyHeader } from '../../stack/forwarded.ts';
 import { applyChanges } from '../../stack/header-changes.ts';
 import { rewritten, withPrefix, withRegex } from '../../stack/redirect.ts';
+import { steeredRetryPolicy } from '../../stack/retry-overrides.ts';
+import { appliesTo, type RetryPolicy } from '../../stack/retry-policy.ts';
 import { pathOnly } from '../../stack/route-match.ts';
 import type { ForwardAction, Route, WeightedCluster } from '../../stack/route-table.ts';
 import type { StreamInfo } from '../../stack/stream-info.ts';
@@ -67,14 +70,14 @@ export function finishRequestHead(
   if (action.rewritesPath) rewritePath(head, route, action, keepsOriginal);
 }
 
-/** How long a request may take, and how often it may be tried, where its own headers say so. */
-export interface RequestOverrides {
-  readonly timeoutMs: number | undefined;
-  readonly perTryTimeoutMs: number | undefined;
-  readonly maxRetries: number | undefined;
+/** How long a request may take, and when it is tried again: as the route says, or the request's own headers. */
+export interface RequestLimits {
+  readonly timeoutMs: number;
+  readonly perTryTimeoutMs: number;
+  readonly retry: RetryPolicy | undefined;
+  /** A timeout is answered with 204. */
+  readonly hidesTimeout: boolean;
 }
-
-const NO_OVERRIDES: RequestOverrides = { timeoutMs: undefined, perTryTimeoutMs: undefined, maxRetries: undefined };
 
 function takeNumber(head: RequestHead, name: string): number | undefined {
   const value = head.headers.get(name);
@@ -83,15 +86,29 @@ function takeNumber(head: RequestHead, name: string): number | undefined {
   return /^\d{1,9}$/.test(value) ? Number(value) : undefined;
 }
 
-/** Takes the `x-envoy-…` headers that steer the router off a request, and gives what they say. */
-export function takeOverrides(head: RequestHead): RequestOverrides {
-  const { flat } = head.headers;
-  let isSteered = false;
-  for (let i = 0; i < flat.length && !isSteered; i += 2) isSteered = (flat[i] as string).startsWith('x-envoy-');
-  if (!isSteered) return NO_OVERRIDES;
-  return {
-    timeoutMs: takeNumber(head, 'x-envoy-upstream-rq-timeout-ms'),
-    perTryTimeoutMs: takeNumber(head, 'x-envoy-upstream-rq-per-try-timeout-ms'),
-    maxRetries: takeNumber(head, 'x-envoy-max-retries'),
-  };
+/** Takes the `x-envoy-…` headers that steer the router off a request, and gives what holds for it. */
+export function takeLimits(head: RequestHead, { retry, config }: ForwardAction): RequestLimits {
+  const applies = retry && appliesTo(retry, head) ? retry : undefined;
+  // A route that limits the stream as a whole has no limit on the answer beside it.
+  const routeMs = config.max_stream_duration ? 0 : config.timeout;
+  if (!hasEnvoyHeader(head.headers)) {
+    return limits(routeMs, retry?.perTryTimeoutMs ?? 0, applies, false);
+  }
+  const timeoutMs = takeNumber(head, 'x-envoy-upstream-rq-timeout-ms') ?? routeMs;
+  const perTryMs = takeNumber(head, 'x-envoy-upstream-rq-per-try-timeout-ms') ?? retry?.perTryTimeoutMs ?? 0;
+  const hidesTimeout = head.headers.has('x-envoy-upstream-rq-timeout-alt-response');
+  if (hidesTimeout) head.headers.remove('x-envoy-upstream-rq-timeout-alt-response');
+  const isFit = retry === undefined || applies !== undefined;
+  const policy = steeredRetryPolicy(applies, head);
+  return limits(timeoutMs, perTryMs, isFit ? policy : undefined, hidesTimeout);
+}
+
+/** A try that may take as long as all of them has no limit of its own. */
+function limits(
+  timeoutMs: number,
+  perTryMs: number,
+  retry: RetryPolicy | undefined,
+  hidesTimeout: boolean,
+): RequestLimits {
+  return { timeoutMs, perTryTimeoutMs: timeoutMs > 0 && perTryMs >= timeoutMs ? 0 : perTryMs, retry, hidesTimeout };
 }

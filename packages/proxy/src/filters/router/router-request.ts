@@ -223,6 +223,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
       const { append_x_forwarded_host: appends } = this.#action.config;
       rewriteHost(head, host.endpoint.hostname, appends, !this.#context.config.suppress_envoy_headers);
     }
+    info.trace?.beginAttempt(head, host.key);
     if (head.method === 'CONNECT' && this.#action.upgrades.get('connect')) {
       this.#upstream = new TcpUpstream(cluster, host, this);
       this.#count = new AttemptCount(cluster, host, this.#context.clock, this.#limits(cluster));
@@ -410,6 +411,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     this.#owner.info.lastUpstreamReceivedMs = this.#context.clock.monotonicMs();
     this.#tryIdle?.stop();
     this.#count?.end(true);
+    this.info.trace?.endAttempt(this.info, this.info.response?.status);
     if (!this.#isTunnel) this.#upstream = undefined;
     this.#owner.sendResponseEnd(trailers);
   }
@@ -424,6 +426,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     this.#tryIdle?.stop();
     this.#count?.end(false);
     this.#count = undefined;
+    this.info.trace?.endAttempt(this.info, undefined);
     if (this.#isOver) return;
     const cluster = this.#cluster as Cluster;
     const host = this.tried.at(-1);
@@ -491,6 +494,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     this.#upstream = undefined;
     this.#count?.end(false);
     this.#count = undefined;
+    this.info.trace?.endAttempt(this.info, head.status);
     if (head.bodyLength >= 0 && head.bodyLength <= MAX_DISCARDED_BYTES) upstream?.discardResponse();
     else upstream?.abort();
   }
@@ -558,6 +562,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     this.#upstream = undefined;
     this.#count?.end(false);
     this.#count = undefined;
+    this.info.trace?.endAttempt(this.info, undefined);
     if (!upstream) return;
     (this.#cluster as Cluster).stats.upstream_rq_tx_reset++;
     upstream.abort();

@@ -41,6 +41,8 @@ export interface ProxiedOptions {
   readonly routeConfig?: object;
   /** Fields of the cluster `c`. */
   readonly cluster?: object;
+  /** The port of each other cluster. */
+  readonly clusters?: Readonly<Record<string, number>>;
   readonly bufferLimit?: number;
   readonly runtime?: LayeredRuntimeConfig;
   /** What is known of each connection. */
@@ -54,6 +56,7 @@ export class Proxied implements AsyncDisposable {
   /** Whether the server is not to be sent requests. */
   isFailed = false;
   readonly cluster: Cluster;
+  readonly clusters: ReadonlyMap<string, Cluster>;
   readonly manager: HttpManager;
   readonly #listener: TestUpstream;
 
@@ -64,21 +67,28 @@ export class Proxied implements AsyncDisposable {
     const config = httpConnectionManager.parse(given, place);
     if (place.issues.length > 0 || !config.route_config) throw new Error(JSON.stringify(place.issues));
     this.cluster = testCluster(options.cluster, ports);
+    this.clusters = new Map([
+      ['c', this.cluster],
+      ...Object.entries(options.clusters ?? {}).map(([name, port]) => [name, testCluster({ name }, [port])] as const),
+    ]);
+    const findCluster = (name: string) => this.clusters.get(name);
     this.runtime = new Runtime(options.runtime, () => 0);
     this.manager = new HttpManager({
       config,
       routes: { current: new RouteTable(config.route_config, this.runtime) },
       stats: new HttpStats(),
       logs: [(info) => void this.logged.push(info)],
-      findCluster: (name) => (name === 'c' ? this.cluster : undefined),
+      findCluster,
       clock: systemClock,
       random: () => 0,
       queue: new FlushQueue(),
       registry: this.registry,
-      calls: upstreamCalls((name) => (name === 'c' ? this.cluster : undefined), systemClock),
+      calls: upstreamCalls(findCluster, systemClock),
       log: SILENT,
       runtime: this.runtime,
       serviceCluster: 'service',
+      nodeId: 'node',
+      zone: 'zone',
       isFailed: () => this.isFailed,
       bufferLimit: options.bufferLimit ?? 1_048_576,
       listenerPort: 80,
@@ -105,7 +115,7 @@ export class Proxied implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.manager.destroy();
-    this.cluster.destroy();
+    for (const cluster of this.clusters.values()) cluster.destroy();
     await this.#listener[Symbol.asyncDispose]();
   }
 }
