@@ -183,6 +183,8 @@ class ProxyServer implements RunningProxy {
       budget: this.#connections,
       runtime: this.#runtime,
       serviceCluster: node.cluster ?? '',
+      nodeId: node.id ?? '',
+      zone: node.locality?.zone ?? '',
       isFailed: () => !this.#isHealthy || this.#state === 'DRAINING',
       isDraining: (direction) => this.#isDraining(direction),
       inherited: inheritedSockets(this.#inherited[0] ?? []),

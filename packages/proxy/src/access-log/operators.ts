@@ -94,6 +94,8 @@ const PLAIN: Readonly<Record<string, Operator>> = {
   LOCAL_REPLY_BODY: (info) => info.localReplyBody,
   GRPC_STATUS: (info) => camelStatus(info),
   GRPC_STATUS_NUMBER: grpcStatusOf,
+  TRACE_ID: (info) => info.trace?.traceId,
+  SPAN_ID: (info) => info.trace?.spanId,
   HOSTNAME: () => hostname(),
 };
 

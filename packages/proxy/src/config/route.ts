@@ -1,4 +1,6 @@
 /** Schemas of route configurations. */
+
+import { decorator, routeTracing } from '../tracing/schema.ts';
 import { dataSource, headerAddition, headerNames, metadata, regexRewrite, substitutionFormat } from './core.ts';
 import { routeFilters } from './filters.ts';
 import { hashPolicy } from './hash-policy.ts';
@@ -260,6 +262,8 @@ const route = message(
     redirect: optional(redirect),
     direct_response: optional(directResponse),
     metadata: optional(metadata),
+    tracing: optional(routeTracing),
+    decorator: optional(decorator),
     typed_per_filter_config: routeFilters,
     ...headerChanges,
     per_request_buffer_limit_bytes: optional(number()),

@@ -108,6 +108,7 @@ export class Chain {
       logs: context.logs.http(config.access_log),
       bufferLimit: listener.per_connection_buffer_limit_bytes,
       listenerPort: listener.address.type === 'tcp' ? listener.address.port : 0,
+      isOutbound: this.direction === 'OUTBOUND',
       isDraining: () => this.#isRetired || context.isDraining(this.direction),
     });
     return {

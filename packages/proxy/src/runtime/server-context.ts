@@ -5,6 +5,9 @@ export interface ServerContext {
   readonly runtime: Runtime;
   /** `node.cluster` of the bootstrap: the service whose proxy this is; '' where it is not said. */
   readonly serviceCluster: string;
+  /** `node.id`, and `node.locality.zone`; '' where they are not said. */
+  readonly nodeId: string;
+  readonly zone: string;
   /** Whether the server is not to be sent requests: `/healthcheck/fail` was asked for, or it is ending. */
   readonly isFailed: () => boolean;
 }

@@ -17,6 +17,7 @@ import type { HttpManager } from './http-manager.ts';
 import type { LocalReply, MadeReply } from './local-reply.ts';
 import { REDIRECT_STATUS, redirectLocation } from './redirect.ts';
 import { FLAG } from './response-flags.ts';
+import { ResponseThrottle, type ThrottledSink } from './response-throttle.ts';
 import type { ForwardAction, Route } from './route-table.ts';
 import { streamDurationMs } from './stream-duration.ts';
 import type { StreamInfo } from './stream-info.ts';
@@ -33,7 +34,7 @@ const REQUEST_TIMEOUT: LocalReply = {
 
 const NO_LEVELS: readonly RouteFilterConfig[] = [];
 
-export class Exchange implements RequestListener, RouterOwner, FilteredRequest, TimerOwner {
+export class Exchange implements RequestListener, RouterOwner, FilteredRequest, TimerOwner, ThrottledSink {
   readonly head: RequestHead;
   readonly info: StreamInfo;
   readonly timers: StreamTimers;
@@ -46,6 +47,7 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
   #isFiltering = false;
   /** The body, from the moment that a filter stops the request until the router has it. */
   #hold: RequestHold | undefined;
+  #throttle: ResponseThrottle | undefined;
   #responseChanges: ((head: ResponseHead) => void)[] | undefined;
   #onEnd: (() => void)[] | undefined;
   #isRequestComplete: boolean;
@@ -89,6 +91,7 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
       this.refuse(NO_UPGRADE);
       return;
     }
+    if (manager.tracing) info.trace = manager.tracing.begin(head, this.#route);
     this.#filter();
   }
 
@@ -349,12 +352,17 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
     this.#isResponseBegun = true;
     this.#moved();
     this.info.firstResponseSentMs = this.#manager.clock.monotonicMs();
+    this.info.trace?.answered(head);
     this.#manager.finishResponseHead(head, this.head);
     this.#stream.sendHead(head, end);
   }
 
   sendResponseBody(chunk: Buffer): boolean {
     if (this.#isOver) return true;
+    return this.#throttle ? this.#throttle.write(chunk) : this.passBody(chunk);
+  }
+
+  passBody(chunk: Buffer): boolean {
     this.info.bytesSent += chunk.length;
     this.#moved();
     return this.#stream.sendBody(chunk);
@@ -362,11 +370,30 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
 
   onDownstreamDrain(): void {
     this.#moved();
+    if (this.#throttle) this.#throttle.resume();
+    else this.#router?.onDownstreamDrain();
+  }
+
+  onThrottleDrain(): void {
     this.#router?.onDownstreamDrain();
+  }
+
+  throttleResponse(bytesPerSecond: number): void {
+    this.#throttle = new ResponseThrottle(bytesPerSecond, this.#manager.clock, this);
   }
 
   sendResponseEnd(trailers: HeaderList | undefined): void {
     if (this.#isOver) return;
+    if (!this.#throttle) {
+      this.passEnd(trailers);
+      return;
+    }
+    // The upstream has done its part: what takes time now is the client's.
+    this.timers.route.clear();
+    this.#throttle.end(trailers);
+  }
+
+  passEnd(trailers: HeaderList | undefined): void {
     this.#isResponseComplete = true;
     this.info.responseTrailers = trailers;
     const isDone = !this.#isTunnel || this.#isRequestComplete;
@@ -483,11 +510,13 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
     const isWhole = this.#isResponseComplete && this.#isRequestComplete;
     this.#router?.close(isWhole);
     if (this.timers.owner === this) this.timers.clear();
+    this.#throttle?.close();
     if (info.response) countDownstreamClass(this.#manager.stats, info.response.status);
     if (this.#isResponseComplete && !this.#isRequestComplete) {
       this.#manager.stats.downstream_rq_response_before_rq_complete++;
     }
     if (this.#isTunnel) this.#manager.tunnelEnded();
+    info.trace?.end(info);
     const runs = this.#onEnd;
     this.#onEnd = undefined;
     if (runs) for (const run of runs) run();

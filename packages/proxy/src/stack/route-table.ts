@@ -61,6 +61,8 @@ export interface Route {
   readonly responseChanges: readonly HeaderChanges[];
   readonly bufferLimit: number | undefined;
   readonly metadata: unknown;
+  readonly tracing: RouteConfig['tracing'];
+  readonly decorator: RouteConfig['decorator'];
   /** What the route, and what it is part of, say of filters, by the filter's name; undefined where they say nothing. */
   readonly filters: ReadonlyMap<string, FilterLevels> | undefined;
 }
@@ -178,6 +180,8 @@ function compileRoute(
     responseChanges: changeLevels(levels.map(responseChanges)),
     bufferLimit: config.per_request_buffer_limit_bytes ?? host.per_request_buffer_limit_bytes,
     metadata: config.metadata,
+    tracing: config.tracing,
+    decorator: config.decorator,
     filters: filterLevels([
       table.typed_per_filter_config,
       host.typed_per_filter_config,

@@ -39,6 +39,20 @@ export interface DownstreamInfo {
   readonly tls: TlsInfo | undefined;
 }
 
+/** The part of a request in a trace, where requests are traced. */
+export interface StreamTrace {
+  /** Lower-case hexadecimal. */
+  readonly traceId: string;
+  readonly spanId: string;
+  /** An attempt for the host at that address begins; the request's head tells the upstream of the trace. */
+  beginAttempt(head: RequestHead, address: string): void;
+  /** It is over; `status`: of the upstream's answer, undefined where none came. */
+  endAttempt(info: StreamInfo, status: number | undefined): void;
+  /** Sees the head of the response before the client does. */
+  answered(head: ResponseHead): void;
+  end(info: StreamInfo): void;
+}
+
 export class StreamInfo {
   readonly downstream: DownstreamInfo;
   /** Milliseconds since 1970. */
@@ -77,6 +91,9 @@ export class StreamInfo {
   isHealthCheck = false;
   /** What filters found out, by their names (`envoy.filters.http.rbac`); undefined until one says something. */
   dynamicMetadata: Map<string, Readonly<Record<string, unknown>>> | undefined = undefined;
+
+  /** Undefined where requests are not traced. */
+  trace: StreamTrace | undefined = undefined;
 
   constructor(downstream: DownstreamInfo, startWallMs: number, startMs: number) {
     this.downstream = downstream;
