@@ -1,6 +1,9 @@
 /** Schemas of HTTP filters: one line for each filter, and one for what routes can say of it. */
+
 import { bufferFilter, bufferPerRoute } from '../filters/buffer/schema.ts';
 import { extAuthz, extAuthzPerRoute } from '../filters/ext-authz/schema.ts';
+import { faultFilter } from '../filters/fault/schema.ts';
+import { jwtAuthentication, jwtPerRoute } from '../filters/jwt-authn/schema.ts';
 import { rateLimitFilter, rateLimitPerRoute } from '../filters/ratelimit/schema.ts';
 import { rbacFilter, rbacPerRoute } from '../filters/rbac/schema.ts';
 import { anyOf, built, flag, map, message, only, optional, type Parsed, type Schema } from './schema.ts';
@@ -16,15 +19,19 @@ export type RouterConfig = Parsed<typeof router>;
 /** By the name under which `filters/chain.ts` lists who makes it. */
 export const HTTP_FILTERS = {
   router,
+  fault: faultFilter,
   buffer: bufferFilter,
   rbac: rbacFilter,
+  jwt: jwtAuthentication,
   'ext-authz': extAuthz,
   ratelimit: rateLimitFilter,
 };
 
 const ROUTE_FILTERS = {
+  fault: faultFilter,
   buffer: bufferPerRoute,
   rbac: rbacPerRoute,
+  jwt: jwtPerRoute,
   'ext-authz': extAuthzPerRoute,
   ratelimit: rateLimitPerRoute,
 };

@@ -2,7 +2,9 @@
 import type { HttpFilterConfig } from '../config/http.ts';
 import { makeBuffer } from './buffer/buffer.ts';
 import { makeExtAuthz } from './ext-authz/ext-authz.ts';
+import { makeFault } from './fault/fault.ts';
 import type { FilterContext, HttpFilter } from './filter.ts';
+import { makeJwtAuthn } from './jwt-authn/jwt-authn.ts';
 import { makeRateLimit } from './ratelimit/ratelimit.ts';
 import { makeRbac } from './rbac/rbac.ts';
 
@@ -21,8 +23,10 @@ type Makers = { readonly [K in FilterType]: (config: ConfigOf<K>, context: Filte
 const MAKERS: Makers = {
   buffer: makeBuffer,
   'ext-authz': makeExtAuthz,
+  fault: makeFault,
   ratelimit: makeRateLimit,
   rbac: makeRbac,
+  jwt: makeJwtAuthn,
 };
 
 function make<K extends FilterType>(type: K, config: ConfigOf<K>, context: FilterContext): HttpFilter {

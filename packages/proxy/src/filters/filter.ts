@@ -15,6 +15,7 @@ import type { Route } from '../stack/route-table.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import type { StatsRegistry } from '../stats/registry.ts';
 import type { UpstreamCalls } from '../upstream/calls.ts';
+import type { Warming } from '../warming.ts';
 
 /**
  * `pass`: the next filter sees the request at once. `stop`: the filter has answered it, or calls
@@ -57,6 +58,8 @@ export interface FilteredRequest {
   answer(reply: LocalReply): void;
   /** Has `change` see the head of the response, whoever made it, before the client does. */
   onResponse(change: (head: ResponseHead) => void): void;
+  /** Has the body of the response of an upstream pass at that rate, from now on. */
+  throttleResponse(bytesPerSecond: number): void;
   /** Has `run` called when the request is over, however that came about; at once where it is already. */
   onEnd(run: () => void): void;
   /**
@@ -80,4 +83,6 @@ export interface FilterContext extends ServerContext {
   readonly calls: UpstreamCalls;
   readonly findCluster: (name: string) => Cluster | undefined;
   readonly log: Log;
+  /** What the listener waits for before it is used; undefined where it is used already. */
+  readonly warming?: Warming;
 }
