@@ -251,6 +251,10 @@ export const downstreamTlsContext = message(
 
 export interface DownstreamTlsConfig extends TlsConfig {
   readonly requiresClientCertificate: boolean;
+  /** Whether clients are given tickets to come back with. */
+  readonly givesTickets: boolean;
+  /** How long a ticket is taken; undefined: OpenSSL's time, five minutes. */
+  readonly ticketLifeMs: number | undefined;
 }
 
 export function upstreamTlsConfig(context: Parsed<typeof upstreamTlsContext>): UpstreamTlsConfig {
@@ -259,7 +263,12 @@ export function upstreamTlsConfig(context: Parsed<typeof upstreamTlsContext>): U
 }
 
 export function downstreamTlsConfig(context: Parsed<typeof downstreamTlsContext>): DownstreamTlsConfig {
-  return { ...tlsConfig(context.common_tls_context), requiresClientCertificate: context.require_client_certificate };
+  return {
+    ...tlsConfig(context.common_tls_context),
+    requiresClientCertificate: context.require_client_certificate,
+    givesTickets: !context.disable_stateless_session_resumption,
+    ticketLifeMs: context.session_timeout,
+  };
 }
 
 /** What a secret holds. */

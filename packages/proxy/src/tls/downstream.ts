@@ -92,7 +92,7 @@ export class DownstreamTls {
 
   #options(): TlsOptions {
     const { certificate } = this.#secrets;
-    const { minVersion, maxVersion, ciphers, curves, alpn } = this.#config;
+    const { minVersion, maxVersion, ciphers, curves, alpn, givesTickets, ticketLifeMs } = this.#config;
     const asks = this.#validation !== undefined || this.#config.requiresClientCertificate;
     return {
       cert: certificate?.chain ?? '',
@@ -103,8 +103,8 @@ export class DownstreamTls {
       ca: [...(this.#validation?.rootsPem ?? [])],
       requestCert: asks,
       rejectUnauthorized: false,
-      // A resumed session would skip the check of the client's certificate.
-      ...(asks ? { secureOptions: constants.SSL_OP_NO_TICKET } : {}),
+      ...(givesTickets ? {} : { secureOptions: constants.SSL_OP_NO_TICKET }),
+      ...(ticketLifeMs === undefined ? {} : { sessionTimeout: Math.ceil(ticketLifeMs / 1000) }),
       ...(ciphers === undefined ? {} : { ciphers, honorCipherOrder: true }),
       ...(curves === undefined ? {} : { ecdhCurve: curves }),
       ...(alpn.length > 0 ? { ALPNCallback: ({ protocols }) => alpn.find((name) => protocols.includes(name)) } : {}),

@@ -4,8 +4,8 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { test } from 'node:test';
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
 import { chainToPem, keyToPem } from '@weft/identity';
-import { createTestMesh, forgedCredentials, makeCertificate } from '@weft/identity/testing';
-import { systemClock } from '../clock.ts';
+import { createTestMesh, forgedCredentials, makeCertificate, makeLooseRoot } from '@weft/identity/testing';
+import { type Clock, systemClock } from '../clock.ts';
 import { until } from '../cluster/testing/cluster.ts';
 import type { DownstreamTlsConfig, UpstreamTlsConfig, ValidationConfig } from '../config/tls.ts';
 import { type ConnectFailure, Connecting } from '../net/connect.ts';
@@ -22,6 +22,9 @@ const uri = 'spiffe://weft.local/ns/shop/sa/cart';
 const forged = forgedCredentials(mesh, id);
 const good = mesh.issue('shop', 'cart');
 const goodChain = chainToPem(good.chain);
+
+const looseRoot = makeLooseRoot();
+const looseRootPem = chainToPem([looseRoot.certificate.der]);
 
 const noSubscriptions = { watch: () => () => undefined, watchAll: () => () => undefined };
 const secrets = new SecretStore(noSubscriptions, []);
@@ -53,6 +56,8 @@ const common = {
   curves: undefined,
 } as const;
 
+const tickets = { givesTickets: true, ticketLifeMs: undefined } as const;
+
 async function listening(server: Server): Promise<number> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -64,7 +69,7 @@ async function knock(
   credential: { readonly chainPem: string; readonly keyPem: string } | undefined,
   validation: ValidationConfig,
 ): Promise<{ readonly read: string; readonly refusal: string; readonly secure: boolean }> {
-  const config: DownstreamTlsConfig = { ...common, validation, requiresClientCertificate: true };
+  const config: DownstreamTlsConfig = { ...common, validation, ...tickets, requiresClientCertificate: true };
   const downstream = new DownstreamTls(config, secrets, warming(), new TlsStats(), systemClock);
   const result = { read: '', refusal: '', secure: false };
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -221,7 +226,7 @@ test('an intermediate of the mesh that has no CA bit signs nothing that is belie
 });
 
 test('who was let in is let in again, and nobody else with it', async () => {
-  const config: DownstreamTlsConfig = { ...common, validation: exactly, requiresClientCertificate: true };
+  const config: DownstreamTlsConfig = { ...common, validation: exactly, ...tickets, requiresClientCertificate: true };
   const stats = new TlsStats();
   const downstream = new DownstreamTls(config, secrets, warming(), stats, systemClock);
   const seen: string[] = [];
@@ -255,8 +260,109 @@ test('what was accepted is looked at again after a time, and when its certificat
   assert.deepEqual([recent.get('a', 999), recent.get('a', 1000), recent.get('b', 0)], [true, undefined, undefined]);
 });
 
-test('a thousand other certificates push the oldest one out', () => {
+test('many other certificates push the oldest one out', () => {
   const recent = new Recent<number>();
-  for (let i = 0; i <= 1024; i++) recent.set(`${i}`, i);
-  assert.deepEqual([recent.get('0', 0), recent.get('1', 0), recent.get('1024', 0)], [undefined, 1, 1024]);
+  for (let i = 0; i <= 16_384; i++) recent.set(`${i}`, i);
+  assert.deepEqual([recent.get('0', 0), recent.get('1', 0), recent.get('16384', 0)], [undefined, 1, 16_384]);
+});
+
+interface Returned {
+  readonly isResumed: boolean;
+  readonly seen: string;
+}
+
+/** Calls twice with one certificate, the second time with the session of the first where there is one. */
+async function callTwice(
+  credential: { readonly chainPem: string; readonly keyPem: string },
+  changes: Partial<DownstreamTlsConfig>,
+  clock: Clock = systemClock,
+  between: () => void = () => undefined,
+): Promise<readonly Returned[]> {
+  const config: DownstreamTlsConfig = { ...common, ...tickets, validation: trust, requiresClientCertificate: true };
+  const downstream = new DownstreamTls({ ...config, ...changes }, secrets, warming(), new TlsStats(), clock);
+  let seen = '';
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined);
+    downstream.handshake(socket, {
+      onSecure: (secure, tls) => {
+        secure.on('error', () => undefined);
+        seen = tls.peer?.uris.join() ?? '';
+        secure.end('hello');
+      },
+      onFailed: () => {
+        seen = 'refused';
+      },
+    });
+  });
+  const port = await listening(server);
+  let session: Buffer | undefined;
+  const once = async (): Promise<Returned> => {
+    seen = '';
+    const offered = session && { session };
+    const keys = { cert: credential.chainPem, key: credential.keyPem };
+    const client = tlsConnect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...keys, ...offered });
+    let isResumed = false;
+    client.on('secureConnect', () => {
+      isResumed = client.isSessionReused();
+    });
+    client.on('session', (given: Buffer) => {
+      session = given;
+    });
+    client.on('error', () => undefined);
+    client.resume();
+    await new Promise((resolve) => client.once('close', resolve));
+    await until(() => seen !== '', 'an end of the handshake');
+    return { isResumed, seen };
+  };
+  const first = await once();
+  between();
+  const second = await once();
+  server.close();
+  return [first, second];
+}
+
+for (const [how, validation] of VALIDATIONS) {
+  test(`a caller comes back with its session, and is who it was, with ${how}`, async () => {
+    const [first, second] = await callTwice(goodCredential, { validation });
+    assert.deepEqual(first, { isResumed: false, seen: uri });
+    assert.deepEqual(second, { isResumed: true, seen: uri });
+  });
+
+  for (const [what, credential] of Object.entries(forged)) {
+    if (isFine(what, 'client')) continue;
+    test(`a client whose certificate is wrong (${what}) is not let in with its session either, with ${how}`, async () => {
+      const [first, second] = await callTwice(credential, { validation });
+      assert.deepEqual([first?.seen, second?.seen], ['refused', 'refused']);
+    });
+  }
+}
+
+test('a caller behind an intermediate comes back with its session', async () => {
+  const middle = makeCertificate('', { uris: [], ca: true, subject: 'middle' }, looseRoot);
+  const leaf = makeCertificate('spiffe://far.example/a', {}, middle);
+  const chainPem = chainToPem([leaf.certificate.der, middle.certificate.der]);
+  const validation = { ...trust, spiffeBundles: undefined, trustedCa: looseRootPem };
+  const calls = await callTwice({ chainPem, keyPem: keyToPem(leaf.privateKey) }, { validation });
+  assert.deepEqual(
+    calls.map(({ isResumed, seen }) => [isResumed, seen]),
+    [
+      [false, 'spiffe://far.example/a'],
+      [true, 'spiffe://far.example/a'],
+    ],
+  );
+});
+
+test('a session does not outlive its certificate', async () => {
+  let lateMs = 0;
+  const clock: Clock = { ...systemClock, wallMs: () => systemClock.wallMs() + lateMs };
+  const later = () => {
+    lateMs = 2 * 86_400_000;
+  };
+  const [first, second] = await callTwice(goodCredential, {}, clock, later);
+  assert.deepEqual([first?.seen, second?.seen], [uri, 'refused']);
+});
+
+test('no sessions are given where they are switched off', async () => {
+  const [, second] = await callTwice(goodCredential, { givesTickets: false });
+  assert.deepEqual(second, { isResumed: false, seen: uri });
 });

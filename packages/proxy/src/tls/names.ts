@@ -3,7 +3,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { parseCertificate } from '@weft/identity';
 import type { CertificateNames, TlsInfo } from '../stack/stream-info.ts';
-import { presentedChain, type Recent } from './recent.ts';
+import { certificateKey, presentedChain, type Recent } from './recent.ts';
 
 /** A name of OpenSSL's form, one attribute a line, in the form of RFC 2253: the last one first. */
 function rfc2253(name: string | undefined): string {
@@ -66,7 +66,7 @@ export class ConnectionTls implements TlsInfo {
 
   get peer(): CertificateNames | undefined {
     if (this.#peer || !this.#leaf) return this.#peer;
-    const key = this.#leaf.raw.toString('latin1');
+    const key = certificateKey(this.#leaf);
     this.#peer = this.#names.get(key, 0);
     if (!this.#peer) {
       this.#peer = certificateNames(this.#leaf);

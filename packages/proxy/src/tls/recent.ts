@@ -1,5 +1,5 @@
 /** Certificates that came before: the callers of a service come back with the same ones. */
-import type { X509Certificate } from 'node:crypto';
+import { hash, type X509Certificate } from 'node:crypto';
 
 /** Longer chains than these are nobody's of a mesh, and are not remembered. */
 const MAX_CHAIN = 8;
@@ -15,11 +15,16 @@ export function presentedChain(leaf: X509Certificate): readonly X509Certificate[
 
 /** Tells chains apart by every byte of them; undefined for those that are too long to be remembered. */
 export function chainKey(chain: readonly X509Certificate[]): string | undefined {
-  return chain.length > MAX_CHAIN ? undefined : chain.map(({ raw }) => raw.toString('latin1')).join('');
+  return chain.length > MAX_CHAIN ? undefined : chain.map(certificateKey).join();
+}
+
+/** Tells certificates apart by every byte of them. */
+export function certificateKey({ raw }: X509Certificate): string {
+  return hash('sha256', raw, 'base64');
 }
 
 /** As many as are kept at most; the oldest goes first. */
-const MAX_ENTRIES = 1024;
+const MAX_ENTRIES = 16_384;
 
 /** Values by the bytes of certificates, each until a time. */
 export class Recent<T> {

@@ -18,6 +18,8 @@ export interface Validation {
   readonly spiffeRoots: ((trustDomain: string) => readonly Certificate[] | undefined) | undefined;
   /** Chains that were accepted a short while ago by all of the above. */
   readonly accepted: Recent<true>;
+  /** Leaves of chains that were accepted: a resumed session has no more of the chain than that. */
+  readonly resumable: Recent<true>;
 }
 
 /** What a context says and what its secret says, as one: lists are joined, the secret's single values win. */
@@ -51,6 +53,7 @@ export function prepareValidation(config: ValidationConfig): Validation {
         ? rootsOfAll(trustedCa)
         : undefined,
     accepted: new Recent(),
+    resumable: new Recent(),
   };
 }
 

@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { toWeftError } from '@weft/contracts/error';
 import { type Certificate, parseCertificate, parseSpiffeId, peerChain, verifySvid } from '@weft/identity';
 import type { SanMatcher } from '../config/tls.ts';
-import { chainKey, presentedChain } from './recent.ts';
+import { certificateKey, chainKey, presentedChain } from './recent.ts';
 import type { Validation } from './validation.ts';
 
 export interface Refusal {
@@ -139,16 +139,47 @@ export function verifyPeer(
   if (!trustsNobody && chainError !== undefined) {
     return { type: 'chain', reason: `CERTIFICATE_VERIFY_FAILED: ${chainError}` };
   }
-  const presented = presentedChain(certificate);
+  return socket.isSessionReused()
+    ? verifyResumed(socket, certificate, validation, nowMs)
+    : verifyPresented(socket, certificate, validation, nowMs);
+}
+
+function check(socket: TLSSocket, leaf: X509Certificate, validation: Validation, nowMs: number): Refusal | undefined {
+  const chain = peerChain(socket.getPeerCertificate(true));
+  return checkSpiffe(chain, validation, nowMs) ?? checkNames(leaf.raw, validation) ?? checkHashes(leaf.raw, validation);
+}
+
+function verifyPresented(
+  socket: TLSSocket,
+  leaf: X509Certificate,
+  validation: Validation,
+  nowMs: number,
+): Refusal | undefined {
+  const presented = presentedChain(leaf);
   const key = chainKey(presented);
   if (key !== undefined && validation.accepted.get(key, nowMs)) return undefined;
-  const chain = peerChain(socket.getPeerCertificate(true));
-  const leaf = certificate.raw;
-  const refusal =
-    checkSpiffe(chain, validation, nowMs) ?? checkNames(leaf, validation) ?? checkHashes(leaf, validation);
+  const refusal = check(socket, leaf, validation, nowMs);
   if (key !== undefined && !refusal) {
     const validUntilMs = Math.min(...presented.map(({ validToDate }) => validToDate.getTime()));
     validation.accepted.set(key, true, Math.min(nowMs + ACCEPTED_MS, validUntilMs));
+    validation.resumable.set(certificateKey(leaf), true, validUntilMs);
   }
   return refusal;
+}
+
+/**
+ * A session holds the leaf and what OpenSSL thought of its chain, and was made under this very validation: another one
+ * has another key for tickets. That the chain was accepted here too is remembered; where it is not, the leaf has to do.
+ */
+function verifyResumed(
+  socket: TLSSocket,
+  leaf: X509Certificate,
+  validation: Validation,
+  nowMs: number,
+): Refusal | undefined {
+  if (leaf.validToDate.getTime() <= nowMs) {
+    return { type: 'chain', reason: 'CERTIFICATE_VERIFY_FAILED: the certificate of the resumed session has expired' };
+  }
+  if (validation.resumable.get(certificateKey(leaf), nowMs)) return undefined;
+  return check(socket, leaf, validation, nowMs);
 }
