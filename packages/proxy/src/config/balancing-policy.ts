@@ -126,6 +126,7 @@ const clusterProvided: MessageSchema<TypedPolicy> = built(
   () => simple({ type: 'cluster-provided' }, undefined),
 );
 
+/** With the policies that gRPC's clients know here; Envoy takes none of them, and Weft not the one that Envoy takes. */
 const wrrLocality: MessageSchema<TypedPolicy> = built(
   message(`${POLICIES}.wrr_locality.v3.WrrLocality`, {
     endpoint_picking_policy: required(policyList([roundRobin, leastRequest, random])),
@@ -213,6 +214,9 @@ export function checkBalancing(given: BalancingFields, place: Place): void {
     place.within('common_lb_config', () =>
       place.within(field, () => place.refuse('is not used beside load_balancing_policy')),
     );
+  }
+  if (given.type === 'STATIC' && common?.consistent_hashing_lb_config?.use_hostname_for_hashing) {
+    place.within('common_lb_config', () => place.refuse('hashes hostnames, which a cluster of type STATIC does not'));
   }
   const isProvided = balancingOf(given).policy.type === 'cluster-provided';
   if (isProvided !== (given.type === 'ORIGINAL_DST')) {

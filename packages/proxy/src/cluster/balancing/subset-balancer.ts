@@ -1,5 +1,6 @@
 /**
- * Subsets of the hosts by their metadata: a request goes to those that have what its route asks for
+ * Subsets of the hosts by their metadata: a request goes to those that have what its route asks for. The fallback of a
+ * selector counts wherever it is listed; Envoy forgets that of one whose keys begin the sorted keys of one before it
  * (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/upstream/load_balancing/subsets).
  */
 import type { SubsetFallback, SubsetSelector, SubsetsConfig } from '../../config/subsets.ts';
