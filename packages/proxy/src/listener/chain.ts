@@ -86,14 +86,20 @@ export class Chain {
     const filter = config.filters.at(-1)?.typed_config;
     if (filter?.type === 'http') {
       this.#routes = useRoutes(filter.value, warming, context);
-      this.#server = this.#makeHttp(filter.value, place, context);
+      this.#server = this.#makeHttp(filter.value, place, warming, context);
     } else this.#server = makeTcp(filter?.value as TcpProxyConfig, context);
   }
 
-  #makeHttp(config: HttpConnectionManagerConfig, { listener }: ChainPlace, context: ChainContext): Server {
+  #makeHttp(
+    config: HttpConnectionManagerConfig,
+    { listener }: ChainPlace,
+    warming: Warming,
+    context: ChainContext,
+  ): Server {
     const prefix = statName(config.stat_prefix);
     const manager = new HttpManager({
       ...context,
+      warming,
       config,
       routes: this.#routes?.routes ?? {
         current: config.route_config && new RouteTable(config.route_config, context.runtime),

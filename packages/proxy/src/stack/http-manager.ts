@@ -20,6 +20,7 @@ import type { HttpStats } from '../stats/groups.ts';
 import { type StatsRegistry, statName } from '../stats/registry.ts';
 import { HttpTracing, type HttpTracingOptions } from '../tracing/http-tracing.ts';
 import type { UpstreamCalls } from '../upstream/calls.ts';
+import type { Warming } from '../warming.ts';
 import type { Exchange } from './exchange.ts';
 import type { ForwardedOptions } from './forwarded.ts';
 import { HttpConnection } from './http-connection.ts';
@@ -46,6 +47,8 @@ export interface HttpManagerOptions extends ServerContext {
   readonly registry: StatsRegistry;
   readonly calls: UpstreamCalls;
   readonly log: Log;
+  /** What the listener waits for before it is used. */
+  readonly warming?: Warming;
   /** Bytes of a request's body that are kept for another attempt. */
   readonly bufferLimit: number;
   /** Whether the listener's traffic_direction is OUTBOUND; default: false. */
