@@ -58,14 +58,23 @@ export class FloodGuard {
 
   /** After something was written: whether too much of it waits for a peer that does not read. */
   onOutput(): void {
+    if (!this.#isTooMuch()) return;
+    // What was produced just now may be read at once.
+    this.#writer.flush();
+    if (!this.#isTooMuch()) return;
     if (this.#writer.waitingControlFrames > this.#limits.maxOutboundControlFrames) {
       this.#stats.outbound_control_flood++;
       throw new Http2Error(ERROR.enhanceYourCalm, 'too many answers to control frames are not read');
     }
-    if (this.#writer.waitingFrames > this.#limits.maxOutboundFrames) {
-      this.#stats.outbound_flood++;
-      throw new Http2Error(ERROR.enhanceYourCalm, 'too many frames are not read');
-    }
+    this.#stats.outbound_flood++;
+    throw new Http2Error(ERROR.enhanceYourCalm, 'too many frames are not read');
+  }
+
+  #isTooMuch(): boolean {
+    const { waitingControlFrames, waitingFrames } = this.#writer;
+    return (
+      waitingControlFrames > this.#limits.maxOutboundControlFrames || waitingFrames > this.#limits.maxOutboundFrames
+    );
   }
 
   streamEnded(): void {

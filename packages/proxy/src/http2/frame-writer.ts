@@ -61,12 +61,12 @@ export class FrameWriter implements Flushable {
 
   /** Frames that may wait for the far side. */
   get waitingFrames(): number {
-    return this.#frames + this.#newFrames;
+    return (this.#socket.writableLength === 0 ? 0 : this.#frames) + this.#newFrames;
   }
 
   /** Of them, those that answer the far side: acknowledgements and resets. */
   get waitingControlFrames(): number {
-    return this.#controlFrames + this.#newControlFrames;
+    return (this.#socket.writableLength === 0 ? 0 : this.#controlFrames) + this.#newControlFrames;
   }
 
   /** DATA frames ever written. */
