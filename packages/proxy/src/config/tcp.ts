@@ -1,10 +1,13 @@
 /** Schema of the TCP proxy. */
 import { tcpAccessLog } from './access-log.ts';
+import { metadata } from './core.ts';
+import { connectionHashPolicy } from './hash-policy.ts';
 import { durationMs, list, message, name, number, optional, type Parsed } from './schema.ts';
 
 const clusterWeight = message('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight', {
   name: name(),
   weight: number(0),
+  metadata_match: optional(metadata),
 });
 
 const weightedClusters = message('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster', {
@@ -17,6 +20,8 @@ export const tcpProxy = message(
     stat_prefix: name(),
     cluster: optional(name()),
     weighted_clusters: optional(weightedClusters),
+    metadata_match: optional(metadata),
+    hash_policy: list(connectionHashPolicy, { max: 1 }),
     idle_timeout: durationMs(3_600_000),
     max_connect_attempts: number(1, { min: 1 }),
     access_log: list(tcpAccessLog),

@@ -35,6 +35,8 @@ export interface DownstreamInfo {
   readonly remotePort: number;
   readonly localHost: string;
   readonly localPort: number;
+  /** `10.0.0.1:80`: where the connection was going before it was redirected here; absent where it was not. */
+  readonly originalDestination?: string | undefined;
   /** Read when first asked for: taking certificates apart costs more than a request. */
   readonly tls: TlsInfo | undefined;
 }

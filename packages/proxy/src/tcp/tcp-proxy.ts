@@ -3,11 +3,13 @@ import type { Socket } from 'node:net';
 import type { WriteLog } from '../access-log/logger.ts';
 import { type Clock, Deadline } from '../clock.ts';
 import type { Random } from '../cluster/balancer.ts';
+import { lbValues, metadataMatch } from '../cluster/balancing/metadata-match.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { TcpProxyConfig } from '../config/tcp.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { type DownstreamInfo, StreamInfo } from '../stack/stream-info.ts';
 import type { TcpStats } from '../stats/groups.ts';
+import type { ConnectionPolicy } from './connection-pick.ts';
 import { TcpSession } from './tcp-session.ts';
 
 export interface TcpProxyOptions {
@@ -20,13 +22,36 @@ export interface TcpProxyOptions {
   readonly random: Random;
 }
 
+/** A cluster that connections may go to, with its share. */
+interface Choice {
+  readonly name: string;
+  readonly weight: number;
+  readonly policy: ConnectionPolicy;
+}
+
+function choicesOf(config: TcpProxyConfig): readonly Choice[] {
+  const hashesAddress = config.hash_policy.length > 0;
+  const own = lbValues(config.metadata_match);
+  const weighted = config.weighted_clusters?.clusters ?? [];
+  if (config.cluster !== undefined || weighted.length === 0) {
+    return [{ name: config.cluster ?? '', weight: 1, policy: { hashesAddress, metadataMatch: metadataMatch(own) } }];
+  }
+  return weighted.map(({ name, weight, metadata_match }) => {
+    return { name, weight, policy: { hashesAddress, metadataMatch: metadataMatch(own, lbValues(metadata_match)) } };
+  });
+}
+
 export class TcpProxy {
   readonly #options: TcpProxyOptions;
   readonly #sessions = new Set<TcpSession>();
+  readonly #choices: readonly Choice[];
+  readonly #totalWeight: number;
   #total = 0;
 
   constructor(options: TcpProxyOptions) {
     this.#options = options;
+    this.#choices = choicesOf(options.config);
+    this.#totalWeight = this.#choices.reduce((total, { weight }) => total + weight, 0);
   }
 
   get connections(): number {
@@ -44,9 +69,12 @@ export class TcpProxy {
     stats.downstream_cx_total++;
     this.#total++;
     const info = known ?? new StreamInfo(downstream, clock.wallMs(), clock.monotonicMs());
+    const { name, policy } = this.#choose();
+    info.cluster = name;
     const session = new TcpSession(socket, info, {
       ...this.#options,
-      cluster: this.#options.findCluster(this.#chooseCluster(info)),
+      cluster: this.#options.findCluster(name),
+      policy,
       idle: (onIdle) => new Deadline(clock, onIdle),
       idleMs: config.idle_timeout,
       onEnd: () => this.#ended(session, info),
@@ -61,16 +89,15 @@ export class TcpProxy {
     this.#log(info);
   }
 
-  #chooseCluster(info: StreamInfo): string {
-    const { config, random } = this.#options;
-    const choices = config.weighted_clusters?.clusters ?? [];
-    let point = random() * choices.reduce((total, { weight }) => total + weight, 0);
+  #choose(): Choice {
+    const choices = this.#choices;
+    if (choices.length === 1) return choices[0] as Choice;
+    let point = this.#options.random() * this.#totalWeight;
     const chosen = choices.find(({ weight }) => {
       point -= weight;
       return point < 0;
     });
-    info.cluster = config.cluster ?? chosen?.name ?? '';
-    return info.cluster;
+    return chosen ?? (choices.at(-1) as Choice);
   }
 
   #ended(session: TcpSession, info: StreamInfo): void {

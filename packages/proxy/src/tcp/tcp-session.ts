@@ -9,6 +9,7 @@ import type { FlushQueue } from '../net/flush-queue.ts';
 import { FLAG } from '../stack/response-flags.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import type { TcpStats } from '../stats/groups.ts';
+import { ConnectionPick, type ConnectionPolicy } from './connection-pick.ts';
 
 /** How long a side may take nothing of what is left for it, once the other one is gone. */
 const STALLED_MS = 30_000;
@@ -19,6 +20,7 @@ export interface TcpSessionOptions {
   readonly queue: FlushQueue;
   readonly clock: Clock;
   readonly cluster: Cluster | undefined;
+  readonly policy: ConnectionPolicy;
   readonly idle: (onIdle: () => void) => Deadline;
   readonly idleMs: number;
   readonly onEnd: () => void;
@@ -29,7 +31,7 @@ export class TcpSession {
   readonly #info: StreamInfo;
   readonly #options: TcpSessionOptions;
   readonly #idle: Deadline;
-  readonly #tried: Host[] = [];
+  readonly #pick: ConnectionPick;
   #connecting: Connecting | undefined;
   #upstream: Socket | undefined;
   #host: Host | undefined;
@@ -40,6 +42,7 @@ export class TcpSession {
     this.#client = client;
     this.#info = info;
     this.#options = options;
+    this.#pick = new ConnectionPick(info, options.policy);
     this.#idle = options.idle(() => {
       options.stats.idle_timeout++;
       this.#end();
@@ -72,7 +75,7 @@ export class TcpSession {
       this.#giveUp(FLAG.UO);
       return;
     }
-    const host = this.#pickHost(cluster);
+    const host = cluster.pick(this.#pick);
     if (!host) {
       cluster.stats.upstream_cx_none_healthy++;
       this.#giveUp(FLAG.UH);
@@ -86,16 +89,10 @@ export class TcpSession {
     this.#begin(cluster, host);
   }
 
-  #pickHost(cluster: Cluster): Host | undefined {
-    let host = cluster.pick();
-    for (let i = 0; i < cluster.hosts.length && host && this.#tried.includes(host); i++) host = cluster.pick();
-    return host;
-  }
-
   #begin(cluster: Cluster, host: Host): void {
     const startedMs = this.#options.clock.monotonicMs();
     this.#host = host;
-    this.#tried.push(host);
+    this.#pick.tried.push(host);
     this.#info.attempts = this.#attempts;
     this.#info.upstreamHost = host.key;
     cluster.limits.connections++;

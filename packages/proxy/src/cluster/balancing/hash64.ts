@@ -13,30 +13,30 @@ export interface Hash64 {
 
 const TWO_32 = 0x1_0000_0000;
 
-/** A register of 64 bits, and what hashes do to one. */
-class Register implements Hash64 {
+/** A register of 64 bits, and what hashes do to one. Its halves are signed: those are no objects of their own to V8. */
+class Register {
   high: number;
   low: number;
 
   constructor(high: number, low: number) {
-    this.high = high;
-    this.low = low;
+    this.high = high | 0;
+    this.low = low | 0;
   }
 
   set(high: number, low: number): void {
-    this.high = high >>> 0;
-    this.low = low >>> 0;
+    this.high = high | 0;
+    this.low = low | 0;
   }
 
   add(high: number, low: number): void {
-    const sum = this.low + low;
-    this.high = (this.high + high + (sum >= TWO_32 ? 1 : 0)) >>> 0;
-    this.low = sum >>> 0;
+    const sum = (this.low + low) | 0;
+    this.high = (this.high + high + (sum >>> 0 < low >>> 0 ? 1 : 0)) | 0;
+    this.low = sum;
   }
 
   xor(high: number, low: number): void {
-    this.high = (this.high ^ high) >>> 0;
-    this.low = (this.low ^ low) >>> 0;
+    this.high ^= high;
+    this.low ^= low;
   }
 
   multiply(high: number, low: number): void {
@@ -49,15 +49,15 @@ class Register implements Hash64 {
     const middle = aHigh * bLow + (lowLow >>> 16);
     const other = aLow * bHigh + (middle & 0xffff);
     const carry = aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(other / 0x10000);
-    this.high = (carry + Math.imul(this.high, low) + Math.imul(a, high)) >>> 0;
-    this.low = Math.imul(a, low) >>> 0;
+    this.high = (carry + Math.imul(this.high, low) + Math.imul(a, high)) | 0;
+    this.low = Math.imul(a, low);
   }
 
   /** By 1 to 31 bits. */
   rotate(bits: number): void {
     const { high, low } = this;
-    this.high = ((high << bits) | (low >>> (32 - bits))) >>> 0;
-    this.low = ((low << bits) | (high >>> (32 - bits))) >>> 0;
+    this.high = (high << bits) | (low >>> (32 - bits));
+    this.low = (low << bits) | (high >>> (32 - bits));
   }
 
   /** Mixes the register with itself, shifted right by 1 to 63 bits. */
@@ -65,6 +65,10 @@ class Register implements Hash64 {
     const { high, low } = this;
     if (bits >= 32) this.xor(0, high >>> (bits - 32));
     else this.xor(high >>> bits, (low >>> bits) | (high << (32 - bits)));
+  }
+
+  value(): Hash64 {
+    return { high: this.high >>> 0, low: this.low >>> 0 };
   }
 }
 
@@ -81,11 +85,10 @@ const P5L = 0x165667c5;
 
 function word(text: string, at: number): number {
   return (
-    (text.charCodeAt(at) |
-      (text.charCodeAt(at + 1) << 8) |
-      (text.charCodeAt(at + 2) << 16) |
-      (text.charCodeAt(at + 3) << 24)) >>>
-    0
+    text.charCodeAt(at) |
+    (text.charCodeAt(at + 1) << 8) |
+    (text.charCodeAt(at + 2) << 16) |
+    (text.charCodeAt(at + 3) << 24)
   );
 }
 
@@ -108,16 +111,16 @@ function merge(hash: Register, lane: Register, scratch: Register): void {
   hash.add(P4H, P4L);
 }
 
-const ROTATIONS = [1, 7, 12, 18] as const;
-
 /** Takes all whole stripes of 32 bytes. */
 function stripes(text: string, seed: Hash64, scratch: Register): Register {
-  const lanes = [0, 1, 2, 3].map(() => new Register(seed.high, seed.low));
-  const [first, second, third, fourth] = lanes as [Register, Register, Register, Register];
+  const first = new Register(seed.high, seed.low);
+  const second = new Register(seed.high, seed.low);
+  const third = new Register(seed.high, seed.low);
+  const fourth = new Register(seed.high, seed.low);
   first.add(P1H, P1L);
   first.add(P2H, P2L);
   second.add(P2H, P2L);
-  fourth.add(~P1H >>> 0, ~P1L >>> 0);
+  fourth.add(~P1H, ~P1L);
   fourth.add(0, 1);
   for (let at = 0; at + 32 <= text.length; at += 32) {
     round(first, word(text, at + 4), word(text, at), scratch);
@@ -126,13 +129,21 @@ function stripes(text: string, seed: Hash64, scratch: Register): Register {
     round(fourth, word(text, at + 28), word(text, at + 24), scratch);
   }
   const hash = new Register(0, 0);
-  for (const [i, lane] of lanes.entries()) {
-    scratch.set(lane.high, lane.low);
-    scratch.rotate(ROTATIONS[i] as number);
-    hash.add(scratch.high, scratch.low);
-  }
-  for (const lane of lanes) merge(hash, lane, scratch);
+  addRotated(hash, first, 1, scratch);
+  addRotated(hash, second, 7, scratch);
+  addRotated(hash, third, 12, scratch);
+  addRotated(hash, fourth, 18, scratch);
+  merge(hash, first, scratch);
+  merge(hash, second, scratch);
+  merge(hash, third, scratch);
+  merge(hash, fourth, scratch);
   return hash;
+}
+
+function addRotated(hash: Register, lane: Register, bits: number, scratch: Register): void {
+  scratch.set(lane.high, lane.low);
+  scratch.rotate(bits);
+  hash.add(scratch.high, scratch.low);
 }
 
 const ZERO: Hash64 = { high: 0, low: 0 };
@@ -180,7 +191,7 @@ export function xxHash64(text: string, seed: Hash64 = ZERO): Hash64 {
   hash.xorShifted(29);
   hash.multiply(P3H, P3L);
   hash.xorShifted(32);
-  return hash;
+  return hash.value();
 }
 
 const MURMUR_H = 0xc6a4a793;
@@ -216,7 +227,7 @@ export function murmurHash2(text: string): Hash64 {
   hash.xorShifted(47);
   hash.multiply(MURMUR_H, MURMUR_L);
   hash.xorShifted(47);
-  return hash;
+  return hash.value();
 }
 
 /** The remainder of a hash by a number up to 2²¹ or so; exact as long as its square and itself stay below 2⁵³. */
@@ -230,7 +241,7 @@ export function combined(hash: Hash64 | undefined, next: Hash64): Hash64 {
   const result = new Register(hash.high, hash.low);
   result.rotate(1);
   result.xor(next.high, next.low);
-  return result;
+  return result.value();
 }
 
 /** 16 hexadecimal digits. */

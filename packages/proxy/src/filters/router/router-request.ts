@@ -18,6 +18,7 @@ import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../../http/stream.ts';
 import type { Pool, PoolConnection, PoolWaiter } from '../../pool/pool.ts';
 import type { HashedRequest } from '../../stack/hash-policy.ts';
+import type { RedirectPolicy } from '../../stack/internal-redirect.ts';
 import type { LocalReply } from '../../stack/local-reply.ts';
 import type { MirrorPolicy } from '../../stack/mirror-policy.ts';
 import { FLAG } from '../../stack/response-flags.ts';
@@ -50,6 +51,12 @@ export interface RouterOwner {
   readonly head: RequestHead;
   readonly info: StreamInfo;
   readonly timers: StreamTimers;
+  /** Of the route's weighted clusters; undefined where it has none. */
+  readonly choice: WeightedCluster | undefined;
+  /** Makes the request into the one that an answer redirects to; false: the answer is for the client. */
+  followRedirect(response: ResponseHead, policy: RedirectPolicy): boolean;
+  /** Begins the request again, as it is now, with its whole body. */
+  beginAgain(body: readonly Buffer[], trailers: HeaderList | undefined): void;
   reply(reply: LocalReply): void;
   sendInformational(head: ResponseHead): void;
   sendResponseHead(head: ResponseHead, end: boolean): void;
@@ -162,15 +169,13 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
   }
 
   #chooseCluster(head: RequestHead): string {
-    const { config, clusters, totalWeight } = this.#action;
+    const { config } = this.#action;
     if (config.cluster !== undefined) return config.cluster;
     if (config.cluster_header !== undefined) return head.headers.get(config.cluster_header.toLowerCase()) ?? '';
-    let point = this.#context.random() * totalWeight;
-    this.#choice = clusters.find(({ weight }) => {
-      point -= weight;
-      return point < 0;
-    });
-    return this.#choice?.name ?? '';
+    this.#choice = this.#owner.choice;
+    if (!this.#choice) return '';
+    const { name, header } = this.#choice;
+    return header === '' ? name : (head.headers.get(header) ?? '');
   }
 
   #chooseLimits(head: RequestHead, cluster: Cluster): void {
@@ -256,7 +261,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
   }
 
   get originalDestination(): string | undefined {
-    return undefined;
+    return this.info.downstream.originalDestination;
   }
 
   get hostAttempts(): number {
@@ -308,7 +313,8 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     for (const chunk of this.#body.chunks) isFlowing = upstream.sendBody(chunk);
     if (this.#isRequestComplete && !isWhole) upstream.sendEnd(this.#trailers?.clone());
     if (this.#isRequestComplete) this.#owner.info.lastUpstreamSentMs = this.#context.clock.monotonicMs();
-    if (!this.#retries?.hasPolicy && !isSafe(this.#owner.head.method)) this.#body.drop();
+    const mayComeAgain = this.#retries?.hasPolicy || this.#action.redirects !== undefined;
+    if (!mayComeAgain && !isSafe(this.#owner.head.method)) this.#body.drop();
     else this.#body.trim();
     if (isFlowing) this.#owner.resumeRequest();
   }
@@ -359,6 +365,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
       this.#retry(head);
       return;
     }
+    if (this.#action.redirects?.statuses.has(head.status) && this.#redirect(head, this.#action.redirects)) return;
     if (this.#retries?.isRunning && head.status < 500) (this.#cluster as Cluster).stats.upstream_rq_retry_success++;
     this.#commit();
     if (!this.#context.config.suppress_envoy_headers) {
@@ -374,6 +381,24 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     this.#owner.sendResponseHead(head, end);
   }
 
+  /** Whether the answer is a redirect that is followed here: the client gets what comes of it. */
+  #redirect(head: ResponseHead, policy: RedirectPolicy): boolean {
+    const { stats } = this.#cluster as Cluster;
+    const isWhole = this.#isRequestComplete && this.#body.isKept;
+    if (!isWhole || !this.#owner.followRedirect(head, policy)) {
+      stats.upstream_internal_redirect_failed_total++;
+      return false;
+    }
+    stats.upstream_internal_redirect_succeeded_total++;
+    const hasBody = this.#owner.head.bodyLength !== 0;
+    const chunks = hasBody ? this.#body.chunks : [];
+    this.#dropAnswer(head);
+    this.#owner.timers.route.clear();
+    this.close(false);
+    this.#owner.beginAgain(chunks, hasBody ? this.#trailers : undefined);
+    return true;
+  }
+
   #isGrpc(): boolean {
     if (!this.tried.at(-1)?.outlier) return false;
     const type = this.#owner.head.headers.get('content-type');
@@ -387,11 +412,6 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     this.#owner.timers.perTry.clear();
     this.#tryIdle?.moved();
     this.#retries?.end();
-  }
-
-  /** The changes that the route and the chosen cluster make to a response of the upstream. */
-  get chosen(): WeightedCluster | undefined {
-    return this.#choice;
   }
 
   onUpstreamBody(chunk: Buffer): void {
