@@ -1,10 +1,12 @@
 /** Schemas of route configurations. */
 
+import { routeCorsPolicy } from '../filters/cors/schema.ts';
 import { decorator, routeTracing } from '../tracing/schema.ts';
 import { dataSource, headerAddition, headerNames, metadata, regexRewrite, substitutionFormat } from './core.ts';
 import { routeFilters } from './filters.ts';
 import { hashPolicy } from './hash-policy.ts';
 import { headerMatcher } from './header-match.ts';
+import { internalRedirectPolicy } from './internal-redirect.ts';
 import { rateLimit } from './rate-limit.ts';
 import { routeMatch } from './route-match.ts';
 import { runtimeFraction } from './runtime.ts';
@@ -149,23 +151,39 @@ export const retryPolicy = message('envoy.config.route.v3.RetryPolicy', {
 
 export type RetryPolicyConfig = Parsed<typeof retryPolicy>;
 
-const clusterWeight = message('envoy.config.route.v3.WeightedCluster.ClusterWeight', {
-  name: name(),
-  weight: number(0),
-  metadata_match: optional(metadata),
-  ...headerChanges,
-  host_rewrite_literal: optional(text()),
-});
+const clusterWeight = message(
+  'envoy.config.route.v3.WeightedCluster.ClusterWeight',
+  {
+    name: text(),
+    cluster_header: text(),
+    weight: number(0),
+    metadata_match: optional(metadata),
+    ...headerChanges,
+    typed_per_filter_config: routeFilters,
+    host_rewrite_literal: optional(text()),
+  },
+  ({ name: given, cluster_header: header }, place) => {
+    if ((given === '') === (header === '')) place.refuse('needs either name or cluster_header');
+  },
+);
 
 const weightedClusters = message(
   'envoy.config.route.v3.WeightedCluster',
-  { clusters: list(clusterWeight, { min: 1 }), total_weight: optional(number()) },
+  {
+    clusters: list(clusterWeight, { min: 1 }),
+    total_weight: optional(number()),
+    runtime_key_prefix: text(),
+    header_name: optional(name()),
+    use_hash_policy: flag(),
+  },
   ({ clusters, total_weight }, place) => {
     const sum = clusters.reduce((total, { weight }) => total + weight, 0);
     if (sum === 0) place.refuse('needs a weight that is more than 0');
     if (total_weight !== undefined && total_weight !== sum) place.refuse(`the weights add up to ${sum}`);
   },
 );
+
+export type WeightedClustersConfig = Parsed<typeof weightedClusters>;
 
 const connectConfig = message('envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig', {});
 
@@ -220,7 +238,9 @@ const routeAction = message(
     max_stream_duration: optional(maxStreamDuration),
     retry_policy: optional(retryPolicy),
     request_mirror_policies: list(mirrorPolicy),
+    internal_redirect_policy: optional(internalRedirectPolicy),
     upgrade_configs: list(routeUpgrade),
+    cors: optional(routeCorsPolicy),
     rate_limits: list(rateLimit),
     include_vh_rate_limits: flag(),
     priority: choice(['DEFAULT', 'HIGH']),
@@ -294,6 +314,7 @@ const virtualHost = message('envoy.config.route.v3.VirtualHost', {
   include_request_attempt_count: flag(),
   include_attempt_count_in_response: flag(),
   per_request_buffer_limit_bytes: optional(number()),
+  cors: optional(routeCorsPolicy),
   rate_limits: list(rateLimit),
   metadata: optional(metadata),
   require_tls: choice(['NONE']),

@@ -14,11 +14,12 @@ import { countDownstreamClass } from '../stats/groups.ts';
 import { forward } from './forwarded.ts';
 import { applyChanges } from './header-changes.ts';
 import type { HttpManager } from './http-manager.ts';
+import { InternalRedirects, type RedirectPolicy } from './internal-redirect.ts';
 import type { LocalReply, MadeReply } from './local-reply.ts';
 import { REDIRECT_STATUS, redirectLocation } from './redirect.ts';
 import { FLAG } from './response-flags.ts';
 import { ResponseThrottle, type ThrottledSink } from './response-throttle.ts';
-import type { ForwardAction, Route } from './route-table.ts';
+import type { ForwardAction, Route, WeightedCluster } from './route-table.ts';
 import { streamDurationMs } from './stream-duration.ts';
 import type { StreamInfo } from './stream-info.ts';
 import type { StreamTimers, TimerOwner } from './timers.ts';
@@ -41,6 +42,8 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
   readonly #manager: HttpManager;
   readonly #stream: ResponseStream;
   #route: Route | undefined;
+  choice: WeightedCluster | undefined;
+  #redirects: InternalRedirects | undefined;
   #router: RouterRequest | undefined;
   /** The filter that sees the request next. */
   #nextFilter = 0;
@@ -99,6 +102,10 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
     const { info } = this;
     const route = this.#manager.routes.current?.match(this.head);
     this.#route = route;
+    this.choice =
+      route?.action.type === 'forward' && route.action.choose
+        ? route.action.choose(this.head, info, this.#manager.router.random)
+        : undefined;
     info.routeName = route?.name ?? '';
     info.virtualHostName = route?.virtualHost.name ?? '';
     if (route?.action.type === 'forward') this.#limitDuration(route.action);
@@ -119,7 +126,7 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
     while (this.#nextFilter < filters.length) {
       const index = this.#nextFilter++;
       const { name, filter, isDisabled } = filters[index] as (typeof filters)[number];
-      const levels = this.#route?.filters?.get(name);
+      const levels = (this.choice?.filters ?? this.#route?.filters)?.get(name);
       if (levels?.isDisabled ?? isDisabled) continue;
       const verdict = filter.onRequest(this, levels?.configs ?? NO_LEVELS);
       // A filter that stops the request may let it go on before it returns.
@@ -235,6 +242,33 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
     if (this.#isRequestComplete && !isEmpty) router.onRequestEnd(trailers);
   }
 
+  followRedirect(response: ResponseHead, policy: RedirectPolicy): boolean {
+    this.#redirects ??= new InternalRedirects(this.#manager.stats);
+    const find = (head: RequestHead) => this.#manager.routes.current?.match(head);
+    return this.#redirects.follow(this.head, response, this.#route as Route, policy, find);
+  }
+
+  /** From the first filter on, as if the client had sent it so; what filters did for the request before is over. */
+  beginAgain(body: readonly Buffer[], trailers: HeaderList | undefined): void {
+    this.#router = undefined;
+    this.#responseChanges = undefined;
+    this.#runEnd();
+    if (body.length > 0 || trailers) {
+      this.#hold = new RequestHold();
+      for (const chunk of body) this.#hold.add(chunk);
+      this.#hold.end(trailers);
+    }
+    this.#nextFilter = 0;
+    this.chooseRouteAgain();
+    this.#filter();
+  }
+
+  #runEnd(): void {
+    const runs = this.#onEnd;
+    this.#onEnd = undefined;
+    if (runs) for (const run of runs) run();
+  }
+
   #directResponse(config: Extract<Route['action'], { type: 'direct' }>['config']): { status: number; body: string } {
     const body = config.body?.toString() ?? '';
     this.info.localReplyBody = body;
@@ -316,8 +350,7 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
   }
 
   #changeResponse({ headers }: ResponseHead): void {
-    const chosen = this.#router?.chosen;
-    if (chosen) applyChanges(chosen.responseChanges, headers, this.info);
+    if (this.choice) applyChanges(this.choice.responseChanges, headers, this.info);
     applyChanges((this.#route as Route).responseChanges, headers, this.info);
   }
 
@@ -517,9 +550,7 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
     }
     if (this.#isTunnel) this.#manager.tunnelEnded();
     info.trace?.end(info);
-    const runs = this.#onEnd;
-    this.#onEnd = undefined;
-    if (runs) for (const run of runs) run();
+    this.#runEnd();
     this.#manager.ended(this, info);
   }
 }

@@ -12,29 +12,37 @@ import type { RequestHead } from '../http/message.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import { compileHashPolicy, type HashPolicy } from './hash-policy.ts';
 import { changeLevels, type HeaderChanges } from './header-changes.ts';
+import { compileRedirectPolicy, type RedirectPolicy } from './internal-redirect.ts';
 import { compileMirrorPolicy, type MirrorPolicy } from './mirror-policy.ts';
 import { compileRetryPolicy, type RetryPolicy } from './retry-policy.ts';
 import { compileConditions, compilePath, type PathMatch, pathOnly } from './route-match.ts';
+import { type ChooseCluster, compileChoice } from './weighted-choice.ts';
 
 /** A cluster that a route may choose, with its share. */
 export interface WeightedCluster {
   readonly name: string;
+  /** The field of the request that names the cluster; '' where the name is given. */
+  readonly header: string;
   readonly weight: number;
   readonly hostRewrite: string | undefined;
   readonly requestChanges: readonly HeaderChanges[];
   readonly responseChanges: readonly HeaderChanges[];
   /** What hosts are to have, the route's own among it; undefined where nothing is asked for. */
   readonly metadataMatch: MetadataMatch | undefined;
+  /** What is said of filters, at all levels; undefined where the cluster adds nothing to what the route says. */
+  readonly filters: ReadonlyMap<string, FilterLevels> | undefined;
 }
 
 export interface ForwardAction {
   readonly type: 'forward';
   readonly config: RouteActionConfig;
-  readonly clusters: readonly WeightedCluster[];
-  readonly totalWeight: number;
+  /** Undefined where the route has no weighted clusters. */
+  readonly choose: ChooseCluster | undefined;
   readonly retry: RetryPolicy | undefined;
   /** Undefined where no request of the route is mirrored. */
   readonly mirrors: readonly MirrorPolicy[] | undefined;
+  /** Undefined where clients follow redirects themselves. */
+  readonly redirects: RedirectPolicy | undefined;
   /** By the lower-case name of a protocol, `connect` among them, whether it may be switched to. */
   readonly upgrades: ReadonlyMap<string, boolean>;
   readonly rewritesPath: boolean;
@@ -104,28 +112,33 @@ function forwardAction(
   virtualHost: VirtualHostConfig,
   table: RouteConfigurationConfig,
   runtime: Runtime,
+  levels: readonly ReadonlyMap<string, RouteFilter>[],
 ): ForwardAction {
   const clusters = (config.weighted_clusters?.clusters ?? []).map(
     (choice): WeightedCluster => ({
       name: choice.name,
+      header: choice.cluster_header.toLowerCase(),
       weight: choice.weight,
       hostRewrite: choice.host_rewrite_literal,
       requestChanges: changeLevels([requestChanges(choice)]),
       responseChanges: changeLevels([responseChanges(choice)]),
       metadataMatch: metadataMatch(lbValues(config.metadata_match), lbValues(choice.metadata_match)),
+      filters:
+        choice.typed_per_filter_config.size > 0 ? filterLevels([...levels, choice.typed_per_filter_config]) : undefined,
     }),
   );
+  const hash = compileHashPolicy(config.hash_policy);
   const retry = config.retry_policy ?? virtualHost.retry_policy;
   return {
     type: 'forward',
     config,
-    clusters,
-    totalWeight: clusters.reduce((total, { weight }) => total + weight, 0),
+    choose: compileChoice(config.weighted_clusters, clusters, hash, runtime),
+    redirects: compileRedirectPolicy(config.internal_redirect_policy),
     retry: retry && compileRetryPolicy(retry),
     mirrors: mirrorPolicies([config, virtualHost, table], runtime),
     upgrades: new Map(config.upgrade_configs.map(({ upgrade_type, enabled }) => [upgrade_type.toLowerCase(), enabled])),
     metadataMatch: metadataMatch(lbValues(config.metadata_match)),
-    hash: compileHashPolicy(config.hash_policy),
+    hash,
     rewritesPath: config.prefix_rewrite !== '' || config.regex_rewrite !== undefined,
     rewritesHost:
       config.host_rewrite_literal !== undefined ||
@@ -141,10 +154,11 @@ function actionOf(
   virtualHost: VirtualHostConfig,
   table: RouteConfigurationConfig,
   runtime: Runtime,
+  levels: readonly ReadonlyMap<string, RouteFilter>[],
 ): RouteActionKind {
   if (config.redirect) return { type: 'redirect', config: config.redirect };
   if (config.direct_response) return { type: 'direct', config: config.direct_response };
-  return forwardAction(config.route as RouteActionConfig, virtualHost, table, runtime);
+  return forwardAction(config.route as RouteActionConfig, virtualHost, table, runtime, levels);
 }
 
 function filterLevels(
@@ -169,24 +183,21 @@ function compileRoute(
   const levels: readonly HeaderChangesConfig[] = table.most_specific_header_mutations_wins
     ? [table, host, config]
     : [config, host, table];
+  const filters = [table.typed_per_filter_config, host.typed_per_filter_config, config.typed_per_filter_config];
   return {
     name: config.name,
     virtualHost: host,
     path: compilePath(config.match),
     isConnect: config.match.connect_matcher,
     conditions: compileConditions(config.match, runtime),
-    action: actionOf(config, host, table, runtime),
+    action: actionOf(config, host, table, runtime, filters),
     requestChanges: changeLevels(levels.map(requestChanges)),
     responseChanges: changeLevels(levels.map(responseChanges)),
     bufferLimit: config.per_request_buffer_limit_bytes ?? host.per_request_buffer_limit_bytes,
     metadata: config.metadata,
     tracing: config.tracing,
     decorator: config.decorator,
-    filters: filterLevels([
-      table.typed_per_filter_config,
-      host.typed_per_filter_config,
-      config.typed_per_filter_config,
-    ]),
+    filters: filterLevels(filters),
   };
 }
 

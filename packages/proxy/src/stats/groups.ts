@@ -150,6 +150,11 @@ export class HttpStats {
   downstream_rq_ws_on_non_ws_route = 0;
   no_cluster = 0;
   no_route = 0;
+  passthrough_internal_redirect_bad_location = 0;
+  passthrough_internal_redirect_no_route = 0;
+  passthrough_internal_redirect_predicate = 0;
+  passthrough_internal_redirect_too_many_redirects = 0;
+  passthrough_internal_redirect_unsafe_scheme = 0;
   rq_direct_response = 0;
   rq_redirect = 0;
   rq_reset_after_downstream_response_started = 0;
