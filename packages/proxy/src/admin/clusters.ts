@@ -32,6 +32,7 @@ const HEALTH_FLAGS: readonly (readonly [string, (host: Host) => boolean])[] = [
   ['/failed_eds_health', ({ endpoint }) => endpoint.health === 'unhealthy'],
   ['/degraded_active_hc', ({ check }) => check === 'degraded'],
   ['/degraded_eds_health', ({ endpoint }) => endpoint.health === 'degraded'],
+  ['/pending_dynamic_removal', ({ isLeaving }) => isLeaving],
   ['/pending_active_hc', ({ isExcluded }) => isExcluded === 'pending'],
   ['/excluded_via_immediate_hc_fail', ({ isExcluded }) => isExcluded === 'immediate-failure'],
   ['/active_hc_timeout', ({ hasCheckTimedOut }) => hasCheckTimedOut],
@@ -61,7 +62,7 @@ function limitsOf({ cluster }: ManagedCluster, priority: 'DEFAULT' | 'HIGH'): Re
 }
 
 function hostLines(prefix: string, host: Host): string {
-  const { hostname, weight, region, zone, subZone } = host.endpoint;
+  const { hostname, weight, region, zone, subZone, metadata, priority } = host.endpoint;
   const rows = [
     ...IN_ORDER.map(([name, read]) => [name, read(host)] as const),
     ['hostname', hostname],
@@ -70,8 +71,8 @@ function hostLines(prefix: string, host: Host): string {
     ['region', region],
     ['zone', zone],
     ['sub_zone', subZone],
-    ['canary', false],
-    ['priority', 0],
+    ['canary', metadata.canary === true],
+    ['priority', priority],
     ['success_rate', host.outlier?.external.shown ?? -1],
     ['local_origin_success_rate', host.outlier?.local.shown ?? -1],
   ] as const;
@@ -109,7 +110,7 @@ function metric(name: string, value: number, type?: 'GAUGE'): object {
 }
 
 function hostStatus(host: Host): HostStatus {
-  const { hostname, weight, region, zone, subZone } = host.endpoint;
+  const { hostname, weight, region, zone, subZone, priority } = host.endpoint;
   return {
     address: addressMessage(host.address),
     stats: [
@@ -120,6 +121,7 @@ function hostStatus(host: Host): HostStatus {
       ...((host.check === 'failed' || host.check === 'pending') && { failed_active_health_check: true }),
       ...(host.isEjected && { failed_outlier_check: true }),
       ...(host.check === 'degraded' && { failed_active_degraded_check: true }),
+      ...(host.isLeaving && { pending_dynamic_removal: true }),
       ...(host.isExcluded === 'pending' && { pending_active_hc: true }),
       ...(host.isExcluded === 'immediate-failure' && { excluded_via_immediate_hc_fail: true }),
       ...(host.hasCheckTimedOut && { active_hc_timeout: true }),
@@ -127,6 +129,7 @@ function hostStatus(host: Host): HostStatus {
     },
     ...(host.outlier && host.outlier.external.shown >= 0 && { success_rate: { value: host.outlier.external.shown } }),
     weight,
+    ...(priority > 0 && { priority }),
     ...(hostname !== '' && { hostname }),
     locality: { ...(region && { region }), ...(zone && { zone }), ...(subZone && { sub_zone: subZone }) },
   };

@@ -56,16 +56,17 @@ function clustersDump({ clusters }: AdminContext): Dump {
 function endpointsEntry(managed: ManagedCluster): DumpEntry {
   const { cluster, resource } = managed;
   const name = endpointsName(managed) || cluster.name;
-  const localities = new Map<string, { locality: object; lb_endpoints: object[] }>();
+  const localities = new Map<string, { locality: object; lb_endpoints: object[]; priority?: number }>();
   for (const host of cluster.hosts) {
-    const { region, zone, subZone, weight, hostname } = host.endpoint;
+    const { region, zone, subZone, weight, hostname, priority, metadata } = host.endpoint;
     const locality = { ...(region && { region }), ...(zone && { zone }), ...(subZone && { sub_zone: subZone }) };
-    const key = JSON.stringify(locality);
-    const group = localities.get(key) ?? { locality, lb_endpoints: [] };
+    const key = JSON.stringify([priority, locality]);
+    const group = localities.get(key) ?? { locality, lb_endpoints: [], ...(priority > 0 && { priority }) };
     localities.set(key, group);
     group.lb_endpoints.push({
       endpoint: { address: addressMessage(host.address), ...(hostname && { hostname }) },
       health_status: healthStatus(host),
+      ...(Object.keys(metadata).length > 0 && { metadata: { filter_metadata: { 'envoy.lb': metadata } } }),
       load_balancing_weight: weight,
     });
   }
