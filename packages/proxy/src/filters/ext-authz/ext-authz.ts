@@ -133,8 +133,9 @@ class ExtAuthz implements HttpFilter {
         }
         const { response } = verdict;
         if (response.length > 0) request.onResponse(({ headers }) => changeResponse(headers, response));
-        if (changeRequest(request.head, verdict) && this.#config.clear_route_cache) request.chooseRouteAgain();
+        // Of the cluster that the request was on its way to, wherever it leads from here on.
         this.#count(request, 'ok');
+        if (changeRequest(request.head, verdict) && this.#config.clear_route_cache) request.chooseRouteAgain();
         request.resume();
         return;
       }
