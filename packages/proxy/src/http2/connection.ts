@@ -17,8 +17,6 @@ import {
   FLAG_ACK,
   FLAG_END_HEADERS,
   FLAG_END_STREAM,
-  FLAG_PADDED,
-  FLAG_PRIORITY,
   FRAME,
   Http2Error,
   MAX_WINDOW,
@@ -27,11 +25,14 @@ import {
 import { HeaderBlock } from './header-block.ts';
 import { DEFAULT_TABLE_BYTES, type FieldSink, HpackDecoder, HpackError } from './hpack/decoder.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
+import { Keepalive } from './keepalive.ts';
 import type { Http2Options } from './options.ts';
+import { expectConnection, expectOther, expectSize, expectStream, Fragment } from './payload.ts';
 import { RecentResets } from './recent-resets.ts';
 import { PeerSettings } from './settings.ts';
 import type { Http2Stats } from './stats.ts';
 import type { Http2Stream, StreamHost } from './stream.ts';
+import { WaitingStreams } from './waiting-streams.ts';
 
 /** How long the peer may take to acknowledge settings (RFC 9113, 6.5.3). */
 const SETTINGS_TIMEOUT_MS = 30_000;
@@ -52,12 +53,12 @@ export abstract class Http2Connection<S extends Http2Stream> implements FrameEve
   protected readonly guard: FloodGuard;
   protected readonly block: HeaderBlock;
   readonly #reader = new FrameReader(this);
+  readonly #fragment = new Fragment();
   readonly #decoder: HpackDecoder;
   readonly #trailerFields: TrailerFields;
-  readonly #waiting = new Set<Http2Stream>();
+  readonly #waiting: WaitingStreams;
   readonly #settingsTimeout: Deadline;
-  readonly #keepalive: Deadline;
-  #awaitsPong = false;
+  readonly #keepalive: Keepalive;
   #receiveWindow: number;
   #unannounced = 0;
   /** The stream whose DATA frame is under way; undefined: it is thrown away. */
@@ -73,7 +74,8 @@ export abstract class Http2Connection<S extends Http2Stream> implements FrameEve
     this.options = options;
     this.clock = clock;
     this.stats = stats;
-    this.writer = new FrameWriter(socket, queue, () => this.#onDrain());
+    this.writer = new FrameWriter(socket, queue, () => this.#waiting.pump());
+    this.#waiting = new WaitingStreams(this.writer);
     this.guard = new FloodGuard(options.limits, stats, this.writer);
     this.#decoder = new HpackDecoder(queue.decodingRoom);
     this.#decoder.limit(Math.max(options.hpackTableBytes, DEFAULT_TABLE_BYTES));
@@ -81,12 +83,13 @@ export abstract class Http2Connection<S extends Http2Stream> implements FrameEve
     this.block = new HeaderBlock(options.maxHeadBytes);
     this.#receiveWindow = options.connectionWindowBytes;
     this.#settingsTimeout = new Deadline(clock, () => this.#onSettingsTimeout());
-    this.#keepalive = new Deadline(clock, () => this.#onKeepalive());
     socket.on('data', (chunk: Buffer) => this.onChunk(chunk));
     socket.on('end', () => this.#onEndOfInput());
     socket.on('error', (error) => this.over(error.message));
     socket.on('close', () => this.over(''));
-    this.#keepalive.set(options.keepaliveIntervalMs);
+    const { keepaliveIntervalMs, keepaliveTimeoutMs } = options;
+    const ping = (): void => this.writer.ping(false, PING.keepalive, 0);
+    this.#keepalive = new Keepalive(keepaliveIntervalMs, keepaliveTimeoutMs, clock, ping, () => this.#onSilence());
   }
 
   // What a side adds.
@@ -164,36 +167,13 @@ export abstract class Http2Connection<S extends Http2Stream> implements FrameEve
     this.over('');
   }
 
-  #onDrain(): void {
-    this.#pump();
-  }
-
-  /** Sends what waits, a frame of each stream in turn, as far as there is room. */
-  #pump(): void {
-    let isMoving = true;
-    while (isMoving && this.#waiting.size > 0 && !this.#isOver) {
-      isMoving = false;
-      for (const stream of [...this.#waiting]) {
-        if (this.writer.isBlocked) return;
-        if (stream.pump()) isMoving = true;
-        if (!stream.isWaiting) this.#waiting.delete(stream);
-      }
-    }
-  }
-
   #onSettingsTimeout(): void {
     this.fail(new Http2Error(ERROR.settingsTimeout, 'the settings were not acknowledged'));
   }
 
-  #onKeepalive(): void {
-    if (this.#awaitsPong) {
-      this.stats.keepalive_timeout++;
-      this.fail(new Http2Error(ERROR.none, 'a PING was not answered'));
-      return;
-    }
-    this.#awaitsPong = true;
-    this.writer.ping(false, PING.keepalive, 0);
-    this.#keepalive.set(this.options.keepaliveTimeoutMs);
+  #onSilence(): void {
+    this.stats.keepalive_timeout++;
+    this.fail(new Http2Error(ERROR.none, 'a PING was not answered'));
   }
 
   // What the reader tells.
@@ -225,7 +205,7 @@ export abstract class Http2Connection<S extends Http2Stream> implements FrameEve
         this.#onPing(flags, streamId, bytes, start, end);
         return;
       case FRAME.goaway:
-        if (streamId !== 0) throw new Http2Error(ERROR.protocol, 'GOAWAY on a stream');
+        expectConnection('GOAWAY', streamId);
         if (end - start < 8) throw new Http2Error(ERROR.frameSize, 'a GOAWAY that is too short');
         this.onGoaway(bytes.readUInt32BE(start) & 0x7fff_ffff, bytes.readUInt32BE(start + 4));
         return;
@@ -238,20 +218,10 @@ export abstract class Http2Connection<S extends Http2Stream> implements FrameEve
   }
 
   #onHeaders(flags: number, streamId: number, bytes: Buffer, from: number, to: number): void {
-    let start = from;
-    let end = to;
-    if (streamId === 0) throw new Http2Error(ERROR.protocol, 'HEADERS on no stream');
-    if ((flags & FLAG_PADDED) !== 0) {
-      if (start === end) throw new Http2Error(ERROR.frameSize, 'padded HEADERS without the length of their padding');
-      end -= bytes[start++] as number;
-    }
-    if ((flags & FLAG_PRIORITY) !== 0) {
-      if (end - start >= 5 && (bytes.readUInt32BE(start) & 0x7fff_ffff) === streamId) {
-        throw new Http2Error(ERROR.protocol, 'a stream that depends on itself');
-      }
-      start += 5;
-    }
-    if (end < start) throw new Http2Error(ERROR.protocol, 'HEADERS with more padding than bytes');
+    expectStream('HEADERS', streamId);
+    const fragment = this.#fragment;
+    fragment.read(flags, streamId, bytes, from, to);
+    const { start, end } = fragment;
     this.guard.onContent(end - start, flags);
     const isEnd = (flags & FLAG_END_STREAM) !== 0;
     if ((flags & FLAG_END_HEADERS) !== 0) this.#decode(streamId, isEnd, bytes, start, end);
@@ -312,7 +282,7 @@ export abstract class Http2Connection<S extends Http2Stream> implements FrameEve
   onDataFrame(flags: number, streamId: number, size: number, padding: number): void {
     if (!this.#hasSettings) throw new Http2Error(ERROR.protocol, 'the first frame is not SETTINGS');
     if (this.block.streamId !== 0) throw new Http2Error(ERROR.protocol, 'DATA inside a header block');
-    if (streamId === 0) throw new Http2Error(ERROR.protocol, 'DATA on no stream');
+    expectStream('DATA', streamId);
     this.guard.onContent(size - padding, flags);
     this.#receiveWindow -= size;
     if (this.#receiveWindow < 0) throw new Http2Error(ERROR.flowControl, 'more than the window of the connection');
@@ -355,14 +325,14 @@ export abstract class Http2Connection<S extends Http2Stream> implements FrameEve
   }
 
   #onWindowUpdate(streamId: number, bytes: Buffer, start: number, end: number): void {
-    if (end - start !== 4) throw new Http2Error(ERROR.frameSize, `a WINDOW_UPDATE of ${end - start} bytes`);
+    expectSize('WINDOW_UPDATE', end - start, 4);
     this.guard.onWindowUpdate();
     const more = bytes.readUInt32BE(start) & 0x7fff_ffff;
     if (streamId === 0) {
       if (more === 0) throw new Http2Error(ERROR.protocol, 'a WINDOW_UPDATE of nothing');
       this.sendWindow += more;
       if (this.sendWindow > MAX_WINDOW) throw new Http2Error(ERROR.flowControl, 'a window beyond 2^31-1');
-      this.#pump();
+      this.#waiting.pump();
       return;
     }
     const stream = this.streams.get(streamId);
@@ -376,12 +346,13 @@ export abstract class Http2Connection<S extends Http2Stream> implements FrameEve
     }
     stream.sendWindow += more;
     if (stream.sendWindow > MAX_WINDOW) this.streamError(stream, ERROR.flowControl, 'a window beyond 2^31-1');
-    else if (this.#waiting.has(stream)) this.#pump();
+    else if (this.#waiting.has(stream)) this.#waiting.pump();
   }
 
   #onReset(streamId: number, bytes: Buffer, start: number, end: number): void {
-    if (end - start !== 4) throw new Http2Error(ERROR.frameSize, `a RST_STREAM of ${end - start} bytes`);
-    if (streamId === 0 || this.isIdle(streamId)) throw new Http2Error(ERROR.protocol, 'RST_STREAM on no stream');
+    expectSize('RST_STREAM', end - start, 4);
+    expectStream('RST_STREAM', streamId);
+    if (this.isIdle(streamId)) throw new Http2Error(ERROR.protocol, 'RST_STREAM on an idle stream');
     const stream = this.streams.get(streamId);
     if (!stream) return;
     this.stats.rx_reset++;
@@ -396,7 +367,7 @@ export abstract class Http2Connection<S extends Http2Stream> implements FrameEve
   }
 
   #onSettings(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
-    if (streamId !== 0) throw new Http2Error(ERROR.protocol, 'SETTINGS on a stream');
+    expectConnection('SETTINGS', streamId);
     if ((flags & FLAG_ACK) !== 0) {
       if (end > start) throw new Http2Error(ERROR.frameSize, 'an acknowledgement of SETTINGS that says something');
       this.hasSettingsAck = true;
@@ -413,7 +384,7 @@ export abstract class Http2Connection<S extends Http2Stream> implements FrameEve
     this.encoder.limit(Math.min(peer.tableBytes, this.options.hpackTableBytes));
     this.writer.settingsAck();
     this.onPeerSettings();
-    if (this.#waiting.size > 0) this.#pump();
+    this.#waiting.pump();
   }
 
   #changeWindows(more: number): void {
@@ -424,27 +395,23 @@ export abstract class Http2Connection<S extends Http2Stream> implements FrameEve
   }
 
   #onPing(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
-    if (streamId !== 0) throw new Http2Error(ERROR.protocol, 'PING on a stream');
-    if (end - start !== 8) throw new Http2Error(ERROR.frameSize, `a PING of ${end - start} bytes`);
+    expectConnection('PING', streamId);
+    expectSize('PING', end - start, 8);
     const first = bytes.readUInt32BE(start);
     const second = bytes.readUInt32BE(start + 4);
     if ((flags & FLAG_ACK) === 0) {
       this.writer.ping(true, first, second);
       return;
     }
-    if (first === PING.keepalive && this.#awaitsPong) {
-      this.#awaitsPong = false;
-      this.#keepalive.set(this.options.keepaliveIntervalMs);
-    } else this.onPong(first);
+    if (first === PING.keepalive) this.#keepalive.answered();
+    else this.onPong(first);
   }
 
   #onPriority(streamId: number, bytes: Buffer, start: number, end: number): void {
-    if (streamId === 0) throw new Http2Error(ERROR.protocol, 'PRIORITY on no stream');
+    expectStream('PRIORITY', streamId);
     this.guard.onPriority();
-    if (end - start !== 5) throw new Http2Error(ERROR.frameSize, `a PRIORITY of ${end - start} bytes`);
-    if ((bytes.readUInt32BE(start) & 0x7fff_ffff) === streamId) {
-      throw new Http2Error(ERROR.protocol, 'a stream that depends on itself');
-    }
+    expectSize('PRIORITY', end - start, 5);
+    expectOther(streamId, bytes, start);
   }
 
   // What streams ask.

@@ -20,6 +20,9 @@ export class RequestFields extends Fields {
   #host: string | undefined;
   #length = -1;
   #expectsContinue = false;
+  /** What was looked at before and is well-formed: most requests of a connection say the same. */
+  #goodAuthority = '';
+  #goodPath = '';
 
   constructor(maxBytes: number, maxFields: number, allowsConnect: boolean) {
     super(maxBytes, maxFields);
@@ -94,7 +97,10 @@ export class RequestFields extends Fields {
     if (this.problem !== '') return undefined;
     const authority = this.#authority ?? this.#host;
     if (authority === undefined) return VIOLATIONS.missingHost;
-    if (!isAuthority(authority)) this.problem = 'invalid authority';
+    if (authority !== this.#goodAuthority || authority === '') {
+      if (isAuthority(authority)) this.#goodAuthority = authority;
+      else this.problem = 'invalid authority';
+    }
     const path = this.#path ?? '';
     const wrongPath = this.#checkPath(path, isConnect);
     if (this.problem !== '') return undefined;
@@ -109,7 +115,8 @@ export class RequestFields extends Fields {
       if (this.#path !== undefined || this.#scheme !== undefined) this.problem = 'CONNECT with a path or a scheme';
       else if (this.#authority === undefined) this.problem = 'CONNECT without an authority';
     } else if (this.#path === undefined || this.#scheme === undefined) this.problem = 'no path or no scheme';
-    else if (!SCHEME.test(this.#scheme)) this.problem = 'invalid scheme';
+    else if (this.#scheme !== 'http' && this.#scheme !== 'https' && !SCHEME.test(this.#scheme))
+      this.problem = 'invalid scheme';
     else if (this.#protocol !== undefined && !(isConnect && this.#allowsConnect && isToken(this.#protocol))) {
       this.problem = 'a protocol that was not offered';
     }
@@ -120,9 +127,11 @@ export class RequestFields extends Fields {
       if (!/:\d+$/.test(this.#authority ?? '')) this.problem = 'CONNECT without a port';
       return undefined;
     }
+    if (path === this.#goodPath && path !== '') return undefined;
     if (path === '*' && this.#method === 'OPTIONS') return undefined;
     if (path.charCodeAt(0) !== SLASH) this.problem = 'invalid path';
     for (let i = 1; i < path.length; i++) if (TARGET[path.charCodeAt(i)] !== 1) return VIOLATIONS.target;
+    if (this.problem === '') this.#goodPath = path;
     return undefined;
   }
 

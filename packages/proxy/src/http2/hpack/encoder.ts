@@ -27,6 +27,8 @@ interface Name {
   /** Values that were seen lately and are not in the table. */
   readonly seen: [string, string, string, string];
   nextSeen: number;
+  /** How many values came one after another that were not seen before. */
+  misses: number;
 }
 
 const STATIC_SIZE = STATIC_TABLE.length;
@@ -37,6 +39,10 @@ const MAX_VALUE = 1024;
 /** Short cookies could be guessed from what tables make of them (RFC 7541, 7.1.3). */
 const MAX_SECRET_COOKIE = 20;
 const SHORT = 24;
+/** After so many values that were never seen before, a name is taken for one whose values differ each time... */
+const MAX_MISSES = 32;
+/** ...and looked at again after so many more. */
+const BLIND_USES = 1000;
 
 /** Fields that speak of a connection, and what stands in pseudo-header fields: they are not sent (RFC 9113, 8.2.2). */
 const DROPPED: ReadonlySet<string> = new Set([
@@ -94,12 +100,21 @@ export class HpackEncoder {
   field(text: string, value: string, isSecret = false): void {
     const name = this.#names.get(text) ?? this.#learn(text);
     const { last } = name;
-    if (last !== undefined && last.value === value && last.serial >= this.#added - this.#count) {
+    if (last !== undefined && last.value === value) {
       this.#indexed(STATIC_SIZE + this.#added - last.serial);
       return;
     }
     if (name.isDropped || (text === 'te' && value !== 'trailers')) return;
-    const entry = name.entries.get(value);
+    if (name.misses > MAX_MISSES && !isSecret && name.entries.size === 0) {
+      if (++name.misses > BLIND_USES) name.misses = 0;
+      this.#literal(0, 0x0f, name, value, false);
+      return;
+    }
+    this.#lookUp(name, value, isSecret);
+  }
+
+  #lookUp(name: Name, value: string, isSecret: boolean): void {
+    const entry = name.entries.size > 0 ? name.entries.get(value) : undefined;
     if (entry) {
       name.last = entry;
       this.#indexed(STATIC_SIZE + this.#added - entry.serial);
@@ -110,16 +125,16 @@ export class HpackEncoder {
       this.#indexed(fixed);
       return;
     }
-    if (isSecret || name.isSecret || (text === 'cookie' && value.length < MAX_SECRET_COOKIE)) {
+    if (isSecret || name.isSecret || (name.text === 'cookie' && value.length < MAX_SECRET_COOKIE)) {
       this.#literal(0x10, 0x0f, name, value, false);
     } else if (this.#repeats(name, value)) {
+      name.misses = 0;
       this.#literal(0x40, 0x3f, name, value, true);
       this.#add(name, value);
-    } else this.#literal(0, 0x0f, name, value, false);
-  }
-
-  get #count(): number {
-    return this.#entries.length - this.#first;
+    } else {
+      if (name.text !== 'cookie') name.misses++;
+      this.#literal(0, 0x0f, name, value, false);
+    }
   }
 
   #learn(text: string): Name {
@@ -135,6 +150,7 @@ export class HpackEncoder {
       last: undefined,
       seen: ['', '', '', ''],
       nextSeen: 0,
+      misses: 0,
     };
     this.#names.set(text, name);
     return name;
@@ -143,7 +159,7 @@ export class HpackEncoder {
   /** Whether the value was seen before and is worth a place in the table; remembers it. */
   #repeats(name: Name, value: string): boolean {
     const { seen } = name;
-    if (value.length > MAX_VALUE) return false;
+    if (value.length > MAX_VALUE || value.length === 0) return false;
     if (seen[0] === value || seen[1] === value || seen[2] === value || seen[3] === value) {
       return name.text.length + value.length + ENTRY_OVERHEAD <= this.#tableBytes >> 1;
     }
