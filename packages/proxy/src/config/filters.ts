@@ -1,9 +1,13 @@
 /** Schemas of HTTP filters: one line for each filter, and one for what routes can say of it. */
 
 import { bufferFilter, bufferPerRoute } from '../filters/buffer/schema.ts';
+import { corsFilter, corsPolicy } from '../filters/cors/schema.ts';
 import { extAuthz, extAuthzPerRoute } from '../filters/ext-authz/schema.ts';
 import { faultFilter } from '../filters/fault/schema.ts';
+import { headerMutationFilter, headerMutationPerRoute } from '../filters/header-mutation/schema.ts';
+import { healthCheckFilter } from '../filters/health-check/schema.ts';
 import { jwtAuthentication, jwtPerRoute } from '../filters/jwt-authn/schema.ts';
+import { localRateLimitFilter, localRateLimitPerRoute } from '../filters/local-ratelimit/schema.ts';
 import { rateLimitFilter, rateLimitPerRoute } from '../filters/ratelimit/schema.ts';
 import { rbacFilter, rbacPerRoute } from '../filters/rbac/schema.ts';
 import { anyOf, built, flag, map, message, only, optional, type Parsed, type Schema } from './schema.ts';
@@ -19,6 +23,10 @@ export type RouterConfig = Parsed<typeof router>;
 /** By the name under which `filters/chain.ts` lists who makes it. */
 export const HTTP_FILTERS = {
   router,
+  cors: corsFilter,
+  'header-mutation': headerMutationFilter,
+  'health-check': healthCheckFilter,
+  'local-ratelimit': localRateLimitFilter,
   fault: faultFilter,
   buffer: bufferFilter,
   rbac: rbacFilter,
@@ -28,6 +36,9 @@ export const HTTP_FILTERS = {
 };
 
 const ROUTE_FILTERS = {
+  'local-ratelimit': localRateLimitPerRoute,
+  cors: corsPolicy,
+  'header-mutation': headerMutationPerRoute,
   fault: faultFilter,
   buffer: bufferPerRoute,
   rbac: rbacPerRoute,

@@ -1,10 +1,14 @@
 /** The chain of filters of a connection manager, made once when its configuration arrives. */
 import type { HttpFilterConfig } from '../config/http.ts';
 import { makeBuffer } from './buffer/buffer.ts';
+import { makeCors } from './cors/cors.ts';
 import { makeExtAuthz } from './ext-authz/ext-authz.ts';
 import { makeFault } from './fault/fault.ts';
 import type { FilterContext, HttpFilter } from './filter.ts';
+import { makeHeaderMutation } from './header-mutation/header-mutation.ts';
+import { makeHealthCheck } from './health-check/health-check.ts';
 import { makeJwtAuthn } from './jwt-authn/jwt-authn.ts';
+import { makeLocalRateLimit } from './local-ratelimit/local-ratelimit.ts';
 import { makeRateLimit } from './ratelimit/ratelimit.ts';
 import { makeRbac } from './rbac/rbac.ts';
 
@@ -24,6 +28,10 @@ const MAKERS: Makers = {
   buffer: makeBuffer,
   'ext-authz': makeExtAuthz,
   fault: makeFault,
+  cors: makeCors,
+  'header-mutation': makeHeaderMutation,
+  'health-check': makeHealthCheck,
+  'local-ratelimit': makeLocalRateLimit,
   ratelimit: makeRateLimit,
   rbac: makeRbac,
   jwt: makeJwtAuthn,

@@ -7,9 +7,11 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import type { Random } from '../cluster/balancer.ts';
 import type { FilterChainConfig } from '../config/listener.ts';
+import { makeNetworkLocalRateLimit } from '../filters/local-ratelimit/network.ts';
 import { makeNetworkRbac } from '../filters/rbac/network.ts';
 import type { Log } from '../log.ts';
 import { linger } from '../net/linger.ts';
+import type { ServerContext } from '../runtime/server-context.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import type { StatsRegistry } from '../stats/registry.ts';
 
@@ -39,7 +41,7 @@ export interface NetworkFilter {
 }
 
 /** What network filters are built with. */
-export interface NetworkFilterContext {
+export interface NetworkFilterContext extends Pick<ServerContext, 'runtime'> {
   readonly stats: StatsRegistry;
   readonly clock: Clock;
   readonly random: Random;
@@ -52,6 +54,7 @@ type ConfigOf<K extends FilterType> = Extract<TypedConfig, { type: K }>['value']
 type Makers = { readonly [K in FilterType]: (config: ConfigOf<K>, context: NetworkFilterContext) => NetworkFilter };
 
 const MAKERS: Makers = {
+  'local-ratelimit': makeNetworkLocalRateLimit,
   rbac: makeNetworkRbac,
 };
 

@@ -31,12 +31,15 @@ function addField(headers: HeaderList, { name, action }: HeaderAddition, value: 
   }
 }
 
+/** Makes one addition, where there is something to add. */
+export function applyAddition(addition: HeaderAddition, headers: HeaderList, info: StreamInfo): void {
+  const value = addition.value(info);
+  if (value !== '' || addition.keepsEmpty) addField(headers, addition, asFieldValue(value));
+}
+
 export function applyChanges(levels: readonly HeaderChanges[], headers: HeaderList, info: StreamInfo): void {
   for (const { remove, add } of levels) {
     for (const name of remove) headers.remove(name);
-    for (const addition of add) {
-      const value = addition.value(info);
-      if (value !== '' || addition.keepsEmpty) addField(headers, addition, asFieldValue(value));
-    }
+    for (const addition of add) applyAddition(addition, headers, info);
   }
 }

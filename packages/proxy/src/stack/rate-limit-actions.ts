@@ -70,12 +70,17 @@ function routeMetadata(route: Route | undefined, filter: string): unknown {
 
 type Of<K extends keyof RateLimitActionConfig> = NonNullable<RateLimitActionConfig[K]>;
 
+/** What a client sends is bytes, one character each; descriptors are text. */
+function decoded(bytes: string): string {
+  return /^[\x20-\x7e]*$/.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString();
+}
+
 function requestHeadersAction({ header_name, descriptor_key: key, skip_if_absent }: Of<'request_headers'>): Action {
   const name = header_name.toLowerCase();
   return ({ head }, entries) => {
     const value = firstField(head, name);
     if (value === undefined) return skip_if_absent;
-    entries.push({ key, value });
+    entries.push({ key, value: decoded(value) });
     return true;
   };
 }
@@ -99,7 +104,7 @@ function queryParametersAction(config: Of<'query_parameters'>): Action {
   return ({ head }, entries) => {
     const value = decodedParameter(head.path, name);
     if (value === undefined) return skip_if_absent;
-    entries.push({ key, value });
+    entries.push({ key, value: decoded(value) });
     return true;
   };
 }

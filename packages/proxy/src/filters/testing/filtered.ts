@@ -36,7 +36,7 @@ export class Filtered implements AsyncDisposable {
 
   /** With these filters before the router: their types are that of `typed_config`, after `envoy.extensions.`. */
   static async serve(
-    filters: readonly { readonly name: string; readonly type: string }[],
+    filters: readonly ({ readonly name: string; readonly type: string } & Readonly<Record<string, unknown>>)[],
     { answer = OK, manager, ...options }: FilteredOptions = {},
   ): Promise<Filtered> {
     const http_filters = [
@@ -59,6 +59,11 @@ export class Filtered implements AsyncDisposable {
 
   async status(request: Ask = {}): Promise<number> {
     return Number((await this.ask(request)).split(' ')[1]);
+  }
+
+  /** How many requests the upstream has got. */
+  get requests(): number {
+    return this.upstream.received.join('').split(' HTTP/1.1\r\n').length - 1;
   }
 
   /** A number of `/stats`. */
