@@ -15,10 +15,18 @@ export class FirstBytes {
   readonly #socket: Socket;
   readonly #listener: FirstBytesListener;
   readonly #idle: Deadline;
+  readonly #headTimeoutMs: number;
   #bytes: Buffer = Buffer.alloc(0);
 
-  /** `idleTimeoutMs`: 0: no limit. */
-  constructor(socket: Socket, listener: FirstBytesListener, idleTimeoutMs: number, clock: Clock) {
+  /** `idleTimeoutMs`: until anything comes; `headTimeoutMs`: from then until the rest has come. 0: no limit. */
+  constructor(
+    socket: Socket,
+    listener: FirstBytesListener,
+    idleTimeoutMs: number,
+    headTimeoutMs: number,
+    clock: Clock,
+  ) {
+    this.#headTimeoutMs = headTimeoutMs;
     this.#socket = socket;
     this.#listener = listener;
     this.#idle = new Deadline(clock, this.#onEnd);
@@ -34,6 +42,7 @@ export class FirstBytes {
     const size = Math.min(bytes.length, PREFACE.length);
     const isPreface = bytes.compare(PREFACE, 0, size, 0, size) === 0;
     if (isPreface && size < PREFACE.length) {
+      if (this.#bytes.length === 0) this.#idle.set(this.#headTimeoutMs);
       this.#bytes = bytes;
       return;
     }

@@ -47,7 +47,8 @@ export class HttpConnection implements Http2RequestHandler {
       },
       onNothing: () => this.onClose(),
     };
-    this.#firstBytes = new FirstBytes(socket, listener, manager.server.idleTimeoutMs, manager.clock);
+    const { idleTimeoutMs, requestHeadersTimeoutMs } = manager.server;
+    this.#firstBytes = new FirstBytes(socket, listener, idleTimeoutMs, requestHeadersTimeoutMs, manager.clock);
   }
 
   #makeCodec(protocol: 'http1' | 'http2'): Codec {
