@@ -69,20 +69,19 @@ test('rate limit services hear the same, and limit alike', async (t) => {
 });
 
 /** So many of the requests above are sampled, the attempts of one listener as spans of their own among them. */
-const SPANS = 40;
+const SPANS = 51;
 
 test('traces are told on, and to collectors, alike', async (t) => {
   const sides = await startServicePair(t);
   const wrong = await compare(sides, TRACE_CASES);
   assert.equal(wrong.length, 0, wrong.join('\n\n'));
   const [ours = [], theirs = []] = await Promise.all(
-    sides.map((side) =>
+    sides.map((side) => {
+      const spans = () => shownSpans(side.exported());
       // Spans wait up to 5 s for others.
-      until(`the spans of ${side.plane.dataPlane}`, () => {
-        const spans = shownSpans(side.exported());
-        return spans.length >= SPANS ? spans : undefined;
-      }),
-    ),
+      const all = () => (spans().length >= SPANS ? spans() : undefined);
+      return until(`the spans of ${side.plane.dataPlane}`, all, 30_000, () => `${spans().length} came`);
+    }),
   );
   assert.deepEqual(ours, theirs);
   const counters = ['client_enabled', 'not_traceable', 'random_sampling', 'service_forced'];

@@ -1,6 +1,6 @@
 /** What is known of a request, or of a TCP connection, for logs, headers and statistics. Filled as it goes. */
 import type { HeaderList } from '../http/header-list.ts';
-import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { Protocol, RequestHead, ResponseHead } from '../http/message.ts';
 
 /** What a certificate says. */
 export interface CertificateNames {
@@ -41,6 +41,12 @@ export interface DownstreamInfo {
   readonly tls: TlsInfo | undefined;
 }
 
+/** Why no answer came, in words and as bits of the response flags. */
+export interface AttemptFailure {
+  readonly reason: string;
+  readonly flags: number;
+}
+
 /** The part of a request in a trace, where requests are traced. */
 export interface StreamTrace {
   /** Lower-case hexadecimal. */
@@ -48,8 +54,10 @@ export interface StreamTrace {
   readonly spanId: string;
   /** An attempt for the host at that address begins; the request's head tells the upstream of the trace. */
   beginAttempt(head: RequestHead, address: string): void;
-  /** It is over; `status`: of the upstream's answer, undefined where none came. */
-  endAttempt(info: StreamInfo, status: number | undefined): void;
+  /** It has a connection. */
+  connected(protocol: Protocol): void;
+  /** It is over; `status`: of the upstream's answer, undefined where none came, and then maybe why. */
+  endAttempt(info: StreamInfo, status: number | undefined, failure?: AttemptFailure): void;
   /** Sees the head of the response before the client does. */
   answered(head: ResponseHead): void;
   end(info: StreamInfo): void;

@@ -4,11 +4,11 @@
  */
 import { requestField } from '../access-log/operators.ts';
 import type { HeaderList } from '../http/header-list.ts';
-import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { Protocol, RequestHead, ResponseHead } from '../http/message.ts';
 import { isGrpcRequest } from '../stack/grpc.ts';
 import { flagsText } from '../stack/response-flags.ts';
 import type { Route } from '../stack/route-table.ts';
-import type { StreamInfo, StreamTrace } from '../stack/stream-info.ts';
+import type { AttemptFailure, StreamInfo, StreamTrace } from '../stack/stream-info.ts';
 import type { TraceContext } from './context.ts';
 import type { HttpTracing } from './http-tracing.ts';
 import type { Span, SpanEvent } from './span.ts';
@@ -17,6 +17,7 @@ import type { Started } from './tracer.ts';
 type SpanTag = readonly [name: string, value: string];
 
 const DECORATOR = 'x-envoy-decorator-operation';
+const CLIENT_ERROR = 400;
 const SERVER_ERROR = 500;
 const GRPC_OK = '0';
 
@@ -25,6 +26,8 @@ interface Attempt {
   readonly context: TraceContext;
   readonly startMs: number;
   readonly address: string;
+  /** '-' before there is a connection. */
+  protocol: Protocol | '-';
 }
 
 export class RequestTrace implements StreamTrace {
@@ -74,22 +77,28 @@ export class RequestTrace implements StreamTrace {
       return;
     }
     const own = this.#tracing.tracer.child(context);
-    this.#attempt = { context: own, startMs: this.#tracing.clock.monotonicMs(), address };
+    this.#attempt = { context: own, startMs: this.#tracing.clock.monotonicMs(), address, protocol: '-' };
     write(head.headers, own);
   }
 
+  connected(protocol: Protocol): void {
+    if (this.#attempt) this.#attempt.protocol = protocol;
+  }
+
   /** The attempt is over; `status`: of the upstream's answer, undefined where none came. */
-  endAttempt(info: StreamInfo, status: number | undefined): void {
+  endAttempt(info: StreamInfo, status: number | undefined, failure?: AttemptFailure): void {
     const attempt = this.#attempt;
     this.#attempt = undefined;
     if (!attempt?.context.isSampled) return;
     const tags: SpanTag[] = [
-      ['http.protocol', info.request?.protocol ?? ''],
+      ['http.protocol', attempt.protocol],
       ['upstream_address', attempt.address],
       ['peer.address', attempt.address],
     ];
     const isError = status === undefined || status >= SERVER_ERROR;
-    this.#addCommon(tags, info, status ?? 0, isError);
+    if (failure) tags.push(['error.reason', failure.reason]);
+    this.#addCommon(tags, info, status ?? 0, isError, failure?.flags);
+    this.#addCustom(tags, info);
     this.#report(info, {
       context: attempt.context,
       name: `router ${info.cluster} egress`,
@@ -99,7 +108,7 @@ export class RequestTrace implements StreamTrace {
       endMs: this.#tracing.clock.monotonicMs(),
       tags,
       events: [],
-      isError,
+      isError: (status ?? 0) >= CLIENT_ERROR,
     });
   }
 
@@ -149,17 +158,21 @@ export class RequestTrace implements StreamTrace {
       const message = info.responseTrailers?.get('grpc-message') ?? info.response?.headers.get('grpc-message');
       if (message !== undefined) tags.push(['grpc.message', message]);
     }
+    this.#addCustom(tags, info);
+    return tags;
+  }
+
+  #addCustom(tags: SpanTag[], info: StreamInfo): void {
     for (const tag of this.#tracing.tagsOf(this.#route)) {
       const value = tag.value(info, this.#route);
       if (value !== '') tags.push([tag.name, value]);
     }
-    return tags;
   }
 
-  #addCommon(tags: SpanTag[], info: StreamInfo, status: number, isError: boolean): void {
+  #addCommon(tags: SpanTag[], info: StreamInfo, status: number, isError: boolean, flags = info.flags): void {
     tags.push(['component', 'proxy']);
     if (info.cluster !== '') tags.push(['upstream_cluster', info.cluster], ['upstream_cluster.name', info.cluster]);
-    tags.push(['http.status_code', String(status)], ['response_flags', flagsText(info.flags)]);
+    tags.push(['http.status_code', String(status)], ['response_flags', flagsText(flags)]);
     if (isError) tags.push(['error', 'true']);
   }
 

@@ -2,6 +2,7 @@
 import type { UpstreamReset } from '../../http/stream.ts';
 import type { LocalReply } from '../../stack/local-reply.ts';
 import { FLAG } from '../../stack/response-flags.ts';
+import type { AttemptFailure } from '../../stack/stream-info.ts';
 
 interface ResetText {
   readonly status: number;
@@ -26,6 +27,12 @@ export function resetFlag(reset: UpstreamReset): number {
 }
 
 const OVERLOADED = [['x-envoy-overloaded', 'true']] as const;
+
+/** A reset as traces tell it. */
+export function resetFailure(reset: UpstreamReset): AttemptFailure {
+  const { text, flag } = RESETS[reset.type];
+  return { reason: text, flags: flag };
+}
 
 /** The answer in place of one that a reset took away; `wasRetried`: not of the first attempt. */
 export function resetReply(reset: UpstreamReset, wasRetried: boolean, suppressesEnvoyHeaders = false): LocalReply {
@@ -64,11 +71,7 @@ export const RESPONSE_TIMEOUT: LocalReply = {
 export const TRY_TIMEOUT: LocalReply = { ...RESPONSE_TIMEOUT, details: 'upstream_per_try_timeout' };
 
 /** An attempt stood still. */
-export const TRY_IDLE_TIMEOUT: LocalReply = {
-  ...RESPONSE_TIMEOUT,
-  flags: FLAG.SI,
-  details: 'upstream_per_try_idle_timeout',
-};
+export const TRY_IDLE_TIMEOUT: LocalReply = { ...RESPONSE_TIMEOUT, details: 'upstream_per_try_idle_timeout' };
 
 /** The route leads to a cluster that is not there. */
 export function noCluster(status: number): LocalReply {

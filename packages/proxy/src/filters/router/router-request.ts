@@ -34,6 +34,7 @@ import {
   NO_HEALTHY_UPSTREAM,
   noCluster,
   RESPONSE_TIMEOUT,
+  resetFailure,
   resetFlag,
   resetReply,
   TRY_IDLE_TIMEOUT,
@@ -145,8 +146,8 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     const suppresses = this.#context.config.suppress_envoy_headers;
     this.#chooseLimits(head, this.#cluster);
     finishRequestHead(head, info, this.#route, this.#action, this.#choice, suppresses);
-    if (this.#action.mirrors) this.#mirror(this.#action.mirrors, end);
     this.#tellTimeout(0);
+    if (this.#action.mirrors) this.#mirror(this.#action.mirrors, end);
     if (end) this.#startTimeouts();
     this.#attempt();
   }
@@ -300,6 +301,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     this.#upstream = upstream;
     info.firstUpstreamSentMs = this.#count.startMs;
     info.upstreamLocalAddress = connection.localAddress;
+    info.trace?.connected(connection.protocol);
     this.#sendWhatCame(upstream);
     if (!this.#isRequestComplete) return;
     timers.perTry.set(this.#perTryTimeoutMs);
@@ -359,8 +361,10 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     const nowMs = this.#context.clock.monotonicMs();
     const count = this.#count as AttemptCount;
     this.#owner.info.firstUpstreamReceivedMs = nowMs;
-    count.answered(head, this.#isGrpc());
-    if (this.#retries?.wantsAfterResponse(head) && this.#canRetry()) {
+    const isDropped = this.#retries?.wantsAfterResponse(head) === true && this.#canRetry();
+    count.answered(head, this.#isGrpc(), isDropped);
+    if (isDropped) {
+      (this.#cluster as Cluster).stats.upstream_rq_tx_reset++;
       this.#dropAnswer(head);
       this.#retry(head);
       return;
@@ -446,7 +450,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     this.#tryIdle?.stop();
     this.#count?.end(false);
     this.#count = undefined;
-    this.info.trace?.endAttempt(this.info, undefined);
+    this.info.trace?.endAttempt(this.info, undefined, resetFailure(reset));
     if (this.#isOver) return;
     const cluster = this.#cluster as Cluster;
     const host = this.tried.at(-1);
@@ -556,7 +560,7 @@ export class RouterRequest implements ResponseListener, PoolWaiter, PickContext,
     }
     this.#stopAttempt();
     this.#isOver = true;
-    this.#owner.abortResponse(FLAG.SI, TRY_IDLE_TIMEOUT.details);
+    this.#owner.abortResponse(FLAG.UT, TRY_IDLE_TIMEOUT.details);
   }
 
   /** A client may ask for 204 in place of what tells of a timeout. */
