@@ -3,11 +3,13 @@
  * the real Envoy on the same bootstrap. Where Weft differs on purpose that is listed here, with its reason.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { DATA_PLANES, type DataPlane, freePort } from './harness.ts';
+import { DATA_PLANES, type DataPlane, freePort, until } from './harness.ts';
 import { makeCredentials, writeCertificates } from './proxy-testing/certificates.ts';
 import { differenceText } from './proxy-testing/difference.ts';
-import { type Ask, ask, type Got, type Target } from './proxy-testing/http2/client.ts';
+import { type Ask, ask, type Got, openStream, type Target, throughWebSocket } from './proxy-testing/http2/client.ts';
 import { type ScriptedUpstream, type Seen, startScripted } from './proxy-testing/http2/upstream.ts';
 import { temporaryFolder } from './proxy-testing/pair.ts';
 import { type Plane, startPlane } from './proxy-testing/plane.ts';
@@ -113,6 +115,12 @@ function casesOf(prefix: string): Cases {
     },
     'a body of no told length': { method: 'POST', path, body: 'hello', headers: doing('echo') },
     'a big body': { method: 'PUT', path, body: BIG, headers: doing('echo') },
+    'a body that waits for 100': {
+      method: 'POST',
+      path,
+      body: 'x',
+      headers: { ...doing('echo'), expect: '100-continue' },
+    },
     HEAD: { method: 'HEAD', path, headers: doing('headers') },
     DELETE: { method: 'DELETE', path },
     'headers of many kinds': { path, headers: { ...doing('headers'), cookie: 'a=1; b=2', te: 'trailers', 'x-a': '1' } },
@@ -184,3 +192,160 @@ test('gRPC: answers, errors, deadlines and retries are alike', async (t) => {
   const sides = await startSides(t);
   await compare(sides, GRPC_CASES, [], IN_THE_CLEAR);
 });
+
+/** What was counted of the clusters, by names that operators look at. */
+const COUNTED = [
+  'upstream_cx_http1_total',
+  'upstream_cx_http2_total',
+  'upstream_rq_total',
+  'upstream_rq_2xx',
+  'upstream_rq_5xx',
+  'upstream_rq_retry',
+  'upstream_rq_retry_success',
+  'upstream_rq_rx_reset',
+  'upstream_rq_tx_reset',
+  'upstream_rq_active',
+  'upstream_rq_pending_active',
+  'upstream_cx_connect_fail',
+];
+
+test('what is counted and logged of gRPC is alike', async (t) => {
+  const sides = await startSides(t);
+  for (const [name, given] of Object.entries(GRPC_CASES)) {
+    const headers = { ...given.headers, 'x-case': name.replaceAll(' ', '-') };
+    await Promise.all(sides.map((side) => outcomeOf(side, 'http2', false, { ...given, headers })));
+  }
+  const [ours, theirs] = await Promise.all(sides.map(countsAndLogs));
+  assert.equal(differenceText(ours, theirs), '');
+});
+
+async function countsAndLogs({ plane, folder }: Side): Promise<unknown> {
+  const names = ['grpc', 'dead'].flatMap((cluster) => COUNTED.map((name) => `cluster.${cluster}.${name}`));
+  const counts = await Promise.all(names.map(async (name) => `${name}: ${await plane.stat(name)}`));
+  const read = () => readFileSync(join(folder, 'access.log'), 'utf8').trimEnd().split('\n');
+  const expected = Object.keys(GRPC_CASES).length;
+  await until(
+    `${expected} lines in the log`,
+    () => (read().length >= expected ? true : undefined),
+    15_000,
+    () => '',
+  );
+  return { counts, log: read().map((line) => line.replace(/\|delayed_connect_error[^}]*/, '')) };
+}
+
+test('WebSockets go through, whichever version each side speaks', async (t) => {
+  const sides = await startSides(t);
+  for (const path of ['/h1/socket', '/h2/socket']) {
+    for (const { plane } of sides) {
+      const through = (version: Target['version']) =>
+        throughWebSocket({ port: plane.port('clear'), version, isTls: false }, path, 'there and back');
+      // Envoy adds neither the key nor its proof where one version does not have them.
+      const proof = plane.dataPlane === 'weft' || path.startsWith('/h1') ? 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=' : 'undefined';
+      assert.equal(await through('http1'), `101 ${proof} there and back`, `${plane.dataPlane} ${path}`);
+      assert.equal(await through('http2'), '200 there and back', `${plane.dataPlane} ${path}`);
+    }
+  }
+});
+
+test('informational answers go on to clients of both versions', async (t) => {
+  const [weft] = await startSides(t);
+  for (const version of ['http1', 'http2'] as const) {
+    for (const path of ['/h1', '/h2']) {
+      const { got } = await outcomeOf(weft, version, false, { path, headers: doing('early-hints') });
+      assert.deepEqual([got.informational, got.status, got.body], [[103], 200, 'later'], `${version} ${path}`);
+    }
+  }
+});
+
+test('a call that streams both ways has each message at once, and its status at the end', async (t) => {
+  const sides = await startSides(t);
+  for (const { plane } of sides) {
+    using call = openStream(plane.port('clear'), { ...GRPC, ':path': '/shop.Grpc/Talk', 'x-do': 'stream-echo' });
+    const { stream } = call;
+    let seen = Buffer.alloc(0);
+    let status: unknown;
+    stream.on('data', (chunk: Buffer) => {
+      seen = Buffer.concat([seen, chunk]);
+    });
+    stream.on('trailers', (trailers) => {
+      status = trailers['grpc-status'];
+    });
+    for (let i = 1; i <= 20; i++) {
+      stream.write(MESSAGE);
+      await until(`message ${i} through ${plane.dataPlane}`, () => (seen.length === i * 7 ? true : undefined));
+    }
+    stream.end();
+    await until(`the status through ${plane.dataPlane}`, () => (status === '0' ? true : undefined));
+  }
+});
+
+test('a client that leaves is gone at the upstream within a second', async (t) => {
+  const sides = await startSides(t);
+  for (const { plane, upstreams } of sides) {
+    const cut = () => upstreams.reduce((total, upstream) => total + upstream.cut(), 0);
+    for (const [index, path] of ['/h1/a', '/h2/a', '/shop.Grpc/Talk'].entries()) {
+      for (const how of ['reset', 'leave'] as const) {
+        using call = openStream(plane.port('clear'), { ...GRPC, ':path': path, 'x-do': 'stream-silent' });
+        const before = cut();
+        call.stream.write(MESSAGE);
+        const cluster = ['h1', 'h2', 'grpc'][index] ?? '';
+        const active = async () =>
+          (await plane.stat(`cluster.${cluster}.upstream_rq_active`)) === 1 ? true : undefined;
+        await until(`a request to ${path} at ${plane.dataPlane}`, active);
+        const leftMs = performance.now();
+        if (how === 'reset') call.stream.close(8);
+        else call.leave();
+        await until(`the end of ${path} at ${plane.dataPlane}`, () => (cut() > before ? true : undefined));
+        assert.ok(
+          performance.now() - leftMs < 1000,
+          `${plane.dataPlane} ${path} took ${performance.now() - leftMs} ms`,
+        );
+      }
+    }
+  }
+});
+
+/** Resident bytes of a process. */
+function residentBytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+}
+
+test('whoever does not read holds back who sends, and memory stays bounded', async (t) => {
+  const [weft] = await startSides(t);
+  const { pid } = weft.plane;
+  for (const path of ['/h1/a', '/h2/a']) {
+    const before = residentBytes(pid);
+    const calls = Array.from({ length: 4 }, () => {
+      const call = openStream(weft.plane.port('clear'), { ...GRPC, ':path': path, 'x-do': 'stream-endless' });
+      call.stream.pause();
+      return call;
+    });
+    const senders = Array.from({ length: 4 }, () => {
+      const call = openStream(weft.plane.port('clear'), { ...GRPC, ':path': path, 'x-do': 'stream-deaf' });
+      const block = Buffer.alloc(65_536, 's');
+      const more = (): void => {
+        while (call.stream.writable && call.stream.write(block));
+      };
+      call.stream.on('drain', more);
+      more();
+      return call;
+    });
+    await settled(pid);
+    const grown = residentBytes(pid) - before;
+    for (const call of [...calls, ...senders]) call.leave();
+    assert.ok(grown < 192 * 1024 * 1024, `${path}: ${Math.round(grown / 1024 / 1024)} MiB more`);
+  }
+});
+
+/** Waits until the process uses no more memory than a moment before. */
+async function settled(pid: number): Promise<void> {
+  let last = -1;
+  let calm = 0;
+  await until('memory that does not grow', async () => {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const now = residentBytes(pid);
+    calm = now - last < 1024 * 1024 ? calm + 1 : 0;
+    last = now;
+    return calm >= 5 ? true : undefined;
+  });
+}

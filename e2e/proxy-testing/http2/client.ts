@@ -1,6 +1,6 @@
 /** Requests of either version of HTTP, and what came of them, in one form that can be compared. */
 import { type IncomingMessage, request as request1 } from 'node:http';
-import { type ClientHttp2Session, connect, constants } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import { request as requestTls } from 'node:https';
 import { shortened } from './upstream.ts';
 
@@ -119,5 +119,78 @@ function ask2(target: Target, { method = 'GET', path, headers = {}, body, traile
     });
     if (trailers) stream.on('wantTrailers', () => stream.sendTrailers(trailers));
     if (body !== undefined || trailers) stream.end(body);
+  });
+}
+
+/** A stream of HTTP/2 to play by hand. */
+export interface OpenStream extends Disposable {
+  readonly stream: ClientHttp2Stream;
+  /** The session's own end, and all its streams'. */
+  leave(): void;
+}
+
+export function openStream(port: number, headers: Readonly<Record<string, string>>): OpenStream {
+  const session = sessionOf({ port, version: 'http2', isTls: false });
+  session.on('error', () => undefined);
+  const stream = session.request({ ':method': 'POST', ':authority': 'any.test', ...headers });
+  stream.on('error', () => undefined);
+  const leave = (): void => session.destroy();
+  return { stream, leave, [Symbol.dispose]: leave };
+}
+
+const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
+
+/** What comes back through a WebSocket, and what proof of it, after what was sent. */
+export function throughWebSocket({ port, version }: Target, path: string, text: string): Promise<string> {
+  return version === 'http1' ? upgraded1(port, path, text) : upgraded2(port, path, text);
+}
+
+function upgraded1(port: number, path: string, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const upgrade = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
+    const headers = { host: 'any.test', ...upgrade, 'sec-websocket-key': KEY };
+    const asked = request1({ host: '127.0.0.1', port, path, headers, agent: false });
+    asked.setTimeout(DEADLINE_MS, () => asked.destroy(new Error('no WebSocket')));
+    asked.on('error', reject);
+    asked.on('response', ({ statusCode }) => resolve(`refused with ${statusCode}`));
+    asked.on('upgrade', (response, socket) => {
+      let seen = '';
+      socket.on('error', reject);
+      socket.on('data', (chunk: Buffer) => {
+        seen += chunk;
+        if (seen.length < text.length) return;
+        socket.destroy();
+        resolve(`${response.statusCode} ${response.headers['sec-websocket-accept']} ${seen}`);
+      });
+      socket.write(text);
+    });
+    asked.end();
+  });
+}
+
+function upgraded2(port: number, path: string, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const session = sessionOf({ port, version: 'http2', isTls: false });
+    session.on('error', reject);
+    session.on('remoteSettings', () => {
+      const head = { ':method': 'CONNECT', ':protocol': 'websocket', ':path': path, ':authority': 'any.test' };
+      const stream = session.request(
+        { ...head, ':scheme': 'http', 'sec-websocket-version': '13' },
+        { endStream: false },
+      );
+      stream.setTimeout(DEADLINE_MS, () => stream.destroy(new Error('no WebSocket')));
+      stream.on('error', reject);
+      let seen = '';
+      stream.on('response', (headers) => {
+        if (headers[':status'] !== 200) resolve(`refused with ${headers[':status']}`);
+        else stream.write(text);
+      });
+      stream.on('data', (chunk: Buffer) => {
+        seen += chunk;
+        if (seen.length < text.length) return;
+        session.destroy();
+        resolve(`200 ${seen}`);
+      });
+    });
   });
 }

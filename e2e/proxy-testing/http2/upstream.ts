@@ -1,4 +1,5 @@
 /** Servers of HTTP/1.1 and HTTP/2 that do what the request's `x-do` says, and keep what they saw. */
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import {
@@ -8,7 +9,7 @@ import {
   type Http2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 
 /** What an upstream saw of one request. */
@@ -79,6 +80,10 @@ const PLAYS: Readonly<Record<string, Play>> = {
   trailers: (_request, response) => trailed(response, 'hello', { 'x-trailer': 'one', 'x-other': 'two' }),
   big: (_request, response) => void response.end(Buffer.alloc(3_000_000, 'x')),
   silent: () => undefined,
+  'early-hints': (_request, response) => {
+    response.writeEarlyHints?.({ link: '</a>; rel=preload' });
+    response.end('later');
+  },
   'reset-before': (request, response) => {
     if (response.stream) response.stream.close(2);
     else request.socket.destroy();
@@ -116,6 +121,20 @@ const PLAYS: Readonly<Record<string, Play>> = {
   },
 };
 
+/** Writes for as long as somebody takes it. */
+function flood(response: Response): void {
+  const block = Buffer.alloc(65_536, 'f');
+  let isOpen = true;
+  response.on('close', () => {
+    isOpen = false;
+  });
+  const more = (): void => {
+    while (isOpen && response.write(block));
+  };
+  response.on('drain', more);
+  more();
+}
+
 export interface ScriptedUpstream {
   readonly port: number;
   /** Requests that were cut off by the client. */
@@ -130,6 +149,35 @@ class Script {
   cut = 0;
 
   readonly serve = (request: Request, response: Response): void => {
+    const todo = String(request.headers['x-do'] ?? 'ok');
+    if (todo.startsWith('stream-')) this.#stream(todo, request, response);
+    else this.#answer(todo, request, response);
+  };
+
+  /** Answers before the request has ended. */
+  #stream(todo: string, request: Request, response: Response): void {
+    request.on('error', () => undefined);
+    response.on('error', () => undefined);
+    response.on('close', () => {
+      if (!response.writableEnded) this.cut++;
+    });
+    if (todo === 'stream-silent') {
+      request.resume();
+      return;
+    }
+    response.writeHead(200, grpcHead);
+    if (todo === 'stream-endless') flood(response);
+    else if (todo === 'stream-deaf') response.write('begun');
+    else {
+      request.on('data', (chunk: Buffer) => response.write(chunk));
+      request.on('end', () => {
+        response.addTrailers({ 'grpc-status': '0' });
+        response.end();
+      });
+    }
+  }
+
+  #answer(todo: string, request: Request, response: Response): void {
     const chunks: Buffer[] = [];
     let isWhole = false;
     request.on('error', () => undefined);
@@ -150,7 +198,6 @@ class Script {
     request.on('end', () => {
       isWhole = true;
       keep(Buffer.concat(chunks));
-      const todo = String(request.headers['x-do'] ?? 'ok');
       const name = `${todo} ${request.headers['x-case']}`;
       const count = this.#counts.get(name) ?? 0;
       this.#counts.set(name, count + 1);
@@ -160,13 +207,31 @@ class Script {
     response.on('close', () => {
       if (!isWhole || !response.writableEnded) this.cut++;
     });
-  };
+  }
 
   take(): readonly Seen[] {
     const seen = this.#seen;
     this.#seen = [];
     return seen;
   }
+}
+
+const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+
+/** Grants a WebSocket, and gives back what comes. */
+function acceptUpgrade(request: IncomingMessage, socket: Socket): void {
+  const key = request.headers['sec-websocket-key'] ?? '';
+  const accept = createHash('sha1').update(`${key}${GUID}`).digest('base64');
+  const head = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
+  socket.on('error', () => socket.destroy());
+  socket.write(`${head}Sec-WebSocket-Accept: ${accept}\r\n\r\n`);
+  socket.pipe(socket);
+}
+
+function acceptTunnel(stream: ServerHttp2Stream): void {
+  stream.on('error', () => stream.destroy());
+  stream.respond({ ':status': 200 });
+  stream.pipe(stream);
 }
 
 export type UpstreamKind = 'http1' | 'http2' | { readonly cert: string; readonly key: string };
@@ -185,8 +250,11 @@ export async function startScripted(test: TestContext, kind: UpstreamKind): Prom
       session.on('error', () => session.destroy());
       sessions.push(session);
     });
+    // Other methods come as requests.
+    made.on('connect', ({ stream }: Http2ServerRequest) => acceptTunnel(stream));
     server = made;
   }
+  server.on('upgrade', acceptUpgrade);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   test.after(() => {

@@ -11,6 +11,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Random } from './cluster/balancer.ts';
 import { ClusterManager } from './cluster/manager.ts';
 import { type CheckedBootstrap, checkBootstrap, issuesText, requireNoIssues } from './config/check.ts';
+import type { ResourceSource } from './config/core.ts';
 import type { ConfigIssue } from './config/schema.ts';
 import type { DrainListeners, DrainRequest } from './drain.ts';
 import { inheritedSockets, type ListeningSocket, shareOut } from './listener/acceptor.ts';
@@ -210,6 +211,11 @@ class ProxyServer implements RunningProxy {
       this.clusters.whenSettled(() => this.#startListeners());
       return;
     }
+    // The control plane may be one of those whose names are still being resolved.
+    this.clusters.whenSettled(() => this.#watchClusters(cds));
+  }
+
+  #watchClusters(cds: ResourceSource): void {
     const begin = once(() => this.clusters.whenSettled(() => this.#startListeners()));
     this.#giveUpAfter(cds.initialFetchTimeoutMs, 'clusters', begin);
     this.#xds.watchAll(cds, 'cluster', {

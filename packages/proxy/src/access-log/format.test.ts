@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { HeaderList } from '../http/header-list.ts';
 import { FLAG } from '../stack/response-flags.ts';
 import { StreamInfo } from '../stack/stream-info.ts';
 import { compileJsonLine, compileText } from './format.ts';
@@ -100,4 +101,18 @@ test('operators and times that are not supported are refused by name, and so is 
     'the time format %Q is not supported',
   ]);
   assert.match(problems('100% sure')[0] ?? '', /has a % that begins no operator/);
+});
+
+test('the status of a gRPC call is told in three ways, and of nothing else', () => {
+  const forms = '%GRPC_STATUS% %GRPC_STATUS(CAMEL_STRING)% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS(NUMBER)%';
+  const info = someRequest();
+  assert.equal(write(`${forms} %GRPC_STATUS_NUMBER%`, info), '- - - - -');
+  info.request?.headers.set('content-type', 'application/grpc');
+  info.responseTrailers = new HeaderList(['grpc-status', '4']);
+  assert.equal(write(forms, info), 'DeadlineExceeded DeadlineExceeded DEADLINE_EXCEEDED 4');
+  info.responseTrailers = new HeaderList(['grpc-status', '1']);
+  assert.equal(write(`${forms} %GRPC_STATUS_NUMBER%`, info), 'Canceled Canceled CANCELLED 1 1');
+  info.responseTrailers = new HeaderList(['grpc-status', '99']);
+  assert.equal(write('%GRPC_STATUS%', info), '99');
+  assert.throws(() => write('%GRPC_STATUS(ROMAN)%'), /expected CAMEL_STRING, SNAKE_STRING or NUMBER/);
 });

@@ -39,8 +39,6 @@ export const GRPC_STATUS_NAMES: readonly string[] = [
 /** The status that stands for an HTTP status where there is none of gRPC (http-grpc-status-mapping of gRPC). */
 export function grpcStatusOfHttp(status: number): number {
   switch (status) {
-    case 200:
-      return 0;
     case 400:
       return 13;
     case 401:

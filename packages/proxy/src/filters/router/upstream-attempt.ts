@@ -30,12 +30,15 @@ export class AttemptCount {
     host.outlier?.connected(false);
   }
 
-  /** The upstream answered. `isGrpc`: the request was of gRPC, whose own status counts where the head holds it. */
-  answered(head: ResponseHead, isGrpc: boolean): void {
+  /**
+   * The upstream answered. `isGrpc`: the request was of gRPC, whose own status counts where the head holds it.
+   * `isDropped`: nobody gets the answer, since the request is sent again.
+   */
+  answered(head: ResponseHead, isGrpc: boolean, isDropped = false): void {
     const host = this.#host;
     const { status } = head;
     this.#isAnswered = true;
-    countStatus(this.#cluster, status);
+    if (!isDropped) countStatus(this.#cluster, status);
     if (status >= 500) host.requestsFailed++;
     else host.requestsSucceeded++;
     if (host.outlier) host.outlier.answered(isGrpc ? judgedStatus(head) : status);
