@@ -68,6 +68,7 @@ export class Cluster {
   readonly #local: LocalCluster | undefined;
   readonly #members: Membership;
   #sets: readonly HostSet[] = [];
+  readonly #startsSlowly: boolean;
   /** Health changed, or the local cluster did, and the balancer does not know yet. */
   #isStale = false;
 
@@ -92,7 +93,9 @@ export class Cluster {
       keepsHealthy: config.health_checks.length > 0 && !config.ignore_health_on_host_removal,
       now: () => clock.monotonicMs(),
     });
-    this.#balancer = this.#makeBalancer(balancingConfigOf(config), options);
+    const balancing = balancingConfigOf(config);
+    this.#startsSlowly = 'slowStart' in balancing.policy && balancing.policy.slowStart !== undefined;
+    this.#balancer = this.#makeBalancer(balancing, options);
   }
 
   #makeBalancer(config: BalancingConfig, { stats, random, clock, tableStats, local }: ClusterOptions): Balancer {
@@ -172,8 +175,10 @@ export class Cluster {
 
   /** A host was ejected, came back, or passed or failed a check. */
   healthChanged(): void {
-    // Checks of many hosts end at once: they are looked at together, when that matters.
+    // Checks of many hosts end at once: they are looked at together, when that matters. When a host passed counts for
+    // slow start.
     this.#isStale = true;
+    if (this.#startsSlowly) this.refresh();
     this.#local?.onChanged(this.name);
   }
 
