@@ -23,15 +23,20 @@ export function temporaryFolder(test: TestContext): string {
   return folder;
 }
 
-/** Starts both on one bootstrap: Weft's first, Envoy's second. Nobody listens where port 10089 leads. */
+/**
+ * Starts both on one bootstrap: Weft's first, Envoy's second. Nobody listens where port 10089 leads. `prepare` writes
+ * what the bootstrap names by relative paths.
+ */
 export async function startPair(
   test: TestContext,
   bootstrap: string,
   upstreamPorts: readonly number[],
+  prepare: (folder: string) => void = () => undefined,
 ): Promise<readonly [weft: Side, envoy: Side]> {
   const dead = await freePort();
   const start = async (dataPlane: (typeof DATA_PLANES)[number]): Promise<Side> => {
     const folder = temporaryFolder(test);
+    prepare(folder);
     const upstreams = new Map<number, RecordingUpstream>();
     for (const port of upstreamPorts) upstreams.set(port, await startRecordingUpstream(test));
     const ports = Object.fromEntries([...upstreams].map(([port, upstream]) => [port, upstream.port]));
@@ -59,13 +64,20 @@ export interface Outcome {
   readonly unread: string;
 }
 
-export async function outcome(side: Side, bytes: string, options: SendOptions = {}): Promise<Outcome> {
+/** `listener`: by its name in the bootstrap; the first one where it is not said. */
+export async function outcome(
+  side: Side,
+  bytes: string,
+  options: SendOptions = {},
+  listener?: string,
+): Promise<Outcome> {
+  const port = side.plane.port(listener);
   const names = new Map([
-    [String(side.plane.port()), '<listener>'],
+    [String(port), '<listener>'],
     // For a client on the same machine Envoy writes the machine's address, and Weft the one that the client has.
     ...machineAddresses.map((address) => [address, '127.0.0.1'] as const),
   ]);
-  const raw = await send(side.plane.port(), bytes, options);
+  const raw = await send(port, bytes, options);
   const upstreams = Object.fromEntries(
     [...side.upstreams].map(([port, upstream]) => [
       port,

@@ -52,7 +52,7 @@ function valueTest(matcher: ValueTests): TextPredicate | undefined {
   if (suffix_match !== undefined) return (value) => value.endsWith(suffix_match);
   if (contains_match !== undefined) return (value) => value.includes(contains_match);
   if (!range_match) return undefined;
-  return (value) => /^-?\d{1,15}$/.test(value) && Number(value) >= range_match.start && Number(value) < range_match.end;
+  return (value) => /^[+-]?\d+$/.test(value) && Number(value) >= range_match.start && Number(value) < range_match.end;
 }
 
 export const headerMatcher: Schema<HeaderMatch> = built(headerMatcherMessage, (matcher) => {

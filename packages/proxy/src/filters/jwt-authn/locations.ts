@@ -109,12 +109,21 @@ function* cookiesOf(head: RequestHead): Generator<readonly [name: string, value:
   }
 }
 
+/** Of `authorization` there can be only one (RFC 9110, 11.6.2): several are one value, which is no token. */
+function* valuesOf({ headers }: RequestHead, name: string): Generator<string> {
+  if (name === 'authorization') {
+    const value = headers.joined(name);
+    if (value !== undefined) yield value;
+    return;
+  }
+  const { flat } = headers;
+  for (let i = 0; i < flat.length; i += 2) if (flat[i] === name) yield flat[i + 1] as string;
+}
+
 function* textsAt({ kind, name, prefix }: Location, head: RequestHead): Generator<string> {
   if (kind === 'header') {
-    const { flat } = head.headers;
-    for (let i = 0; i < flat.length; i += 2) {
-      if (flat[i] !== name) continue;
-      const token = withoutPrefix((flat[i + 1] as string).trim(), prefix);
+    for (const value of valuesOf(head, name)) {
+      const token = withoutPrefix(value.trim(), prefix);
       if (token !== undefined) yield token;
     }
   } else if (kind === 'parameter') {

@@ -158,7 +158,7 @@ class Tokens implements Requirement {
   }
 }
 
-/** How much a failure says, where several requirements failed: that a token is missing says least. */
+/** How much a failure says, where several requirements failed: that a token is missing says least, the last one most. */
 function weight(status: JwtStatus): number {
   if (status === 'missing') return 0;
   return status === 'unknown-issuer' ? 1 : 2;
@@ -171,7 +171,7 @@ function anyOf(requirements: readonly Requirement[]): Requirement {
     if (!requirement) return worst;
     return then(requirement.examine(examination), (status) => {
       if (status === 'ok') return 'ok';
-      return next(index + 1, weight(status) > weight(worst) ? status : worst, examination);
+      return next(index + 1, weight(status) >= weight(worst) ? status : worst, examination);
     });
   };
   return { examine: (examination) => next(0, 'missing', examination) };
