@@ -63,7 +63,7 @@ export class ClusterLimits {
   /** How many retries may be under way. A budget is a share of the requests that are; it replaces the limit. */
   get #retryLimit(): number {
     if (!this.#budget) return this.#maxRetries;
-    return Math.max(this.#budget.minRetries, (this.requests + this.pending) * this.#budget.share);
+    return Math.max(this.#budget.minRetries, Math.floor((this.requests + this.pending) * this.#budget.share));
   }
 
   /** Whether one more retry may be under way. */
@@ -85,7 +85,7 @@ export class ClusterLimits {
       remaining_cx: Math.max(0, this.maxConnections - this.connections),
       remaining_cx_pools: UNLIMITED_POOLS,
       remaining_pending: Math.max(0, this.maxPending - this.pending),
-      remaining_retries: Math.max(0, Math.floor(this.#retryLimit) - this.retries),
+      remaining_retries: Math.max(0, this.#retryLimit - this.retries),
       remaining_rq: Math.max(0, this.maxRequests - this.requests),
     };
   }

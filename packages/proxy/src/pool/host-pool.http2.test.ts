@@ -107,7 +107,8 @@ test('requests beyond what may wait, or run, are refused', async () => {
   cluster.limits.requests = cluster.limits.maxRequests;
   await until(() => calls[0]?.state === 'refused');
   assert.equal(calls[0]?.reset?.type, 'overflow');
-  assert.equal(cluster.stats.upstream_rq_pending_overflow, 2);
+  assert.equal(cluster.stats.upstream_rq_pending_overflow, 1);
+  assert.equal(cluster.stats.upstream_rq_active_overflow, 1);
   await gone(cluster);
 });
 

@@ -57,7 +57,7 @@ export class HostPool implements Pool, ShelfOwner {
   acquire(waiter: PoolWaiter): void {
     const { limits, stats } = this.#context;
     if (limits.requests >= limits.maxRequests) {
-      this.#refuse(waiter);
+      this.#refuseActive(waiter);
       return;
     }
     const connection = this.#take();
@@ -66,7 +66,8 @@ export class HostPool implements Pool, ShelfOwner {
       return;
     }
     if (limits.pending >= limits.maxPending) {
-      this.#refuse(waiter);
+      stats.upstream_rq_pending_overflow++;
+      waiter.onPoolFailure(unsent('overflow'));
       return;
     }
     limits.pending++;
@@ -76,8 +77,9 @@ export class HostPool implements Pool, ShelfOwner {
     this.#connectIfNeeded();
   }
 
-  #refuse(waiter: PoolWaiter): void {
-    this.#context.stats.upstream_rq_pending_overflow++;
+  /** As many requests as may be are under way. */
+  #refuseActive(waiter: PoolWaiter): void {
+    this.#context.stats.upstream_rq_active_overflow++;
     waiter.onPoolFailure(unsent('overflow'));
   }
 
@@ -231,7 +233,7 @@ export class HostPool implements Pool, ShelfOwner {
       const waiter = this.#waiters.shift() as PoolWaiter;
       this.#leftQueue();
       if (connection) waiter.onPoolReady(connection);
-      else this.#refuse(waiter);
+      else this.#refuseActive(waiter);
     }
   }
 

@@ -78,7 +78,7 @@ export function rateLimitedMs(
     if (value === undefined || !/^\d{1,12}$/.test(value)) continue;
     const seconds = format === 'SECONDS' ? Number(value) : Number(value) - Math.floor(wallMs / 1000);
     const waitMs = seconds * 1000;
-    if (waitMs < 0 || waitMs > rateLimited.max_interval) continue;
+    if (waitMs <= 0 || waitMs > rateLimited.max_interval) continue;
     return waitMs * (1 + random() / 2);
   }
   return undefined;

@@ -69,6 +69,7 @@ export class ClusterStats {
   upstream_rq_4xx = 0;
   upstream_rq_5xx = 0;
   upstream_rq_active = 0;
+  upstream_rq_active_overflow = 0;
   upstream_rq_cancelled = 0;
   upstream_rq_completed = 0;
   upstream_rq_pending_active = 0;

@@ -79,6 +79,7 @@ test('an answer may say when to come again', async () => {
   const wait = (...fields: string[]) =>
     rateLimitedMs(policy, new ResponseHead(503, new HeaderList(fields)), 5000, () => 0);
   assert.equal(wait('retry-after', '2'), 2000);
+  assert.equal(wait('retry-after', '0'), undefined);
   assert.equal(wait('retry-after', 'Fri, 31 Dec 1999 23:59:59 GMT'), undefined);
   assert.equal(wait('retry-after', '11', 'x-reset', '8'), 3000);
   assert.equal(wait('x-reset', '4'), undefined);
@@ -86,7 +87,7 @@ test('an answer may say when to come again', async () => {
     rateLimitedMs(policy, new ResponseHead(503, new HeaderList(['retry-after', '2'])), 0, () => 1),
     3000,
   );
-  const { answer, proxied } = await asked([`${UNAVAILABLE}retry-after: 0\r\n\r\n`, OK], '', {
+  const { answer, proxied } = await asked([`${UNAVAILABLE}retry-after: 1\r\n\r\n`, OK], '', {
     routeConfig: forward({ retry_policy: { retry_on: '5xx', rate_limited_retry_back_off } }),
   });
   assert.match(answer, /^HTTP\/1\.1 200/);
@@ -131,7 +132,7 @@ test('a limit on what is under way is told with its flag and its header', async 
   });
   const { answer, proxied } = await asked([OK], '', options('DEFAULT'));
   assert.match(answer, /^HTTP\/1\.1 503[\s\S]*x-envoy-overloaded: true/);
-  assert.equal(proxied.cluster.stats.upstream_rq_pending_overflow, 1);
+  assert.equal(proxied.cluster.stats.upstream_rq_active_overflow, 1);
   assert.match((await asked([OK], '', options('HIGH'))).answer, /^HTTP\/1\.1 200/);
 });
 
