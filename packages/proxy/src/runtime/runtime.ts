@@ -85,6 +85,11 @@ export class Runtime {
     return this.#values.get(key)?.integer ?? otherwise;
   }
 
+  /** Any number; `otherwise` where there is no such value. */
+  number(key: string, otherwise: number): number {
+    return this.#values.get(key)?.number ?? otherwise;
+  }
+
   /** As it was written; undefined where there is none. */
   text(key: string): string | undefined {
     return this.#values.get(key)?.text;
