@@ -7,33 +7,12 @@ import { createTestMesh } from '@weft/identity/testing';
 import type { Cluster } from '../cluster/cluster.ts';
 import { testCluster, until } from '../cluster/testing/cluster.ts';
 import type { TlsClient } from '../net/connect.ts';
+import { AnyTls } from './testing/any-tls.ts';
 import { call } from './testing/call.ts';
 import { answer, Http2Upstream } from './testing/http2-upstream.ts';
 
 const OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const { chainPem: cert, keyPem: key } = createTestMesh('weft.local').issue('shop', 'stock');
-
-/** Believes anybody; tells what was offered. */
-class AnyTls implements TlsClient {
-  readonly offered: string[] = [];
-
-  options(alpn: readonly string[]) {
-    this.offered.push(alpn.join(','));
-    return { ALPNProtocols: [...alpn] };
-  }
-
-  verify(): undefined {
-    return undefined;
-  }
-
-  onHandshake(): void {
-    // Nothing is counted.
-  }
-
-  onError(): void {
-    // Nothing is counted.
-  }
-}
 
 function tlsCluster(port: number, tls: TlsClient, protocol: object): Cluster {
   const options = { '@type': `type.googleapis.com/${OPTIONS}`, ...protocol };

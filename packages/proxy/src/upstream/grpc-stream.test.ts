@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { WeftError } from '@weft/contracts/error';
-import { listen, type RawHandler, rawService } from '@weft/rpc';
+import { createTestMesh } from '@weft/identity/testing';
+import { fixedTls, listen, type RawHandler, rawService } from '@weft/rpc';
 import { systemClock } from '../clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { closedPort, testCluster, until } from '../cluster/testing/cluster.ts';
+import { AnyTls } from '../pool/testing/any-tls.ts';
 import { answer, Http2Upstream } from '../pool/testing/http2-upstream.ts';
 import type { StreamFactory } from '../streams.ts';
 import { upstreamCalls } from './calls.ts';
@@ -74,6 +76,23 @@ test('a stream over a unix socket is one like any other', async (t) => {
   stream.send(Buffer.from('x'));
   stream.end();
   for await (const message of stream.messages) assert.equal(message.toString(), 'x');
+});
+
+test('a stream over TLS agrees on HTTP/2', async (t) => {
+  const mesh = createTestMesh('weft.local');
+  const { chainPem, keyPem } = mesh.issue('shop', 'stock');
+  const tls = fixedTls({ chainPem, keyPem, rootsPem: [mesh.rootPem] });
+  const services = [rawService({ [PATH]: echo })];
+  const server = await listen({ address: '127.0.0.1:0', services, tls, anonymousMethods: [PATH] });
+  t.after(() => server.close());
+  const client = new AnyTls();
+  const cluster = testCluster(HTTP2, [Number(server.address.split(':')[1])], { tls: client });
+  t.after(() => cluster.destroy());
+  const stream = streamsTo(cluster)('c', PATH, never());
+  stream.send(Buffer.from('x'));
+  stream.end();
+  for await (const message of stream.messages) assert.equal(message.toString(), 'x');
+  assert.deepEqual(client.offered, ['h2']);
 });
 
 test('the status that the server ends with is the error of the stream', async (t) => {
