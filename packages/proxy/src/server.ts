@@ -169,6 +169,7 @@ class ProxyServer implements RunningProxy {
       ...shared,
       subscriptions: this.#xds,
       resolve: resolveHost,
+      readRuntime: (key, otherwise) => this.#runtime.number(key, otherwise),
       local: localProxies(options.bootstrap.node, checked.config.cluster_manager?.local_cluster_name),
     });
     const logStats = stats.share('access_logs.grpc_access_log.', 'access_logs_grpc_access_log_', {}, () => {

@@ -13,5 +13,8 @@ export interface Balancer {
   update(sets: readonly HostSet[], local: HostSet | undefined): void;
 }
 
+/** What the runtime says under a name; `otherwise` where it says nothing that is a number. */
+export type ReadRuntime = (key: string, otherwise: number) => number;
+
 /** A number from 0 up to, but not including, 1. */
 export type Random = () => number;

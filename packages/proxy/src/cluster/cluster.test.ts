@@ -186,3 +186,26 @@ test('10,000 hosts are taken, looked at and picked from in no time', () => {
   // A tenth of a second each even on a machine that does other things; what grows with the square takes far longer.
   assert.ok(performance.now() - startMs < 5000);
 });
+
+test('values of the runtime replace what the configuration says, from the next change of hosts on', () => {
+  const values = new Map<string, number>();
+  const readRuntime = (key: string, otherwise: number) => values.get(key) ?? otherwise;
+  const endpoints = [endpoint(1), endpoint(2, { health: 'unhealthy' }), endpoint(3, { health: 'unhealthy' })];
+  const cluster = testCluster({ lb_policy: 'RANDOM' }, [], { random: seeded(2), readRuntime });
+  cluster.update(endpoints);
+  assert.equal(counts(cluster, 100).size, 3, 'in panic at 50 %');
+  values.set('upstream.healthy_panic_threshold', 10);
+  cluster.update(endpoints);
+  assert.equal(counts(cluster, 100).size, 1);
+  const least_request_lb_config = { active_request_bias: { default_value: 1, runtime_key: 'bias' } };
+  const least = testCluster({ lb_policy: 'LEAST_REQUEST', least_request_lb_config }, [], {
+    random: seeded(2),
+    readRuntime,
+  });
+  values.set('bias', 0);
+  least.update([endpoint(1, { weight: 2 }), endpoint(2)]);
+  const [busy] = least.hosts;
+  assert.ok(busy);
+  busy.requestsActive = 9;
+  assert.ok(Math.abs((counts(least, 300).get(1) ?? 0) - 200) < 5);
+});

@@ -10,7 +10,7 @@ import { HostPools } from '../pool/host-pools.ts';
 import { upstreamHttpOptions } from '../pool/options.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { ClusterStats } from '../stats/groups.ts';
-import type { Balancer, Random } from './balancer.ts';
+import type { Balancer, Random, ReadRuntime } from './balancer.ts';
 import { type AssignmentPolicy, DEFAULT_POLICY, type HostSet } from './balancing/host-sets.ts';
 import { type HostKeeper, OriginalDestination } from './balancing/original-destination.ts';
 import { originalEndpoint } from './endpoints.ts';
@@ -32,6 +32,8 @@ export interface ClusterOptions {
   readonly queue: FlushQueue;
   /** What the balancer's tables of hashes tell; undefined where nobody asks. */
   readonly tableStats?: TableStats | undefined;
+  /** Undefined: the runtime says nothing. */
+  readonly readRuntime?: ReadRuntime | undefined;
   /** Where the proxy itself is, for routing by zone; undefined where that is not known. */
   readonly local?: LocalCluster | undefined;
 }
@@ -98,13 +100,14 @@ export class Cluster {
     this.#balancer = this.#makeBalancer(balancing, options);
   }
 
-  #makeBalancer(config: BalancingConfig, { stats, random, clock, tableStats, local }: ClusterOptions): Balancer {
+  #makeBalancer(config: BalancingConfig, options: ClusterOptions): Balancer {
+    const { stats, random, clock, tableStats, local, readRuntime = (_, otherwise) => otherwise } = options;
     if (config.policy.type === 'cluster-provided') {
       const { use_http_header, http_header_name, upstream_port_override } = this.config.original_dst_lb_config ?? {};
       const header = use_http_header ? (http_header_name || 'x-envoy-original-dst-host').toLowerCase() : undefined;
       return new OriginalDestination({ header, port: upstream_port_override }, this.#keeper, stats);
     }
-    return makeBalancer({ config, stats, tableStats, random, clock, localKey: local?.key });
+    return makeBalancer({ config, stats, tableStats, random, clock, localKey: local?.key, readRuntime });
   }
 
   readonly #keeper: HostKeeper = {

@@ -1,7 +1,7 @@
 /** The balancer that a configuration asks for. */
 import type { Clock } from '../clock.ts';
 import type { BalancingConfig, PolicyConfig } from '../config/balancing.ts';
-import type { Balancer, Random } from './balancer.ts';
+import type { Balancer, Random, ReadRuntime } from './balancer.ts';
 import { BoundedLoad } from './balancing/bounded-load.ts';
 import { HashBalancer } from './balancing/hash-balancer.ts';
 import type { HashTable, ShareOut } from './balancing/hash-table.ts';
@@ -15,6 +15,7 @@ import { RoundRobin } from './balancing/round-robin.ts';
 import { SlowStart } from './balancing/slow-start.ts';
 import type { BalancerStats } from './balancing/stats.ts';
 import { SubsetBalancer } from './balancing/subset-balancer.ts';
+import type { ZoneAwareConfig } from './balancing/zone-routing.ts';
 
 /** What tables of hashes tell: groups under `cluster.<name>.`, by the policy. */
 export type TableStats = RingHashStats | MaglevStats;
@@ -25,6 +26,7 @@ export interface BalancerContext {
   /** Undefined: what tables of hashes tell is told nobody. */
   readonly tableStats: TableStats | undefined;
   readonly random: Random;
+  readonly readRuntime: ReadRuntime;
   readonly clock: Clock;
   /** The locality of the proxy itself; undefined where it has none. */
   readonly localKey: string | undefined;
@@ -33,12 +35,12 @@ export interface BalancerContext {
 type PickerConfig = Extract<PolicyConfig, { type: 'round-robin' | 'least-request' | 'random' }>;
 type TableConfig = Extract<PolicyConfig, { type: 'ring-hash' | 'maglev' }>;
 
-function makePicker(policy: PickerConfig, { random, clock }: BalancerContext): HostPicker {
+function makePicker(policy: PickerConfig, { random, clock, readRuntime }: BalancerContext): HostPicker {
   if (policy.type === 'random') return new RandomHost(random);
-  const slowStart = policy.slowStart && new SlowStart(policy.slowStart, clock);
+  const slowStart = policy.slowStart && new SlowStart(policy.slowStart, clock, readRuntime);
   return policy.type === 'round-robin'
     ? new RoundRobin(random, slowStart)
-    : new LeastRequest(random, policy.least, slowStart);
+    : new LeastRequest(random, policy.least, readRuntime, slowStart);
 }
 
 /** The statistics of the tables that a policy makes, and the name of their group; undefined where it makes none. */
@@ -63,10 +65,23 @@ function makeTable(policy: TableConfig, { stats, tableStats }: BalancerContext):
   };
 }
 
+/** Zone-aware routing as the runtime has it at this moment. */
+function zoneAwareNow({ config: { zoneAware }, readRuntime }: BalancerContext): ZoneAwareConfig {
+  const forced = readRuntime('upstream.zone_routing.force_local_zone.min_size', 0);
+  return {
+    ...zoneAware,
+    enabledPercent: readRuntime('upstream.zone_routing.enabled', zoneAware.enabledPercent),
+    minClusterSize: readRuntime('upstream.zone_routing.min_cluster_size', zoneAware.minClusterSize),
+    forceLocalMinHosts: forced > 0 ? forced : zoneAware.forceLocalMinHosts,
+  };
+}
+
 /** `weighsLocalities`: localities have shares by weight. */
 function makePolicy(context: BalancerContext, weighsLocalities: boolean): Balancer {
-  const { stats, random } = context;
-  const { policy, panicPercent, zoneAware } = context.config;
+  const { stats, random, readRuntime } = context;
+  const { policy } = context.config;
+  const panicPercent = () =>
+    Math.min(100, readRuntime('upstream.healthy_panic_threshold', context.config.panicPercent));
   switch (policy.type) {
     case 'ring-hash':
     case 'maglev':
@@ -84,7 +99,7 @@ function makePolicy(context: BalancerContext, weighsLocalities: boolean): Balanc
         makePicker: () => makePicker(policy, context),
         panicPercent,
         weighsLocalities,
-        zoneAware,
+        zoneAware: () => zoneAwareNow(context),
         stats,
         random,
       });

@@ -11,7 +11,7 @@ import { type StatGroup, type StatsRegistry, statName } from '../stats/registry.
 import type { SecretStore } from '../tls/secrets.ts';
 import { UpstreamTls } from '../tls/upstream.ts';
 import { Warming } from '../warming.ts';
-import type { Random } from './balancer.ts';
+import type { Random, ReadRuntime } from './balancer.ts';
 import { type Place as Locality, localityKey } from './balancing/host-sets.ts';
 import { Cluster, type LocalCluster } from './cluster.ts';
 import type { HealthChecker } from './health/checker.ts';
@@ -28,6 +28,7 @@ export interface ClusterManagerOptions extends SourceContext {
   readonly random: Random;
   readonly queue: FlushQueue;
   readonly clock: Clock;
+  readonly readRuntime?: ReadRuntime;
   /** Where this proxy is, and the cluster of those that balance as it does; for routing by zone. */
   readonly local?: { readonly locality: Locality | undefined; readonly cluster: string } | undefined;
 }

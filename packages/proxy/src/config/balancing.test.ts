@@ -43,7 +43,7 @@ test('what is not said of balancing has the default of the Envoy API', () => {
     maglev: { tableSize: 65_537, usesHostname: false },
     balancePercent: 0,
   });
-  const least = { choices: 2, scansAll: false, bias: 1 };
+  const least = { choices: 2, scansAll: false, bias: 1, biasKey: '' };
   assert.deepEqual(balancing({ lb_policy: 'LEAST_REQUEST' }).policy, {
     type: 'least-request',
     least,
@@ -53,7 +53,7 @@ test('what is not said of balancing has the default of the Envoy API', () => {
 
 test('both ways to say how a cluster balances come to the same', () => {
   const slow = { slow_start_window: '30s', aggression: { default_value: 2, runtime_key: 'a' } };
-  const slowStart = { windowMs: 30_000, aggression: 2, minShare: 0.1 };
+  const slowStart = { windowMs: 30_000, aggression: 2, aggressionKey: 'a', minShare: 0.1 };
   assert.deepEqual(balancing({ round_robin_lb_config: { slow_start_config: slow } }).policy, {
     type: 'round-robin',
     slowStart,
@@ -65,6 +65,7 @@ test('both ways to say how a cluster balances come to the same', () => {
   const hashing = { use_hostname_for_hashing: true, hash_balance_factor: 150 };
   assert.deepEqual(
     balancing({
+      type: 'STRICT_DNS',
       lb_policy: 'MAGLEV',
       maglev_lb_config: { table_size: '101' },
       common_lb_config: { consistent_hashing_lb_config: hashing, locality_weighted_lb_config: {} },
@@ -133,6 +134,11 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, issu
     cluster,
     staticCluster({ common_lb_config: { zone_aware_lb_config: {}, locality_weighted_lb_config: {} } }),
     /^common_lb_config: has both/,
+  ],
+  [
+    cluster,
+    staticCluster({ common_lb_config: { consistent_hashing_lb_config: { use_hostname_for_hashing: true } } }),
+    /^common_lb_config: hashes hostnames/,
   ],
   [cluster, staticCluster({ lb_policy: 'CLUSTER_PROVIDED' }), /^lb_policy: CLUSTER_PROVIDED goes with/],
   [cluster, { name: 'c', type: 'ORIGINAL_DST' }, /^lb_policy: CLUSTER_PROVIDED goes with/],

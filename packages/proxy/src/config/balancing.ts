@@ -63,7 +63,14 @@ export function slowStartConfig(name: string) {
       const aggression = given.aggression?.default_value ?? 1;
       if (aggression <= 0) place.within('aggression', () => place.refuse('must be more than 0'));
       const minShare = (given.min_weight_percent?.value ?? DEFAULT_SLOW_PERCENT) / 100;
-      return given.slow_start_window > 0 ? { windowMs: given.slow_start_window, aggression, minShare } : undefined;
+      return given.slow_start_window > 0
+        ? {
+            windowMs: given.slow_start_window,
+            aggression,
+            aggressionKey: given.aggression?.runtime_key ?? '',
+            minShare,
+          }
+        : undefined;
     },
   );
 }
@@ -170,13 +177,12 @@ export const leastRequestFields = {
 export function leastRequestOf(
   given: {
     readonly choice_count: number;
-    readonly active_request_bias: { readonly default_value: number } | undefined;
+    readonly active_request_bias: { readonly default_value: number; readonly runtime_key: string } | undefined;
   },
   scansAll: boolean,
 ): LeastRequestConfig {
   const bias = given.active_request_bias?.default_value ?? 1;
-  // As Envoy has it, a negative one counts as if it were not there.
-  return { choices: given.choice_count, scansAll, bias: bias < 0 ? 1 : bias };
+  return { choices: given.choice_count, scansAll, bias, biasKey: given.active_request_bias?.runtime_key ?? '' };
 }
 
 const MAX_RING = 8_388_608;

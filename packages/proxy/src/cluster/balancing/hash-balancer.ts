@@ -10,7 +10,7 @@ import type { BalancerStats } from './stats.ts';
 
 export interface HashBalancerOptions {
   readonly makeTable: (share: ShareOut) => HashTable;
-  readonly panicPercent: number;
+  readonly panicPercent: () => number;
   readonly weighsLocalities: boolean;
   readonly stats: BalancerStats;
   readonly random: Random;
@@ -29,7 +29,7 @@ export class HashBalancer implements Balancer {
 
   update(sets: readonly HostSet[]): void {
     this.#sets = sets;
-    this.#load = priorityLoad(sets, this.#options.panicPercent);
+    this.#load = priorityLoad(sets, this.#options.panicPercent());
     this.#tables = [];
   }
 

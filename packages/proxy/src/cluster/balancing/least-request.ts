@@ -2,7 +2,7 @@
  * The host with the fewest requests under way (`LEAST_REQUEST`): the best of a few that are chosen at random, or of all.
  * Where weights differ each has its turn instead, for its weight divided by what it has under way.
  */
-import type { Random } from '../balancer.ts';
+import type { Random, ReadRuntime } from '../balancer.ts';
 import type { Host } from '../host.ts';
 import type { SlowStart } from './slow-start.ts';
 import { WeightedPicker } from './weighted-picker.ts';
@@ -14,18 +14,31 @@ export interface LeastRequestConfig {
   readonly scansAll: boolean;
   /** The power to which requests under way count against a weight; 0: they do not. */
   readonly bias: number;
+  /** What the runtime has another one under; '' where it has none. */
+  readonly biasKey: string;
 }
 
 export class LeastRequest extends WeightedPicker {
   readonly #config: LeastRequestConfig;
+  readonly #read: ReadRuntime;
+  #bias = 1;
 
-  constructor(random: Random, config: LeastRequestConfig, slowStart?: SlowStart) {
+  constructor(random: Random, config: LeastRequestConfig, read: ReadRuntime, slowStart?: SlowStart) {
     super(random, slowStart);
     this.#config = config;
+    this.#read = read;
+  }
+
+  override update(hosts: readonly Host[]): void {
+    const { bias, biasKey } = this.#config;
+    const now = biasKey === '' ? bias : this.#read(biasKey, bias);
+    // As Envoy has it, a negative one counts as if it were not there.
+    this.#bias = now < 0 ? 1 : now;
+    super.update(hosts);
   }
 
   protected override weightOf({ endpoint, requestsActive }: Host): number {
-    const { bias } = this.#config;
+    const bias = this.#bias;
     if (bias === 0) return endpoint.weight;
     return endpoint.weight / (bias === 1 ? requestsActive + 1 : (requestsActive + 1) ** bias);
   }

@@ -19,10 +19,10 @@ import {
 export interface PriorityBalancerOptions {
   readonly makePicker: () => HostPicker;
   /** A priority with a smaller share of healthy hosts may be in panic. */
-  readonly panicPercent: number;
+  readonly panicPercent: () => number;
   /** Whether localities have shares by their weights; else requests are routed by zone, where that is possible. */
   readonly weighsLocalities: boolean;
-  readonly zoneAware: ZoneAwareConfig;
+  readonly zoneAware: () => ZoneAwareConfig;
   readonly stats: BalancerStats;
   readonly random: Random;
 }
@@ -101,13 +101,17 @@ export class PriorityBalancer implements Balancer {
   #only = -1;
   #routing: ZoneRouting = NO_ZONE_ROUTING;
   #isLocalInPanic = false;
+  #zoneAware: ZoneAwareConfig;
 
   constructor(options: PriorityBalancerOptions) {
     this.#options = options;
+    this.#zoneAware = options.zoneAware();
   }
 
   update(sets: readonly HostSet[], local: HostSet | undefined): void {
-    const { panicPercent, makePicker, random, zoneAware, stats } = this.#options;
+    const { makePicker, random, stats } = this.#options;
+    const panicPercent = this.#options.panicPercent();
+    this.#zoneAware = this.#options.zoneAware();
     this.#sets = sets;
     for (const [priority, set] of sets.entries()) {
       const known = this.#pickers[priority];
@@ -118,7 +122,7 @@ export class PriorityBalancer implements Balancer {
     this.#load = priorityLoad(sets, panicPercent);
     this.#only = this.#load.healthy.indexOf(100);
     const [first] = sets;
-    this.#routing = local && first ? zoneRouting(first, local, zoneAware, stats) : NO_ZONE_ROUTING;
+    this.#routing = local && first ? zoneRouting(first, local, this.#zoneAware, stats) : NO_ZONE_ROUTING;
     this.#isLocalInPanic = local !== undefined && isInPanic(local, panicPercent);
   }
 
@@ -138,13 +142,14 @@ export class PriorityBalancer implements Balancer {
     if (!pickers) return undefined;
     if (this.#load.panic[priority]) {
       this.#options.stats.lb_healthy_panic++;
-      return this.#options.zoneAware.failsOnPanic ? undefined : pickers.pick('hosts');
+      return this.#zoneAware.failsOnPanic ? undefined : pickers.pick('hosts');
     }
     return this.#pickByLocality(pickers, kind, priority);
   }
 
   #pickByLocality(pickers: PriorityPickers, kind: Kind, priority: number): Host | undefined {
-    const { weighsLocalities, zoneAware, random, stats } = this.#options;
+    const { weighsLocalities, random, stats } = this.#options;
+    const zoneAware = this.#zoneAware;
     if (weighsLocalities) {
       const index = pickers.nextLocality(kind);
       if (index !== undefined) return pickers.pickIn(kind, index);
