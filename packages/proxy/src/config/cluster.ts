@@ -240,6 +240,7 @@ export const cluster = message(
       place.within('load_assignment', () => place.refuse(`is needed for a cluster of type ${value.type}`));
     }
     checkProtocol(value, place);
+    checkGrpcHealth(value, place);
     checkBalancing(value, place);
   },
 );
@@ -256,6 +257,21 @@ export function httpOptionsOf(
   config: Pick<ClusterConfig, 'typed_extension_protocol_options'>,
 ): Parsed<typeof upstreamHttp> | undefined {
   return config.typed_extension_protocol_options.get(HTTP_OPTIONS)?.value;
+}
+
+/** Checks by gRPC speak HTTP/2, as the cluster must then. */
+function checkGrpcHealth(
+  config: Pick<ClusterConfig, 'typed_extension_protocol_options' | 'http2_protocol_options' | 'health_checks'>,
+  place: Place,
+): void {
+  const http = httpOptionsOf(config);
+  const speaksHttp2 =
+    config.http2_protocol_options ||
+    http?.explicit_http_config?.http2_protocol_options ||
+    http?.auto_config ||
+    http?.use_downstream_protocol_config?.http2_protocol_options;
+  if (speaksHttp2 || !config.health_checks[0]?.grpc_health_check) return;
+  place.within('health_checks', () => place.refuse('grpc_health_check needs a cluster that speaks HTTP/2'));
 }
 
 function checkProtocol(

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { systemClock } from '../../clock.ts';
+import { cluster } from '../../config/cluster.ts';
 import { healthCheck } from '../../config/health-check.ts';
 import { Place } from '../../config/schema.ts';
 import { protocolOptions } from '../../http2/options.ts';
 import { FlushQueue } from '../../net/flush-queue.ts';
 import { Host } from '../host.ts';
 import { closedPort, endpoint, until } from '../testing/cluster.ts';
-import { healthRequest, isServing } from './grpc-probe.ts';
+import { GrpcProbe, healthRequest, isServing } from './grpc-probe.ts';
 import { HttpProbe } from './http-probe.ts';
 import { holdsInOrder, type Probe, type ProbeOutcome } from './probe.ts';
 import { TcpProbe } from './tcp-probe.ts';
@@ -265,4 +268,149 @@ test('the messages of the health service of gRPC are as its definition has them'
   assert.equal(isServing(Buffer.from('0000000000', 'hex')), false);
   assert.equal(isServing(Buffer.from('01000000020801', 'hex')), false);
   assert.equal(isServing(Buffer.from('00000000030801', 'hex')), false);
+});
+
+type Serve = (stream: ServerHttp2Stream, headers: Readonly<Record<string, unknown>>, body: Buffer) => void;
+
+/** Checks by gRPC of a real server of HTTP/2. */
+async function grpcChecked(
+  fields: object,
+  serve: Serve,
+): Promise<{ readonly probe: GrpcProbe; readonly outcomes: Outcomes; readonly sessions: unknown[] } & AsyncDisposable> {
+  const server = createHttp2Server();
+  const sessions: { destroy(): void }[] = [];
+  server.on('session', (session) => sessions.push(session));
+  server.on('stream', (stream: ServerHttp2Stream, headers: Readonly<Record<string, unknown>>) => {
+    const chunks: Buffer[] = [];
+    stream.on('error', () => undefined);
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stream.on('end', () => serve(stream, headers, Buffer.concat(chunks)));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const config = parse({ grpc_health_check: fields }).grpc_health_check;
+  assert.ok(config);
+  const outcomes = new Outcomes();
+  const host = new Host(endpoint((server.address() as AddressInfo).port));
+  const options = { config, transport, clusterName: 'shop', reusesConnection: true, timeoutMs: 1000 };
+  const probe = new GrpcProbe(host, outcomes, options);
+  return {
+    probe,
+    outcomes,
+    sessions,
+    async [Symbol.asyncDispose]() {
+      probe.close();
+      for (const session of sessions) session.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function answerGrpc(stream: ServerHttp2Stream, message: string, status = '0'): void {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': status }));
+  stream.end(Buffer.from(message, 'hex'));
+}
+
+test('a check by gRPC asks the health service for a service, on one connection', async () => {
+  const seen: object[] = [];
+  const fields = {
+    service_name: 'a.B',
+    authority: 'b.example',
+    initial_metadata: [{ header: { key: 'x-check', value: '1' } }],
+  };
+  await using ground = await grpcChecked(fields, (stream, headers, body) => {
+    seen.push({
+      path: headers[':path'],
+      authority: headers[':authority'],
+      agent: headers['user-agent'],
+      type: headers['content-type'],
+      timeout: headers['grpc-timeout'],
+      added: headers['x-check'],
+      body: body.toString('hex'),
+    });
+    answerGrpc(stream, '00000000020801');
+  });
+  for (let i = 0; i < 2; i++) assert.equal((await ground.outcomes.of(ground.probe)).type, 'passed');
+  const asked = {
+    path: '/grpc.health.v1.Health/Check',
+    authority: 'b.example',
+    agent: 'Envoy/HC',
+    type: 'application/grpc',
+    timeout: '1000m',
+    added: '1',
+    body: '00000000050a03612e42',
+  };
+  assert.deepEqual(seen, [asked, asked]);
+  assert.equal(ground.sessions.length, 1);
+});
+
+test('a service that does not serve, is not known or is no gRPC fails its check at once', async () => {
+  const serves: readonly Serve[] = [
+    (stream) => answerGrpc(stream, '00000000020802'),
+    (stream) => answerGrpc(stream, '00000000020801', '13'),
+    (stream) =>
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5' }, { endStream: true }),
+    (stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'text/plain' });
+      stream.end('ok');
+    },
+    (stream) => stream.respond({ ':status': 503 }, { endStream: true }),
+  ];
+  for (const serve of serves) {
+    await using ground = await grpcChecked({}, serve);
+    const outcome = await ground.outcomes.of(ground.probe);
+    assert.deepEqual(outcome, { type: 'failed', cause: 'active', isRetriable: false, isExcluding: false });
+  }
+});
+
+test('a stream that breaks off is a failure of the network, and one that was given up leaves the connection', async () => {
+  let count = 0;
+  await using ground = await grpcChecked({}, (stream) => {
+    count++;
+    if (count === 1) stream.close(2);
+    else if (count === 3) answerGrpc(stream, '00000000020801');
+  });
+  const broken = await ground.outcomes.of(ground.probe);
+  assert.equal(broken.type === 'failed' && broken.cause, 'network');
+  ground.probe.start();
+  await until(() => count === 2, 'the second check');
+  ground.probe.giveUp();
+  assert.equal((await ground.outcomes.of(ground.probe)).type, 'passed');
+  assert.equal(ground.sessions.length, 1);
+});
+
+test('a check by HTTP may speak HTTP/2', async () => {
+  const server = createHttp2Server((request, response) => {
+    response.writeHead(request.url === '/live' && request.authority === 'shop' ? 200 : 500).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const config = parse({ http_health_check: { path: '/live', codec_client_type: 'HTTP2' } }).http_health_check;
+  assert.ok(config);
+  const outcomes = new Outcomes();
+  const host = new Host(endpoint((server.address() as AddressInfo).port));
+  const options = { config, transport, clusterName: 'shop', reusesConnection: false, onVerified: () => undefined };
+  const probe = new HttpProbe(host, outcomes, options);
+  assert.equal((await outcomes.of(probe)).type, 'passed');
+  server.close();
+  await once(server, 'close');
+});
+
+test('a cluster that speaks HTTP/1.1 alone is not checked by gRPC', () => {
+  const issues = (more: object): readonly string[] => {
+    const place = new Place();
+    const check = {
+      timeout: '1s',
+      interval: '1s',
+      unhealthy_threshold: 1,
+      healthy_threshold: 1,
+      grpc_health_check: {},
+    };
+    cluster.parse({ name: 'c', load_assignment: { cluster_name: 'c' }, health_checks: [check], ...more }, place);
+    return place.issues.map(({ path }) => path);
+  };
+  assert.deepEqual(issues({}), ['health_checks']);
+  assert.deepEqual(issues({ http2_protocol_options: {} }), []);
 });
