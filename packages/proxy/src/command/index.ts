@@ -2,7 +2,7 @@
 import { toWeftError } from '@weft/contracts/error';
 import type { Bootstrap } from '@weft/envoy-api';
 import { checkBootstrap, issuesText } from '../config/check.ts';
-import type { Log } from '../log.ts';
+import { LeveledLog, type Log } from '../log.ts';
 import type { Replaceable } from '../restart/parent.ts';
 import { type RunningProxy, startProxy } from '../server.ts';
 import { consoleLog } from './console-log.ts';
@@ -56,7 +56,8 @@ async function run(flags: ProxyFlags, output: CommandOutput, version: string): P
 }
 
 async function serve(flags: ProxyFlags, bootstrap: Bootstrap, version: string): Promise<number> {
-  const log = consoleLog((line) => process.stderr.write(line), Date.now);
+  const lines = consoleLog((line) => process.stderr.write(line), Date.now);
+  const log = new LeveledLog(lines, flags.logLevel);
   // Until these are disposed of they keep the process alive, whatever goes wrong.
   await using ended = new AsyncDisposableStack();
   const stop = stopSignals();
@@ -66,7 +67,7 @@ async function serve(flags: ProxyFlags, bootstrap: Bootstrap, version: string): 
   ended.defer(() => restart.close());
   const { drainMs, logLevel, given: commandLine } = flags;
   const onQuit = stop.request;
-  const given = { bootstrap, log, logLevel, drainMs, version, commandLine, onQuit };
+  const given = { bootstrap, log: lines, logLevel, drainMs, version, commandLine, onQuit };
   const proxy = await startProxy({ ...given, inherited: restart.inherited, concurrency: flags.concurrency });
   target.proxy = proxy;
   if (proxy.adminAddress !== undefined) log.info({ address: proxy.adminAddress }, 'the admin interface listens');

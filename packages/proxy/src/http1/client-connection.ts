@@ -94,7 +94,8 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     this.#writer = new SocketWriter(socket, queue, () => this.#listener?.onUpstreamDrain());
     this.#parser = new Parser(this, options);
     this.#idle = new Deadline(clock, () => this.#close('idle', 'idle'));
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk, false));
+    queue.reads.attach(socket, (chunk) => this.#onData(chunk, true));
     socket.on('end', () => this.#onEndOfInput());
     socket.on('error', (error) => this.#over('remote', 'connection-termination', error.message));
     socket.on('close', () => this.#over('remote', 'connection-termination', ''));
@@ -139,13 +140,13 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     if (this.#listener === undefined) this.#close('local', 'local');
   }
 
-  #onData(chunk: Buffer): void {
+  #onData(chunk: Buffer, isLent: boolean): void {
     this.#owner.onBytes(chunk.length);
     // An answer that nobody asked for: whose would it be?
     if (this.#listener === undefined) this.#close('protocol-error', 'protocol-error');
     else {
       this.#isAnswered = true;
-      this.#parser.push(chunk);
+      this.#parser.push(chunk, isLent);
     }
   }
 

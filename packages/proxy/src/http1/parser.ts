@@ -60,6 +60,8 @@ export class Parser {
   readonly #framing = new Framing();
   #state: State = 'head';
   /** Bytes that could not be used yet: of an incomplete head, or of a message that is not this one's turn. */
+  /** Whether the bytes that are read are there only for now. */
+  #isLent = false;
   #held: Buffer = NOTHING;
   /** How many of the held bytes were searched for the end of the head. */
   #searched = 0;
@@ -96,14 +98,23 @@ export class Parser {
     return this.#following;
   }
 
-  /** Reads bytes, as far as the state allows; the rest is held. */
-  push(chunk: Buffer): void {
+  /**
+   * Reads bytes, as far as the state allows; the rest is held. `isLent`: they are there only until this returns, so that
+   * what is held or told of is copied.
+   */
+  push(chunk: Buffer, isLent = false): void {
+    this.#isLent = isLent;
     if (this.#state === 'waiting' || this.#state === 'broken') {
       if (this.#state === 'waiting') this.#hold(chunk);
       return;
     }
-    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    if (this.#held.length === 0) {
+      this.#run(chunk);
+      return;
+    }
+    const bytes = Buffer.concat([this.#held, chunk]);
     this.#held = NOTHING;
+    this.#isLent = false;
     this.#run(bytes);
   }
 
@@ -116,6 +127,7 @@ export class Parser {
     if (this.#held.length === 0) return;
     const bytes = this.#held;
     this.#held = NOTHING;
+    this.#isLent = false;
     this.#run(bytes);
   }
 
@@ -150,7 +162,13 @@ export class Parser {
   }
 
   #hold(bytes: Buffer): void {
-    this.#held = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
+    this.#held = this.#held.length === 0 ? this.#own(bytes, 0, bytes.length) : Buffer.concat([this.#held, bytes]);
+  }
+
+  /** A part of the bytes that are read, which may be kept. */
+  #own(bytes: Buffer, from: number, to: number): Buffer {
+    if (this.#isLent) return Buffer.from(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
+    return from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
   }
 
   #run(bytes: Buffer): void {
@@ -180,7 +198,7 @@ export class Parser {
       case 'trailers':
         return this.#readTrailers(bytes, at);
       case 'raw':
-        this.#events.onBody(at === 0 ? bytes : bytes.subarray(at));
+        this.#events.onBody(this.#own(bytes, at, bytes.length));
         return bytes.length;
       case 'waiting':
       case 'broken':
@@ -213,7 +231,7 @@ export class Parser {
       const violation = this.#checkFirst(bytes, start, limit) ?? this.#checkPart(bytes, start, limit);
       if (violation) return this.#fail(violation, bytes);
       if (size > this.#limits.maxHeadBytes) return this.#fail(VIOLATIONS.headTooLarge, bytes);
-      this.#held = start === 0 ? bytes : bytes.subarray(start);
+      this.#held = this.#own(bytes, start, bytes.length);
       this.#searched = this.#held.length;
       return bytes.length;
     }
@@ -266,7 +284,7 @@ export class Parser {
     this.#left -= end - at;
     const complete = this.#left === 0;
     if (complete && this.#state === 'chunk-bytes') this.#state = 'chunk-end';
-    this.#events.onBody(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end));
+    this.#events.onBody(this.#own(bytes, at, end));
     if (complete && this.#state === 'length') this.#end(undefined, bytes.length - end);
     return end;
   }
@@ -339,7 +357,7 @@ export class Parser {
       const violation = this.#checkPart(bytes, start, start + Math.min(size, this.#limits.maxHeadBytes));
       if (violation) return this.#fail(violation, bytes);
       if (size > this.#limits.maxHeadBytes) return this.#fail(VIOLATIONS.headTooLarge, bytes);
-      this.#held = start === 0 ? bytes : bytes.subarray(start);
+      this.#held = this.#own(bytes, start, bytes.length);
       this.#searched = this.#held.length;
       return bytes.length;
     }

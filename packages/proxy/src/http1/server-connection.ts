@@ -67,7 +67,8 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     this.#parser = new Parser(this, options, checkRequestStart);
     this.#idle = new Deadline(clock, () => this.#onIdle());
     this.#headTimeout = new Deadline(clock, () => this.#onHeadTimeout());
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk, false));
+    queue.reads.attach(socket, (chunk) => this.#onData(chunk, true));
     socket.on('end', () => this.#onEndOfInput());
     socket.on('error', () => this.#over());
     socket.on('close', () => this.#over());
@@ -92,10 +93,10 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
 
   // What the socket tells.
 
-  #onData(chunk: Buffer): void {
+  #onData(chunk: Buffer, isLent: boolean): void {
     if (this.#isClosing) return;
     this.#isReading = true;
-    this.#parser.push(chunk);
+    this.#parser.push(chunk, isLent);
     this.#isReading = false;
     this.#settle();
     if (this.#parser.heldBytes <= MAX_HELD_BYTES || this.#response === 'none' || this.#isFull) return;

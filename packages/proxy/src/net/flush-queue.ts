@@ -1,3 +1,4 @@
+import { LentReads } from './lent-reads.ts';
 import { Reclaim } from './reclaim.ts';
 import { DecodingRoom, Slabs } from './slabs.ts';
 
@@ -13,6 +14,8 @@ export interface Flushable {
 export class FlushQueue {
   /** Buffers to gather in. */
   readonly slabs = new Slabs();
+  /** How sockets are read. */
+  readonly reads = new LentReads();
   /** Room for what is decoded. */
   readonly decodingRoom = new DecodingRoom();
   readonly #reclaim = new Reclaim();

@@ -1,0 +1,52 @@
+/**
+ * Reads of all sockets of a thread into one buffer. Node otherwise makes a buffer of 64 KiB for each read, cuts it to what
+ * came, and leaves it to the garbage collector, which costs more than to look at what is in it. Node offers this as the
+ * option `onread` of sockets that it connects; a socket that was accepted is given the same.
+ */
+import { Socket } from 'node:net';
+
+const LENT_BYTES = 65_536;
+
+/** Told of bytes that came; they are there only until it returns, and are copied by whoever keeps any. */
+export type TakeLent = (chunk: Buffer) => void;
+
+interface ReadSymbols {
+  readonly buffer: symbol;
+  readonly callback: symbol;
+}
+
+/** The names under which sockets keep the option; undefined where this version of Node has others. */
+function findSymbols(): ReadSymbols | undefined {
+  const sample = new Socket({ onread: { buffer: new Uint8Array(1), callback: () => true } });
+  const symbols = Object.getOwnPropertySymbols(sample);
+  sample.destroy();
+  const buffer = symbols.find(({ description }) => description === 'kBuffer');
+  const callback = symbols.find(({ description }) => description === 'kBufferCb');
+  return buffer && callback && { buffer, callback };
+}
+
+export class LentReads {
+  readonly #symbols = findSymbols();
+  readonly #bytes = Buffer.allocUnsafeSlow(LENT_BYTES);
+
+  /**
+   * Has `take` told of what is read from the socket from now on. False: this socket cannot be read so, and tells by its
+   * `data` events, as it tells of what it held before.
+   */
+  attach(socket: Socket, take: TakeLent): boolean {
+    // Decrypted bytes can come while others are looked at, from within a write; those of TCP come one read at a time.
+    if ('encrypted' in socket) return false;
+    const handle: unknown = Reflect.get(socket, '_handle');
+    const use: unknown =
+      typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'useUserBuffer') : undefined;
+    if (!this.#symbols || typeof use !== 'function') return false;
+    const bytes = this.#bytes;
+    Reflect.set(socket, this.#symbols.buffer, bytes);
+    Reflect.set(socket, this.#symbols.callback, (length: number) => {
+      take(bytes.subarray(0, length));
+      return true;
+    });
+    Reflect.apply(use, handle, [bytes]);
+    return true;
+  }
+}
