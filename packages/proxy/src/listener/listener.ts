@@ -132,21 +132,22 @@ export class Listener {
       return;
     }
     if (!chain.tls) {
-      this.#begin(chain, socket, socket, id, undefined);
+      this.#begin(chain, socket, socket, id, opening, undefined);
       return;
     }
     this.#opening.add(socket);
     chain.tls.handshake(socket, {
       onSecure: (secure, tls) => {
         this.#opening.delete(socket);
-        this.#begin(chain, secure, socket, id, tls);
+        this.#begin(chain, secure, socket, id, opening, tls);
       },
       onFailed: () => socket.destroy(),
     });
   }
 
-  #begin(chain: Chain, stream: Socket, socket: Socket, id: number, tls: TlsInfo | undefined): void {
-    const downstream: DownstreamInfo = { id, ...addressesOf(socket), tls };
+  #begin(chain: Chain, stream: Socket, socket: Socket, id: number, opening: Opening, tls: TlsInfo | undefined): void {
+    const requestedServerName = opening?.serverName;
+    const downstream: DownstreamInfo = { id, ...addressesOf(socket), requestedServerName, tls };
     stream.once('close', () => process.nextTick(() => chain.onConnectionEnd()));
     chain.accept(stream, downstream);
   }

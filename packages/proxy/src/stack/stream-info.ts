@@ -37,6 +37,8 @@ export interface DownstreamInfo {
   readonly localPort: number;
   /** `10.0.0.1:80`: where the connection was going before it was redirected here; absent where it was not. */
   readonly originalDestination?: string | undefined;
+  /** The server name that the tls_inspector found, whoever ends the TLS; absent where it found none, or there is none. */
+  readonly requestedServerName?: string | undefined;
   /** Read when first asked for: taking certificates apart costs more than a request. */
   readonly tls: TlsInfo | undefined;
 }

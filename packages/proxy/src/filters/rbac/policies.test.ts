@@ -17,9 +17,7 @@ function fits(policies: object, request: Asked): string | undefined {
   return rules.verdicts[rules.decide(asked(request))]?.policy;
 }
 
-const peer = (said: PeerSaid | undefined, serverName?: string): Asked => ({
-  connection: { tls: tlsOf(said, serverName) },
-});
+const peer = (said: PeerSaid | undefined): Asked => ({ connection: { tls: tlsOf(said) } });
 
 const PERMISSIONS: readonly (readonly [permission: object, fits: readonly Asked[], fitsNot: readonly Asked[]])[] = [
   [{ any: true }, [{}], []],
@@ -63,7 +61,11 @@ const PERMISSIONS: readonly (readonly [permission: object, fits: readonly Asked[
     [{ connection: { localPort: 80 } }, { connection: { localPort: 89 } }],
     [{ connection: { localPort: 90 } }, { connection: { localPort: 79 } }],
   ],
-  [{ requested_server_name: { suffix: '.a' } }, [peer(undefined, 'b.a')], [peer(undefined), {}]],
+  [
+    { requested_server_name: { suffix: '.a' } },
+    [{ connection: { requestedServerName: 'b.a' } }],
+    [peer(undefined), {}],
+  ],
   [
     { and_rules: { rules: [{ destination_port: 80 }, { url_path: { path: { exact: '/a' } } }] } },
     [{ path: '/a' }],

@@ -110,8 +110,9 @@ const portRange = message(
   },
 );
 
+/** As in Envoy the name is known only where the tls_inspector looked for it. */
 const requestedServerName = condition(stringMatcher, (matches) =>
-  ofConnection(({ tls }) => matches(tls?.serverName ?? '')),
+  ofConnection(({ requestedServerName: serverName }) => matches(serverName ?? '')),
 );
 
 const PERMISSION = 'envoy.config.rbac.v3.Permission';

@@ -16,11 +16,11 @@ export interface PeerSaid {
   readonly subject?: string;
 }
 
-export function tlsOf(peer: PeerSaid | undefined, serverName = ''): TlsInfo {
+export function tlsOf(peer: PeerSaid | undefined): TlsInfo {
   return {
     version: 'TLSv1.3',
     cipher: '',
-    serverName,
+    serverName: '',
     peer: peer && { uris: [], dnsNames: [], subject: '', issuer: '', sha256: '', pem: '', ...peer },
     local: undefined,
     peerChainPem: '',
