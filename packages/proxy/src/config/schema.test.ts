@@ -62,7 +62,6 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
   [listener, { address: socket }, /^filter_chains: must have an entry/],
   [listener, { address: socket, filter_chains: [{ filters: [] }] }, /^filter_chains\[0\]\.filters: must have an entry/],
   [listener, { address: socket, use_original_dst: true, filter_chains: [] }, /^use_original_dst: not supported/],
-  [httpConnectionManager, manager({ tracing: {} }), /^tracing: not supported/],
   [httpConnectionManager, manager({ codec_type: 'HTTP3' }), /^codec_type: HTTP3 is not supported/],
   [httpConnectionManager, manager({ http_filters: [] }), /^http_filters: must have an entry/],
   [

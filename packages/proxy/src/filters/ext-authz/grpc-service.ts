@@ -12,6 +12,7 @@ import type { FieldPair, ResponseChange, Verdict } from './verdict.ts';
 
 const PATH = '/envoy.service.auth.v3.Authorization/Check';
 const DEFAULT_TIMEOUT_MS = 200;
+const OK = 200;
 const FORBIDDEN = 403;
 
 type CheckResponse = Messages['envoy.service.auth.v3.CheckResponse'];
@@ -42,7 +43,9 @@ function responseChange(option: HeaderOption): ResponseChange {
 /** An answer in place of the upstream's. As in Envoy, fields that are to be appended are left out: there is nothing there. */
 function answerOf(answer: Messages['envoy.service.auth.v3.DeniedHttpResponse'] | undefined) {
   const headers = (answer?.headers ?? []).filter((option) => !isAppended(option)).map(pairOf);
-  return { status: statusOf(answer?.status?.code ?? 0), headers, body: answer?.body ?? '' };
+  const status = statusOf(answer?.status?.code ?? 0) ?? 0;
+  // An informational status would answer nothing.
+  return { status: status < OK ? undefined : status, headers, body: answer?.body ?? '' };
 }
 
 /** What a `CheckResponse` says. Without a word on fields a `HeaderValueOption` of the request's replaces. */
