@@ -1,12 +1,23 @@
 /** Where the keys of a provider come from: the configuration, or an address that is asked again from time to time. */
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Cancel } from '../../clock.ts';
+import type { Cancel, Clock } from '../../clock.ts';
+import type { Random } from '../../cluster/balancer.ts';
 import { HeaderList } from '../../http/header-list.ts';
 import { RequestHead } from '../../http/message.ts';
-import type { FilterContext } from '../filter.ts';
+import type { Log } from '../../log.ts';
+import type { UpstreamCalls } from '../../upstream/calls.ts';
+import type { Warming } from '../../warming.ts';
 import { type KeySet, parseJwks } from './jwks.ts';
 import type { RemoteJwksConfig } from './schema.ts';
 import type { JwtStats } from './stats.ts';
+
+/** What keys are fetched with. */
+export interface KeysContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Pick<Log, 'warn'>;
+  readonly calls: Pick<UpstreamCalls, 'request'>;
+  readonly warming?: Pick<Warming, 'waitFor' | 'arrived'>;
+}
 
 export interface KeySource {
   /** The keys that hold now; undefined where they must be fetched. */
@@ -29,7 +40,7 @@ class Retriable extends Error {}
 
 export class RemoteKeys implements KeySource {
   readonly #config: RemoteJwksConfig;
-  readonly #context: FilterContext;
+  readonly #context: KeysContext;
   readonly #stats: JwtStats;
   readonly #ended = new AbortController();
   #keys: KeySet | undefined;
@@ -38,7 +49,7 @@ export class RemoteKeys implements KeySource {
   #pending: Promise<KeySet | undefined> | undefined;
   #cancelRefetch: Cancel = () => undefined;
 
-  constructor(config: RemoteJwksConfig, context: FilterContext, stats: JwtStats) {
+  constructor(config: RemoteJwksConfig, context: KeysContext, stats: JwtStats) {
     this.#config = config;
     this.#context = context;
     this.#stats = stats;
@@ -122,8 +133,7 @@ export class RemoteKeys implements KeySource {
   async #backOff(attempt: number): Promise<void> {
     const { base_interval: baseMs = 1000, max_interval } = this.#config.retry_policy?.retry_back_off ?? {};
     const limitMs = Math.min(max_interval ?? baseMs * 10, baseMs * 2 ** attempt);
-    await delay(this.#context.random() * limitMs, undefined, { signal: this.#ended.signal, ref: false }).catch(
-      () => undefined,
-    );
+    const { clock, random } = this.#context;
+    await new Promise<void>((resolve) => clock.after(random() * limitMs, resolve));
   }
 }
