@@ -194,7 +194,6 @@ test('what is left to chance goes to each host as often', async (t) => {
     'cluster.zones-direct.lb_zone_routing_all_directly',
     'cluster.priorities.membership_healthy',
     'cluster.degraded.membership_degraded',
-    'cluster.weighted.max_host_weight',
   ]) {
     assert.equal(await weft.stat(name), await envoy.stat(name), name);
   }
