@@ -126,6 +126,14 @@ test('a service that says no answers in place of the upstream, which never hears
   assert.equal(ground.proxied.logged[0]?.responseDetails, 'ext_authz_denied');
 });
 
+test('counters of a filter with a prefix of its own are told apart by a label', async () => {
+  await using ground = await overGrpc(() => ({ status: { code: 0 } }), { stat_prefix: 'shop' });
+  await ground.proxied.ask(get());
+  const text = ground.proxied.registry.prometheus();
+  assert.match(text, /^envoy_http_ext_authz_ok{envoy_ext_authz_prefix="shop",envoy_http_conn_manager_prefix="x"} 1$/m);
+  assert.match(text, /^envoy_cluster_ext_authz_ok{envoy_cluster_name="up",envoy_ext_authz_prefix="shop"} 1$/m);
+});
+
 test('where the service cannot be asked the request is refused, or let on where that is wanted', async () => {
   for (const [fields, answer] of [
     [{}, /^HTTP\/1\.1 403 /],

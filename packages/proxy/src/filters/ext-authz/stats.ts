@@ -1,5 +1,6 @@
 /** What the external authorization filter counts, under Envoy's names. */
 import { type StatsRegistry, statName } from '../../stats/registry.ts';
+import type { Labels } from '../../stats/sample.ts';
 
 /** `http.<stat prefix>.ext_authz.` */
 export class ExtAuthzStats {
@@ -19,21 +20,22 @@ export class ExtAuthzClusterStats {
   ok = 0;
 }
 
-function below(own: string): { readonly name: string; readonly metric: string } {
-  const prefix = own === '' ? '' : `${statName(own)}.`;
-  return { name: `ext_authz.${prefix}`, metric: `ext_authz_${prefix.replaceAll('.', '_')}` };
+/** `ext_authz.` or, with the filter's own prefix, `ext_authz.shop.`; for Prometheus that one is a label. */
+function below(own: string): { readonly name: string; readonly labels: Labels } {
+  if (own === '') return { name: 'ext_authz.', labels: {} };
+  return { name: `ext_authz.${statName(own)}.`, labels: { envoy_ext_authz_prefix: own } };
 }
 
 /** `own`: the filter's own `stat_prefix`. */
 export function extAuthzStats(registry: StatsRegistry, statPrefix: string, own: string): ExtAuthzStats {
-  const { name, metric } = below(own);
-  const labels = { envoy_http_conn_manager_prefix: statPrefix };
-  return registry.share(`http.${statPrefix}.${name}`, `http_${metric}`, labels, () => new ExtAuthzStats());
+  const { name, labels } = below(own);
+  const all = { ...labels, envoy_http_conn_manager_prefix: statPrefix };
+  return registry.share(`http.${statPrefix}.${name}`, 'http_ext_authz_', all, () => new ExtAuthzStats());
 }
 
 export function extAuthzClusterStats(registry: StatsRegistry, cluster: string, own: string): ExtAuthzClusterStats {
-  const { name, metric } = below(own);
+  const { name, labels } = below(own);
+  const all = { envoy_cluster_name: cluster, ...labels };
   const prefix = `cluster.${statName(cluster)}.${name}`;
-  const labels = { envoy_cluster_name: cluster };
-  return registry.share(prefix, `cluster_${metric}`, labels, () => new ExtAuthzClusterStats());
+  return registry.share(prefix, 'cluster_ext_authz_', all, () => new ExtAuthzClusterStats());
 }
