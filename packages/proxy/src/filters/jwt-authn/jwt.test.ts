@@ -7,7 +7,7 @@ import { parseObject } from './json.ts';
 import { type KeySet, parseJwks } from './jwks.ts';
 import { checkTime, decodeBase64url, type Jwt, parseJwt } from './jwt.ts';
 import { type JwtStatus, statusText } from './status.ts';
-import { Issuer } from './testing.ts';
+import { Issuer } from './testing/issuer.ts';
 import { verifySignature } from './verify.ts';
 
 const issuer = new Issuer();

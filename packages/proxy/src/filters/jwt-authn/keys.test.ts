@@ -5,7 +5,7 @@ import { ResponseHead } from '../../http/message.ts';
 import { type KeysContext, RemoteKeys } from './keys.ts';
 import type { RemoteJwksConfig } from './schema.ts';
 import { JwtStats } from './stats.ts';
-import { Issuer } from './testing.ts';
+import { Issuer } from './testing/issuer.ts';
 
 const jwks = new Issuer().jwks;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Place } from '../../config/schema.ts';
 import { jwtAuthentication, jwtPerRoute } from './schema.ts';
-import { Issuer } from './testing.ts';
+import { Issuer } from './testing/issuer.ts';
 
 const local = { local_jwks: { inline_string: new Issuer().jwks } };
 const http_uri = { uri: 'http://a/keys', cluster: 'c', timeout: '1s' };

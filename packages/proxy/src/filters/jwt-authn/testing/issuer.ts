@@ -1,6 +1,6 @@
 /** Issuers of tokens, and sets of their keys; for tests. */
 import { constants, createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { ALGORITHMS, type Algorithm, type AlgorithmName } from './algorithms.ts';
+import { ALGORITHMS, type Algorithm, type AlgorithmName } from '../algorithms.ts';
 
 interface Pair {
   readonly publicKey: KeyObject;
