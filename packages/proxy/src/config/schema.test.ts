@@ -38,8 +38,17 @@ const staticCluster = (fields: object): object => ({ name: 'c', load_assignment:
 
 const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...issues: RegExp[]])[] = [
   [cluster, staticCluster({ lb_policy: 'NEVER' }), /^lb_policy: NEVER is not supported by Weft's proxy, only /],
-  [cluster, staticCluster({ health_checks: [{}] }), /^health_checks: not supported/],
-  [cluster, staticCluster({ outlier_detection: {} }), /^outlier_detection: not supported/],
+  [
+    cluster,
+    staticCluster({ health_checks: [{ event_log_path: '/x' }] }),
+    /health_checks\[0\].event_log_path: not supported/,
+  ],
+  [cluster, staticCluster({ outlier_detection: { monitors: [] } }), /^outlier_detection.monitors: not supported/],
+  [
+    cluster,
+    staticCluster({ outlier_detection: { detect_degraded_hosts: true } }),
+    /^outlier_detection.detect_degraded_hosts: not supported/,
+  ],
   [
     cluster,
     staticCluster({ typed_extension_protocol_options: { x: { '@type': 'a/b.C' } } }),
@@ -90,7 +99,12 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
     forward({ hash_policy: [{ filter_state: { key: 'k' } }] }),
     /^virtual_hosts\[0\]\.routes\[0\]\.route\.hash_policy\[0\]\.filter_state: not supported/,
   ],
-  [routeConfiguration, forward({ request_mirror_policies: [{}] }), /request_mirror_policies: not supported/],
+  [routeConfiguration, forward({ hedge_policy: {} }), /hedge_policy: not supported/],
+  [
+    routeConfiguration,
+    forward({ retry_policy: { retry_options_predicates: [] } }),
+    /retry_policy.retry_options_predicates: not supported/,
+  ],
   [
     routeConfiguration,
     forward({ prefix_rewrite: '/a', regex_rewrite: { pattern: { regex: 'a' } } }),
