@@ -36,11 +36,13 @@ const manager = (fields: object): object => ({
 });
 const staticCluster = (fields: object): object => ({ name: 'c', load_assignment: { cluster_name: 'c' }, ...fields });
 
+const CHECK = { timeout: '1s', interval: '1s', unhealthy_threshold: 1, healthy_threshold: 1, tcp_health_check: {} };
+
 const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...issues: RegExp[]])[] = [
   [cluster, staticCluster({ lb_policy: 'NEVER' }), /^lb_policy: NEVER is not supported by Weft's proxy, only /],
   [
     cluster,
-    staticCluster({ health_checks: [{ event_log_path: '/x' }] }),
+    staticCluster({ health_checks: [{ ...CHECK, event_log_path: '/x' }] }),
     /health_checks\[0\].event_log_path: not supported/,
   ],
   [cluster, staticCluster({ outlier_detection: { monitors: [] } }), /^outlier_detection.monitors: not supported/],
