@@ -9,8 +9,10 @@ import {
   flag,
   list,
   message,
+  NOT_SUPPORTED,
   name,
   number,
+  only,
   optional,
   type Parsed,
   type Place,
@@ -27,6 +29,17 @@ const MAX_HITS = 1_000_000_000;
 /** A text with command operators. */
 const formatted = (schema: Schema<string>) =>
   built(schema, (given, place) => compileText(given, '', (problem) => place.refuse(problem)));
+
+/**
+ * The value of an entry, as it is written. Envoy 1.40 can be told to undo command operators in it (the runtime value
+ * `envoy.reloadable_features.enable_formatter_for_ratelimit_action_descriptor_value`) and takes them as text otherwise.
+ */
+const descriptorValue = built(name(), (given, place) => {
+  if (/%[A-Z_]+(\(|%)/.test(given)) place.refuse(`command operators are ${NOT_SUPPORTED} here; use request_headers`);
+  return given;
+});
+
+const noDefault = only((given) => given === '', 'empty');
 
 const requestHeaders = message(`${ACTION}.RequestHeaders`, {
   header_name: name(),
@@ -46,22 +59,22 @@ const maskedRemoteAddress = message(`${ACTION}.MaskedRemoteAddress`, {
 });
 
 const genericKey = message(`${ACTION}.GenericKey`, {
-  descriptor_value: formatted(name()),
-  default_value: text(),
+  descriptor_value: descriptorValue,
+  default_value: noDefault,
   descriptor_key: text(),
 });
 
 const headerValueMatch = message(`${ACTION}.HeaderValueMatch`, {
-  descriptor_value: formatted(name()),
-  default_value: text(),
+  descriptor_value: descriptorValue,
+  default_value: noDefault,
   descriptor_key: text(),
   expect_match: flag(true),
   headers: list(headerMatcher, { min: 1 }),
 });
 
 const queryParameterValueMatch = message(`${ACTION}.QueryParameterValueMatch`, {
-  descriptor_value: formatted(name()),
-  default_value: text(),
+  descriptor_value: descriptorValue,
+  default_value: noDefault,
   descriptor_key: text(),
   expect_match: flag(true),
   query_parameters: list(queryMatcher, { min: 1 }),
@@ -82,8 +95,8 @@ const addressMatcher = message('envoy.type.matcher.v3.AddressMatcher', {
 });
 
 const remoteAddressMatch = message(`${ACTION}.RemoteAddressMatch`, {
-  descriptor_value: formatted(name()),
-  default_value: text(),
+  descriptor_value: descriptorValue,
+  default_value: noDefault,
   descriptor_key: text(),
   address_matcher: required(addressMatcher),
 });
@@ -158,18 +171,27 @@ const hitsAddend = message(
   },
 );
 
-const rateLimitMessage = message('envoy.config.route.v3.RateLimit', {
+const common = {
   stage: number(0, { max: MAX_STAGE }),
   disable_key: text(),
   actions: list(action, { min: 1 }),
   limit: optional(override),
-  hits_addend: optional(hitsAddend),
   apply_on_stream_done: flag(),
   x_ratelimit_option: choice(['UNSPECIFIED', 'OFF', 'DRAFT_VERSION_03']),
-});
+};
+
+const rateLimitMessage = message('envoy.config.route.v3.RateLimit', { ...common, hits_addend: optional(hitsAddend) });
 
 export type RateLimitConfig = Parsed<typeof rateLimitMessage>;
 export type RateLimitActionConfig = Parsed<typeof action>;
 
-/** What a request is counted under, ready to be asked. */
+/** What a request is counted under, ready to be asked; in the configuration of a filter. */
 export const rateLimit: Schema<RateLimitRule> = built(rateLimitMessage, (config) => compileRateLimit(config));
+
+/**
+ * The same in routes and virtual hosts. There Envoy passes `hits_addend` over in silence, so that it is refused.
+ */
+export const routeRateLimit: Schema<RateLimitRule> = built(
+  message('envoy.config.route.v3.RateLimit', common),
+  (config) => compileRateLimit({ ...config, hits_addend: undefined }),
+);

@@ -7,7 +7,7 @@ import { routeFilters } from './filters.ts';
 import { hashPolicy } from './hash-policy.ts';
 import { headerMatcher } from './header-match.ts';
 import { internalRedirectPolicy } from './internal-redirect.ts';
-import { rateLimit } from './rate-limit.ts';
+import { routeRateLimit } from './rate-limit.ts';
 import { routeMatch } from './route-match.ts';
 import { runtimeFraction } from './runtime.ts';
 import {
@@ -241,7 +241,7 @@ const routeAction = message(
     internal_redirect_policy: optional(internalRedirectPolicy),
     upgrade_configs: list(routeUpgrade),
     cors: optional(routeCorsPolicy),
-    rate_limits: list(rateLimit),
+    rate_limits: list(routeRateLimit),
     include_vh_rate_limits: flag(),
     priority: choice(['DEFAULT', 'HIGH']),
   },
@@ -315,7 +315,7 @@ const virtualHost = message('envoy.config.route.v3.VirtualHost', {
   include_attempt_count_in_response: flag(),
   per_request_buffer_limit_bytes: optional(number()),
   cors: optional(routeCorsPolicy),
-  rate_limits: list(rateLimit),
+  rate_limits: list(routeRateLimit),
   metadata: optional(metadata),
   require_tls: choice(['NONE']),
 });

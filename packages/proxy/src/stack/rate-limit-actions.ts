@@ -2,7 +2,6 @@
  * What a request is counted under: descriptors, made of it by the actions that its route and virtual host list
  * (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/rate_limit_filter#composing-actions).
  */
-import type { Format } from '../access-log/format.ts';
 import { valueAt } from '../config/metadata-match.ts';
 import type { RateLimitActionConfig, RateLimitConfig } from '../config/rate-limit.ts';
 import type { RequestHead } from '../http/message.ts';
@@ -122,18 +121,15 @@ function metadataAction(config: Of<'metadata'>): Action {
 
 interface Valued {
   readonly descriptor_key: string;
-  readonly descriptor_value: Format;
-  readonly default_value: string;
+  readonly descriptor_value: string;
 }
 
 /** An entry for each request that passes the test. */
 function valueAction(config: Valued, defaultKey: string, test: (request: DescribedRequest) => boolean): Action {
-  const key = config.descriptor_key || defaultKey;
+  const entry: DescriptorEntry = { key: config.descriptor_key || defaultKey, value: config.descriptor_value };
   return (request, entries) => {
     if (!test(request)) return false;
-    const value = config.descriptor_value(request.info) || config.default_value;
-    if (value === '') return false;
-    entries.push({ key, value });
+    entries.push(entry);
     return true;
   };
 }
@@ -222,20 +218,21 @@ function overrideOf({ limit }: RateLimitConfig): (info: StreamInfo) => LimitOver
   };
 }
 
-function hitsOf({ hits_addend: addend }: RateLimitConfig): (info: StreamInfo) => number | undefined {
+/** `none`: what should be a number is none, and there is no descriptor. */
+function hitsOf({ hits_addend: addend }: RateLimitConfig): (info: StreamInfo) => number | undefined | 'none' {
   if (addend?.number !== undefined) return () => addend.number;
   const format = addend?.format;
   if (!format) return () => undefined;
   return (info) => {
     const text = format(info);
-    return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+    return /^\d{1,15}$/.test(text) ? Number(text) : 'none';
   };
 }
 
 export function compileRateLimit(config: RateLimitConfig): RateLimitRule {
   const actions = config.actions.map(compileAction);
   const limitOf = overrideOf(config);
-  const hits = hitsOf(config);
+  const hitsFor = hitsOf(config);
   const isGivenBack = config.hits_addend?.is_negative_hits ?? false;
   return {
     stage: config.stage,
@@ -245,7 +242,9 @@ export function compileRateLimit(config: RateLimitConfig): RateLimitRule {
       const entries: DescriptorEntry[] = [];
       for (const action of actions) if (!action(request, entries, serviceCluster)) return undefined;
       const { info } = request;
-      return { entries, limit: limitOf(info), hits: hits(info), isGivenBack, fields: config.x_ratelimit_option };
+      const hits = hitsFor(info);
+      if (hits === 'none') return undefined;
+      return { entries, limit: limitOf(info), hits, isGivenBack, fields: config.x_ratelimit_option };
     },
   };
 }

@@ -28,6 +28,9 @@ const NO_CLUSTER = failed('health_check_failed_no_cluster_found');
 const EMPTY_CLUSTER = failed('health_check_failed_cluster_empty');
 const UNHEALTHY_CLUSTER = failed('health_check_failed_cluster_unhealthy');
 
+/** Of a check: nobody reads it. */
+const MAX_BODY_BYTES = 65_536;
+
 /** What the upstream answered last. */
 interface Cached {
   readonly status: number;
@@ -57,12 +60,13 @@ class HealthCheckFilter implements HttpFilter {
       return 'pass';
     }
     request.info.isHealthCheck = true;
-    this.#stats.request_total++;
     request.onResponse(this.#finish);
     const reply = this.#reply();
     if (!reply) return 'pass';
     this.#count(reply);
-    request.answer(reply);
+    // The answer waits for the body, so that the connection can be kept; one that is too long is not waited for.
+    if (request.isComplete) request.answer(reply);
+    else request.holdBody(MAX_BODY_BYTES, () => request.answer(reply));
     return 'stop';
   }
 
@@ -118,12 +122,16 @@ class HealthCheckFilter implements HttpFilter {
   }
 
   #count({ flags, headers }: LocalReply): void {
+    this.#stats.request_total++;
     if (flags === 0) this.#stats.ok++;
     else this.#stats.failed++;
     if (headers !== undefined && headers.length > 0) this.#stats.degraded++;
   }
 
-  /** What every answer to a check says; that of the upstream is kept for the next ones. */
+  /**
+   * What every answer to a check says; that of the upstream is kept for the next ones. Envoy keeps the 503 of a server that
+   * is failed, too, and goes on with it although the server is not failed any more.
+   */
   readonly #finish = ({ status, headers }: ResponseHead): void => {
     const { cache_time: cacheMs } = this.#config;
     const { clock, serviceCluster } = this.#context;

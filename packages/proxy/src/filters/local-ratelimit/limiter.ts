@@ -23,9 +23,10 @@ export interface LimiterOptions {
 
 export interface LimitVerdict {
   readonly isAllowed: boolean;
+  /** Whether a bucket that only counts was empty. */
+  readonly isOverShadow: boolean;
   /** The bucket that decided; undefined where there was none. */
   readonly bucket: TokenBucket | undefined;
-  readonly isShadow: boolean;
   /** What the descriptor says of `x-ratelimit-*` fields. */
   readonly fields: Descriptor['fields'];
 }
@@ -81,19 +82,21 @@ export class LocalLimiter {
     const nowMs = this.#clock.monotonicMs();
     const matched = descriptors.length === 0 ? [] : this.#match(descriptors, nowMs);
     if (matched.length > 1) matched.sort((a, b) => a.bucket.tokensPerMs - b.bucket.tokensPerMs);
+    let isOverShadow = false;
     for (const { bucket, isShadow, descriptor } of matched) {
       if (descriptor.isGivenBack && descriptor.hits !== undefined) bucket.giveBack(nowMs, descriptor.hits);
-      else if (!bucket.take(nowMs, descriptor.hits)) {
-        return { isAllowed: false, bucket, isShadow, fields: descriptor.fields };
-      }
+      else if (bucket.take(nowMs, descriptor.hits)) continue;
+      else if (isShadow) isOverShadow = true;
+      else return { isAllowed: false, isOverShadow, bucket, fields: descriptor.fields };
     }
     const [first] = matched;
     const all = this.#all;
     if (all && (!first || this.#options.alwaysTakesFromAll) && !all.take(nowMs)) {
-      return { isAllowed: false, bucket: all, isShadow: false, fields: 'UNSPECIFIED' };
+      // One that is never filled has nothing to tell.
+      return { isAllowed: false, isOverShadow, bucket: all.maxTokens === 0 ? undefined : all, fields: 'UNSPECIFIED' };
     }
     const fields = first?.descriptor.fields ?? 'UNSPECIFIED';
-    return { isAllowed: true, bucket: first?.bucket ?? all, isShadow: false, fields };
+    return { isAllowed: true, isOverShadow, bucket: first?.bucket ?? all, fields };
   }
 
   #match(descriptors: readonly Descriptor[], nowMs: number): Matched[] {

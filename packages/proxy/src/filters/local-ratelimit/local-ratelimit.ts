@@ -36,15 +36,13 @@ class LocalRateLimit implements HttpFilter {
     if (verdict.bucket && tellsFields(config, verdict)) {
       request.onResponse((head) => this.#addFields(head, verdict));
     }
+    if (verdict.isOverShadow) stats.shadow_mode++;
     if (verdict.isAllowed) {
-      stats.ok++;
+      if (verdict.isOverShadow) stats.rate_limited++;
+      else stats.ok++;
       return 'pass';
     }
     stats.rate_limited++;
-    if (verdict.isShadow) {
-      stats.shadow_mode++;
-      return 'pass';
-    }
     if (!config.filter_enforced || !runtime.isEnabled(config.filter_enforced)) {
       const { info, head } = request;
       for (const addition of config.request_headers_to_add_when_not_enforced)
