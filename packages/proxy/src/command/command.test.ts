@@ -70,13 +70,13 @@ test('validate says that a bootstrap is right, in whichever form it comes', asyn
 });
 
 test('validate tells all that is wrong or not supported, each with its place', async (t) => {
-  const path = folderOf(t)('a.yaml', bootstrapText(0, 'proxy_status_config: {}\n                scoped_routes: {}'));
+  const path = folderOf(t)('a.yaml', bootstrapText(0, 'proxy_status_config: {}\n                add_proxy_protocol_connection_state: true'));
   const { code, err } = await run('--mode', 'validate', '-c', path);
   assert.equal(code, 1);
   const lines = err.split('\n');
   assert.equal(lines.length, 2, err);
   const place = 'static_resources.listeners[0].filter_chains[0].filters[0].typed_config';
-  for (const field of ['proxy_status_config', 'scoped_routes']) {
+  for (const field of ['proxy_status_config', 'add_proxy_protocol_connection_state']) {
     assert.ok(
       lines.some((line) => line.startsWith(`${path}: ${place}.${field}: `)),
       err,
