@@ -4,6 +4,7 @@ import { type Answer, json, OK, text } from './answer.ts';
 import type { AdminActions } from './context.ts';
 
 const USAGE = `usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN
+       or send the parameters as form values
 use an empty value to remove a previously added override
 `;
 

@@ -13,7 +13,7 @@ import { ADMIN_PATHS, helpText, homePage } from './paths.ts';
 
 const MAX_CONNECTIONS = 128;
 const MAX_HEADER_BYTES = 16_384;
-/** Nothing here reads a body; more than this is not even waited for. */
+/** Of a body; more than this is not even waited for. */
 const MAX_BODY_BYTES = 65_536;
 const REQUEST_MS = 10_000;
 /** A connection on which nothing moves, be it between requests or in an answer that nobody reads. */
@@ -41,7 +41,7 @@ function refusal(request: IncomingMessage, bound: NetworkAddress): string | unde
   return `The admin interface listens on loopback alone and is not known as ${JSON.stringify(name)}; use ${addressText(bound)}.`;
 }
 
-function answerTo(request: IncomingMessage, context: AdminContext, bound: NetworkAddress): Answer {
+function answerTo(request: IncomingMessage, form: string, context: AdminContext, bound: NetworkAddress): Answer {
   const refused = refusal(request, bound);
   if (refused !== undefined) return text(`${refused}\n`, 403);
   const url = request.url ?? '/';
@@ -54,7 +54,8 @@ function answerTo(request: IncomingMessage, context: AdminContext, bound: Networ
     return text(`Method ${request.method} not allowed, POST required.`, 405);
   }
   try {
-    return found.answer(context, new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1)));
+    const query = mark === -1 ? '' : url.slice(mark + 1);
+    return found.answer(context, new URLSearchParams(query === '' ? form : query));
   } catch (error) {
     context.log.error({ path, reason: (error as Error).stack }, 'the admin interface failed to answer');
     return text(`${path} could not be answered: ${(error as Error).message}\n`, 500);
@@ -74,15 +75,23 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-/** Lets go of a body that nobody asked for, and of clients that go on sending one. */
-function discardBody(request: IncomingMessage): void {
+/** Parameters that are sent as a form in the body; any other body is let go of, as are clients that go on sending one. */
+function formOf(request: IncomingMessage): Promise<string> {
+  const isForm = request.headers['content-type']?.startsWith('application/x-www-form-urlencoded') === true;
+  const chunks: Buffer[] = [];
   let received = 0;
   request.on('data', (chunk: Buffer) => {
     received += chunk.length;
     if (received > MAX_BODY_BYTES) request.destroy();
+    else if (isForm) chunks.push(chunk);
   });
   // The client left; whom it matters to is told by the response.
   request.on('error', () => undefined);
+  if (!isForm) return Promise.resolve('');
+  return new Promise((resolve) => {
+    request.once('end', () => resolve(Buffer.concat(chunks).toString()));
+    request.once('close', () => resolve(''));
+  });
 }
 
 function makeServer(context: AdminContext, bound: () => NetworkAddress): Server {
@@ -94,10 +103,8 @@ function makeServer(context: AdminContext, bound: () => NetworkAddress): Server 
     connectionsCheckingInterval: CHECK_MS,
   };
   const server = createServer(options, (request, response) => {
-    discardBody(request);
-    context
-      .refresh()
-      .then(() => send(request, response, answerTo(request, context, bound())))
+    Promise.all([formOf(request), context.refresh()])
+      .then(([form]) => send(request, response, answerTo(request, form, context, bound())))
       .catch((error: unknown) => {
         context.log.error({ reason: String(error) }, 'the admin interface could not answer');
         response.destroy();
