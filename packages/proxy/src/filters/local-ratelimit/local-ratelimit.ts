@@ -1,4 +1,9 @@
-/** Lets so many requests pass in a time, and answers the others 429 (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/local_rate_limit_filter). */
+/**
+ * Lets so many requests pass in a time, and answers the others 429
+ * (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/local_rate_limit_filter). Each thread of a
+ * proxy with several (`--concurrency`) has buckets of its own, where Envoy's threads share them: so many times as many
+ * requests may pass.
+ */
 import type { ResponseHead } from '../../http/message.ts';
 import { applyAddition } from '../../stack/header-changes.ts';
 import { type Descriptor, describeRequest, rateLimitsOf } from '../../stack/rate-limit-actions.ts';

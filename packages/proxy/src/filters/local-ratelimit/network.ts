@@ -1,4 +1,8 @@
-/** Lets so many connections pass in a time, and closes the others (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/listeners/network_filters/local_rate_limit_filter). */
+/**
+ * Lets so many connections pass in a time, and closes the others
+ * (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/listeners/network_filters/local_rate_limit_filter). Each thread
+ * of a proxy with several has a bucket of its own.
+ */
 import type { NetworkFilter, NetworkFilterContext } from '../../listener/network-filters.ts';
 import { FLAG } from '../../stack/response-flags.ts';
 import { statName } from '../../stats/registry.ts';
