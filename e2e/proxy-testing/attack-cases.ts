@@ -139,9 +139,9 @@ const LINES: readonly AttackCase[] = [
   refused('HTTP/1.10', httpText('GET / HTTP/1.10', [HOST])),
   refused('a version in lower case', httpText('GET / http/1.1', [HOST])),
   refused(
-    'the preface of HTTP/2',
-    'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
-    'Weft does not speak HTTP/2 with clients; Envoy waits for its first frames',
+    'what begins like the preface of HTTP/2 and is not',
+    'PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n',
+    'Weft looks at the whole preface and answers; Envoy at its first bytes, and closes without a word',
   ),
   refused('a TLS handshake', '\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03'),
 ];
