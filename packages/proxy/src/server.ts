@@ -11,7 +11,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Random } from './cluster/balancer.ts';
 import { ClusterManager } from './cluster/manager.ts';
 import { type CheckedBootstrap, checkBootstrap, issuesText, requireNoIssues } from './config/check.ts';
-import type { ResourceSource } from './config/core.ts';
+import type { ResourceSource } from './config/config-source.ts';
 import type { ConfigIssue } from './config/schema.ts';
 import type { DrainListeners, DrainRequest } from './drain.ts';
 import { inheritedSockets, type ListeningSocket, shareOut } from './listener/acceptor.ts';
@@ -154,10 +154,10 @@ class ProxyServer implements RunningProxy {
     this.#connections = new Connections(checked.config);
     const { user_agent_build_version: _, ...given } = options.bootstrap.node ?? {};
     const node: Node = { ...given, user_agent_name: 'weft', user_agent_version: options.version ?? ownVersion() };
-    const adsCluster = checked.config.dynamic_resources?.ads_config;
+    const ads = checked.config.dynamic_resources?.ads_config;
     const log = this.#log;
     this.#xds =
-      options.worker?.subscriptions ?? new XdsClient({ streams, adsCluster, node, stats, clock, random, log });
+      options.worker?.subscriptions ?? new XdsClient({ streams, ads, node, stats, clock, random, log });
     this.#secrets = new SecretStore(this.#xds, checked.config.static_resources?.secrets ?? []);
     const runtimeStats = options.worker
       ? new RuntimeStats()
@@ -188,7 +188,7 @@ class ProxyServer implements RunningProxy {
       nodeId: node.id ?? '',
       zone: node.locality?.zone ?? '',
       isFailed: () => !this.#isHealthy || this.#state === 'DRAINING',
-      isDraining: (direction) => this.#isDraining(direction),
+      isDraining: (direction, type) => this.#isDraining(direction) || (type === 'DEFAULT' && !this.#isHealthy),
       inherited: inheritedSockets(this.#inherited[0] ?? []),
       share: options.worker ? 'other' : this.#inherited.length > 1 ? 'first' : 'only',
       log,
@@ -344,7 +344,7 @@ class ProxyServer implements RunningProxy {
   }
 
   #isDraining(direction: TrafficDirection): boolean {
-    return this.#draining.has('ALL') || this.#draining.has(direction) || !this.#isHealthy;
+    return this.#draining.has('ALL') || this.#draining.has(direction);
   }
 
   async drain(request: DrainRequest): Promise<void> {

@@ -1,5 +1,6 @@
 /** Schema of the bootstrap: what the proxy starts from. */
-import { address, adsSource, configSource } from './core.ts';
+import { configSource, xdsService } from './config-source.ts';
+import { address } from './core.ts';
 import { layeredRuntime } from './runtime.ts';
 import { anyOf, durationMs, flag, list, message, number, only, optional, type Parsed, text, whole } from './schema.ts';
 import { secret } from './tls.ts';
@@ -18,7 +19,7 @@ const staticResources = message('envoy.config.bootstrap.v3.Bootstrap.StaticResou
 });
 
 const dynamicResources = message('envoy.config.bootstrap.v3.Bootstrap.DynamicResources', {
-  ads_config: optional(adsSource),
+  ads_config: optional(xdsService),
   lds_config: optional(configSource),
   cds_config: optional(configSource),
 });

@@ -72,18 +72,18 @@ function checkReferences(
   if (!dynamic) return;
   place.within('dynamic_resources', () => {
     const { ads_config: ads, cds_config: cds, lds_config: lds } = dynamic;
-    if (ads !== undefined && !carriers.has(ads)) {
+    if (ads !== undefined && !carriers.has(ads.cluster)) {
       place.within('ads_config', () =>
-        place.refuse(`${ads} is not one of static_resources.clusters with http2_protocol_options`),
+        place.refuse(`${ads.cluster} is not one of static_resources.clusters with http2_protocol_options`),
       );
     }
     for (const [field, source] of Object.entries({ cds_config: cds, lds_config: lds })) {
       if (source?.type === 'ads' && ads === undefined) {
         place.within(field, () => place.refuse('names ads, and there is no ads_config'));
       }
-      if (source?.type === 'grpc' && !carriers.has(source.cluster)) {
+      if (source?.type === 'grpc' && !carriers.has(source.service.cluster)) {
         place.within(field, () =>
-          place.refuse(`${source.cluster} is not one of static_resources.clusters with http2_protocol_options`),
+          place.refuse(`${source.service.cluster} is not one of static_resources.clusters with http2_protocol_options`),
         );
       }
     }

@@ -2,7 +2,8 @@
 
 import { type BalancingConfig, legacyBalancing, percent } from './balancing.ts';
 import { balancingOf, checkBalancing, loadBalancingPolicy } from './balancing-policy.ts';
-import { address, configSource, http1Options, http2Options, limit, metadata, tcpKeepalive } from './core.ts';
+import { configSource } from './config-source.ts';
+import { address, http1Options, http2Options, limit, metadata, tcpKeepalive } from './core.ts';
 import { healthCheck } from './health-check.ts';
 import { outlierDetection } from './outlier.ts';
 import { fractionalPercent } from './runtime.ts';

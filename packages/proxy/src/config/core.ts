@@ -185,50 +185,6 @@ export const grpcService: Schema<string> = built(
   (service) => service.envoy_grpc.cluster_name,
 );
 
-const apiConfigFields = {
-  transport_api_version: required(choice(['V3'])),
-  grpc_services: list(grpcService, { min: 1, max: 1 }),
-  set_node_on_first_message_only: flag(),
-};
-
-const apiConfigSource = message('envoy.config.core.v3.ApiConfigSource', {
-  api_type: required(choice(['DELTA_GRPC'])),
-  ...apiConfigFields,
-});
-
-/** Where resources come from: the aggregated stream, or a stream of their own to a cluster. */
-export type ResourceSource = (
-  | { readonly type: 'ads' }
-  | { readonly type: 'grpc'; readonly cluster: string }
-  | { readonly type: 'none' }
-) & { readonly initialFetchTimeoutMs: number };
-
-/** The aggregated stream's own source: a delta stream to a cluster; gives its name. */
-export const adsSource: Schema<string> = built(
-  message('envoy.config.core.v3.ApiConfigSource', {
-    api_type: required(choice(['DELTA_GRPC', 'AGGREGATED_DELTA_GRPC'])),
-    ...apiConfigFields,
-  }),
-  (source) => source.grpc_services[0] ?? '',
-);
-
-export const configSource: Schema<ResourceSource> = built(
-  message('envoy.config.core.v3.ConfigSource', {
-    ads: presence(),
-    api_config_source: optional(apiConfigSource),
-    resource_api_version: choice(['AUTO', 'V3']),
-    initial_fetch_timeout: durationMs(15_000),
-  }),
-  (source, place): ResourceSource => {
-    const initialFetchTimeoutMs = source.initial_fetch_timeout;
-    if (source.ads) return { type: 'ads', initialFetchTimeoutMs };
-    const cluster = source.api_config_source?.grpc_services[0];
-    if (cluster !== undefined) return { type: 'grpc', cluster, initialFetchTimeoutMs };
-    place.refuse('needs ads or api_config_source');
-    return { type: 'none', initialFetchTimeoutMs };
-  },
-);
-
 export type HeaderAppendAction =
   | 'APPEND_IF_EXISTS_OR_ADD'
   | 'ADD_IF_ABSENT'

@@ -1,12 +1,6 @@
 /** Schemas of TLS: contexts of both directions, and secrets. */
-import {
-  configSource,
-  dataSource,
-  type ResourceSource,
-  stringMatcherMessage,
-  type TextPredicate,
-  textPredicate,
-} from './core.ts';
+import { configSource, type ResourceSource } from './config-source.ts';
+import { dataSource, stringMatcherMessage, type TextPredicate, textPredicate } from './core.ts';
 import {
   anyOf,
   built,

@@ -1,6 +1,6 @@
 /** Route tables by name, as they arrive and change; listeners that name the same one share it. */
 import type { Clock } from '../clock.ts';
-import type { ResourceSource } from '../config/core.ts';
+import type { ResourceSource } from '../config/config-source.ts';
 import { routeConfiguration } from '../config/route.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
 import type { Runtime } from '../runtime/runtime.ts';

@@ -13,12 +13,13 @@ import { HeaderList } from '../http/header-list.ts';
 import { RequestHead, type ResponseHead } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
 import type { Pool, PoolConnection, PoolWaiter } from '../pool/pool.ts';
-import type { StreamFactory } from '../streams.ts';
+import type { StreamFactory, StreamHead } from '../streams.ts';
 
 class GrpcStream implements ResponseListener, PoolWaiter, Wire {
   readonly #name: string;
   readonly #path: string;
   readonly #clock: Clock;
+  readonly #said: StreamHead;
   readonly #near = streamOver(this);
   readonly #reader = new FrameReader();
   /** What was sent while there was no connection yet. */
@@ -36,10 +37,11 @@ class GrpcStream implements ResponseListener, PoolWaiter, Wire {
   #isOver = false;
   #stopListening: () => void = () => undefined;
 
-  constructor(clusterName: string, path: string, clock: Clock) {
+  constructor(clusterName: string, path: string, clock: Clock, head: StreamHead) {
     this.#name = clusterName;
     this.#path = path;
     this.#clock = clock;
+    this.#said = head;
   }
 
   get stream(): RawStream {
@@ -74,8 +76,15 @@ class GrpcStream implements ResponseListener, PoolWaiter, Wire {
       return;
     }
     const headers = ['te', 'trailers', 'content-type', 'application/grpc', 'user-agent', 'weft'];
+    for (const [name, value] of this.#said.metadata ?? []) headers.push(name, value);
     const scheme = cluster.connect.tls ? 'https' : 'http';
-    const head = new RequestHead('POST', this.#path, this.#name, scheme, new HeaderList(headers));
+    const head = new RequestHead(
+      'POST',
+      this.#path,
+      this.#said.authority ?? this.#name,
+      scheme,
+      new HeaderList(headers),
+    );
     head.protocol = 'HTTP/2';
     head.bodyLength = -1;
     this.#count = new AttemptCount(cluster, this.#host as Host, this.#clock);
@@ -206,8 +215,8 @@ class GrpcStream implements ResponseListener, PoolWaiter, Wire {
 
 /** Streams over the pools of the clusters that `findCluster` knows. One to a cluster that is not there breaks at once. */
 export function clusterStreams(findCluster: (name: string) => Cluster | undefined, clock: Clock): StreamFactory {
-  return (clusterName, path, signal) => {
-    const stream = new GrpcStream(clusterName, path, clock);
+  return (clusterName, path, signal, head = {}) => {
+    const stream = new GrpcStream(clusterName, path, clock, head);
     stream.start(findCluster(clusterName), signal);
     return stream.stream;
   };

@@ -5,7 +5,7 @@
  */
 import type { Bootstrap, ResourceType } from '@weft/envoy-api';
 import type { HostCounts } from '../cluster/host.ts';
-import type { ResourceSource } from '../config/core.ts';
+import type { ResourceSource } from '../config/config-source.ts';
 import type { DrainListeners, DrainRequest } from '../drain.ts';
 import type { ListeningSocket } from '../listener/acceptor.ts';
 import type { LogLevel } from '../log.ts';

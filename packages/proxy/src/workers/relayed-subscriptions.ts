@@ -1,6 +1,6 @@
 /** A worker's view of the resources that the main thread is sent. */
 import type { ResourceType } from '@weft/envoy-api';
-import type { ResourceSource } from '../config/core.ts';
+import type { ResourceSource } from '../config/config-source.ts';
 import type { CollectionListener, ResourceListener, Subscriptions, Unwatch } from '../xds/subscriptions.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 

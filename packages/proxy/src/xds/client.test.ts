@@ -168,7 +168,7 @@ test('a source of its own has one stream a type, which ends with the last who wa
 
 test('without an aggregated stream in the bootstrap nothing is opened, which is said', async () => {
   const { server, stats, clock, log } = new ClientGround();
-  const options = { streams: server.streams, node: {}, stats, clock, log, random: () => 1, adsCluster: undefined };
+  const options = { streams: server.streams, node: {}, stats, clock, log, random: () => 1, ads: undefined };
   const client = new XdsClient(options);
   client.watchAll(ADS, 'cluster', new CollectionRecorder())();
   client.watch({ type: 'none', initialFetchTimeoutMs: 0 }, 'route', 'r', new Recorder())();

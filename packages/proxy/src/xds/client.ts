@@ -1,25 +1,26 @@
 /**
- * The client of the xDS protocol in its delta variant: the aggregated stream, and streams of single types for sources
- * that have their own: https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol.
+ * The client of the xDS protocol in both of its variants: the aggregated stream, streams of single types for sources
+ * that have their own, and files that hold what a server would say: https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol.
  */
 import type { Node, ResourceType } from '@weft/envoy-api';
 import type { Clock } from '../clock.ts';
 import type { Random } from '../cluster/balancer.ts';
-import type { ResourceSource } from '../config/core.ts';
+import type { ResourceSource, XdsService, XdsVariant } from '../config/config-source.ts';
 import type { Log } from '../log.ts';
 import { ControlPlaneStats } from '../stats/groups.ts';
 import type { StatsRegistry } from '../stats/registry.ts';
 import type { StreamFactory } from '../streams.ts';
-import { DeltaStream } from './delta-stream.ts';
+import { DiscoveryStream } from './discovery-stream.ts';
+import { FileSource, watchFolder } from './file-source.ts';
 import { SubscriptionCounts } from './statistics.ts';
 import type { CollectionListener, ResourceListener, Subscriptions, Unwatch } from './subscriptions.ts';
 import { TypeSubscription } from './type-subscription.ts';
-import { AGGREGATED_PATH, PATHS } from './wire.ts';
+import { pathOf } from './wire.ts';
 
 export interface XdsClientOptions {
   readonly streams: StreamFactory;
-  /** The cluster of the aggregated stream; undefined where the bootstrap has none. */
-  readonly adsCluster: string | undefined;
+  /** Where the aggregated stream goes; undefined where the bootstrap has none. */
+  readonly ads: XdsService | undefined;
   /** Who the proxy says that it is, in the first message of each stream. */
   readonly node: Node;
   readonly stats: StatsRegistry;
@@ -28,10 +29,10 @@ export interface XdsClientOptions {
   readonly log: Log;
 }
 
-interface Target {
-  readonly cluster: string;
-  /** Undefined: all types share the stream. */
-  readonly only: ResourceType | undefined;
+/** What gives the subscriptions of a type. */
+interface Source {
+  type(type: ResourceType): TypeSubscription;
+  close(): void;
 }
 
 const NOT_WATCHED: Unwatch = () => undefined;
@@ -40,7 +41,7 @@ const NOT_WATCHED: Unwatch = () => undefined;
 export class XdsClient implements Subscriptions {
   readonly #options: XdsClientOptions;
   readonly #node: Node;
-  readonly #streams = new Map<string, DeltaStream>();
+  readonly #sources = new Map<string, Source>();
   #isClosed = false;
 
   constructor(options: XdsClientOptions) {
@@ -49,71 +50,88 @@ export class XdsClient implements Subscriptions {
   }
 
   watch(source: ResourceSource, type: ResourceType, name: string, listener: ResourceListener): Unwatch {
-    return this.#streamOf(source, type)?.type(type).watch(name, listener) ?? NOT_WATCHED;
+    return this.#sourceOf(source, type)?.type(type).watch(name, listener) ?? NOT_WATCHED;
   }
 
   watchAll(source: ResourceSource, type: ResourceType, listener: CollectionListener): Unwatch {
-    return this.#streamOf(source, type)?.type(type).watchAll(listener) ?? NOT_WATCHED;
+    return this.#sourceOf(source, type)?.type(type).watchAll(listener) ?? NOT_WATCHED;
   }
 
   /** Ends all streams. Nobody is told anything any more. */
   close(): void {
     this.#isClosed = true;
-    for (const stream of this.#streams.values()) stream.close();
-    this.#streams.clear();
+    for (const source of this.#sources.values()) source.close();
+    this.#sources.clear();
   }
 
-  #targetOf(source: ResourceSource, type: ResourceType): Target | undefined {
+  #sourceOf(source: ResourceSource, type: ResourceType): Source | undefined {
+    if (this.#isClosed) return undefined;
+    const { ads, log } = this.#options;
     switch (source.type) {
       case 'ads':
-        return this.#aggregated(type);
-      case 'grpc':
-        return { cluster: source.cluster, only: type };
+        if (ads) return this.#shared(['ads'], (onIdle) => this.#stream(ads, undefined, onIdle));
+        log.error({ type }, 'a resource is to come over ADS, and the bootstrap has no dynamic_resources.ads_config');
+        return undefined;
+      case 'grpc': {
+        const { service } = source;
+        return this.#shared(['grpc', service, type], (onIdle) => this.#stream(service, type, onIdle));
+      }
+      case 'file': {
+        const { path, folder } = source;
+        return this.#shared(['file', path, folder, type], (onIdle) => this.#file(source, type, onIdle));
+      }
       case 'none':
         return undefined;
     }
   }
 
-  #aggregated(type: ResourceType): Target | undefined {
-    const { adsCluster, log } = this.#options;
-    if (adsCluster !== undefined) return { cluster: adsCluster, only: undefined };
-    log.error({ type }, 'a resource is to come over ADS, and the bootstrap has no dynamic_resources.ads_config');
-    return undefined;
-  }
-
-  #streamOf(source: ResourceSource, type: ResourceType): DeltaStream | undefined {
-    const target = this.#isClosed ? undefined : this.#targetOf(source, type);
-    if (!target) return undefined;
-    const key = JSON.stringify([target.cluster, target.only]);
-    const known = this.#streams.get(key);
+  /** The source of that key, which goes when nobody wants anything of it any more. */
+  #shared(parts: readonly unknown[], make: (onIdle: () => void) => Source): Source {
+    const key = JSON.stringify(parts);
+    const known = this.#sources.get(key);
     if (known) return known;
-    const made = this.#make(target, () => {
-      this.#streams.delete(key);
+    const made = make(() => {
+      this.#sources.delete(key);
       made.close();
     });
-    this.#streams.set(key, made);
+    this.#sources.set(key, made);
     return made;
   }
 
-  #make({ cluster, only }: Target, onIdle: () => void): DeltaStream {
+  #file(file: Extract<ResourceSource, { type: 'file' }>, type: ResourceType, onIdle: () => void): Source {
+    const { log } = this.#options;
+    const subscription = (onChange: () => void) => this.#subscription(type, 'state-of-the-world', onChange);
+    return new FileSource({ file, type, log, subscription, watch: watchFolder, onIdle });
+  }
+
+  #stream(service: XdsService, only: ResourceType | undefined, onIdle: () => void): Source {
     const { streams, stats, clock, random, log } = this.#options;
-    const path = only ? PATHS[only] : AGGREGATED_PATH;
-    return new DeltaStream({
+    const { cluster, variant, metadata, authority, saysNodeOnce, limit } = service;
+    const path = pathOf(variant, only);
+    return new DiscoveryStream({
       name: only ? `the stream of ${only} resources from ${cluster}` : `the aggregated stream to ${cluster}`,
-      open: (signal) => streams(cluster, path, signal),
+      open: (signal) => streams(cluster, path, signal, { metadata, authority }),
       node: this.#node,
+      variant,
+      // Servers of deltas keep what they know of each stream; of the others not all do.
+      saysNodeAlways: variant === 'state-of-the-world' && !saysNodeOnce,
+      limit,
       clock,
       random,
       log,
-      stats: only ? new ControlPlaneStats() : this.#controlPlaneStats(),
-      subscription: (type, onChange) =>
-        new TypeSubscription({ type, counts: new SubscriptionCounts(stats, type), clock, log, onChange }),
+      stats: only ? new ControlPlaneStats() : stats.share('control_plane.', 'control_plane_', {}, newControlPlaneStats),
+      subscription: (type, onChange) => this.#subscription(type, variant, onChange),
       only,
       onIdle,
     });
   }
 
-  #controlPlaneStats(): ControlPlaneStats {
-    return this.#options.stats.share('control_plane.', 'control_plane_', {}, () => new ControlPlaneStats());
+  #subscription(type: ResourceType, variant: XdsVariant, onChange: () => void): TypeSubscription {
+    const { stats, clock, log } = this.#options;
+    return new TypeSubscription({ type, variant, counts: new SubscriptionCounts(stats, type), clock, log, onChange });
   }
+}
+
+function newControlPlaneStats(): ControlPlaneStats {
+  return new ControlPlaneStats();
 }

@@ -5,7 +5,13 @@ import type { ResourceListener } from './subscriptions.ts';
 export type Knowledge =
   /** The source has not said anything of it, or nothing that could be used. */
   | { readonly type: 'unknown' }
-  | { readonly type: 'present'; readonly version: string; readonly resource: unknown }
+  | {
+      readonly type: 'present';
+      readonly version: string;
+      readonly resource: unknown;
+      /** Of its bytes, where the server says again what it said before. */
+      readonly digest: string | undefined;
+    }
   /** The source has said that there is none. */
   | { readonly type: 'absent' };
 
@@ -16,7 +22,7 @@ export class Held {
   readonly name: string;
   readonly watchers = new Set<ResourceListener>();
   knowledge: Knowledge = UNKNOWN;
-  #cancelExpiry: Cancel = () => undefined;
+  #cancelExpiry: Cancel | undefined;
 
   constructor(name: string) {
     this.name = name;
@@ -24,7 +30,11 @@ export class Held {
 
   /** What ends the wait for the end of the resource's life; none while it lives until it is removed. */
   set expiry(cancel: Cancel | undefined) {
-    this.#cancelExpiry();
-    this.#cancelExpiry = cancel ?? (() => undefined);
+    this.#cancelExpiry?.();
+    this.#cancelExpiry = cancel;
+  }
+
+  get hasExpiry(): boolean {
+    return this.#cancelExpiry !== undefined;
   }
 }

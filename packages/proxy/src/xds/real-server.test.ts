@@ -106,7 +106,7 @@ test('it gets its configuration from the xds-server, and the difference after th
   t.after(() => channel.close());
   const client = new XdsClient({
     streams: (_cluster, path, signal) => channel.raw(path, { signal }),
-    adsCluster: 'control',
+    ads: { cluster: 'control', variant: 'delta' },
     node: { id: 'shop/web-1', cluster: 'web' },
     stats: new StatsRegistry(),
     clock: systemClock,

@@ -1,4 +1,5 @@
 /** One resource of a response, read and checked as far as that can be done without knowing what it is for. */
+import { hash } from 'node:crypto';
 import { type AnyMessage, decode, RESOURCE_TYPES, type ResourceType, typeUrl } from '@weft/envoy-api';
 import { MessageError } from '@weft/protobuf';
 import type { ConfigIssue } from '../config/schema.ts';
@@ -13,6 +14,18 @@ export interface GoodResource {
   readonly resource: AnyMessage | undefined;
   /** For how long the resource holds unless the server says so again; undefined: until it is removed. */
   readonly ttlMs: number | undefined;
+  /** Of its bytes; undefined in the delta variant, which says nothing twice. */
+  readonly digest?: string | undefined;
+}
+
+/** A resource as it came, with what tells it from others. */
+export interface EncodedResource {
+  readonly bytes: Uint8Array;
+  readonly digest: string;
+}
+
+export function digestOf(bytes: Uint8Array): string {
+  return hash('sha1', bytes, 'base64');
 }
 
 export interface ReadResources {
@@ -53,7 +66,11 @@ function checkContent(type: ResourceType, name: string, content: AnyMessage): st
 }
 
 /** Reads one encoded `Resource`. */
-function readOne(type: ResourceType, bytes: Uint8Array): GoodResource | readonly ResourceIssue[] {
+function readOne(
+  type: ResourceType,
+  bytes: Uint8Array,
+  stateVersion?: string,
+): GoodResource | readonly ResourceIssue[] {
   const issues: ConfigIssue[] = [];
   try {
     const read = decode('envoy.service.discovery.v3.Resource', bytes, {
@@ -62,7 +79,9 @@ function readOne(type: ResourceType, bytes: Uint8Array): GoodResource | readonly
         issues.push({ path: insidePath(path), message });
       },
     });
-    const { name = '', version = '', resource, ttl } = read;
+    const { resource, ttl } = read;
+    const name = read.name ?? (stateVersion === undefined ? '' : ownName(type, resource));
+    const version = stateVersion ?? read.version ?? '';
     const problem = resource ? checkContent(type, name, resource) : undefined;
     if (problem !== undefined) issues.unshift({ path: '', message: problem });
     if (issues.length > 0) return named(name, issues);
@@ -72,32 +91,62 @@ function readOne(type: ResourceType, bytes: Uint8Array): GoodResource | readonly
   }
 }
 
+/** The name that a resource says itself. */
+function ownName(type: ResourceType, content: AnyMessage | undefined): string {
+  const said = (content as Readonly<Record<string, unknown>> | undefined)?.[NAME_FIELDS[type]];
+  return typeof said === 'string' ? said : '';
+}
+
 function named(name: string, issues: readonly ConfigIssue[]): readonly ResourceIssue[] {
   return issues.map((issue) => ({ name, ...issue }));
 }
 
-/** Reads the resources of one response, each by itself. A name that is said twice is refused: nobody knows what is meant. */
+/** What is read of a response, each resource by itself. A name that is said twice is refused: nobody knows what is meant. */
+class Reading {
+  readonly issues: ResourceIssue[] = [];
+  readonly #good = new Map<string, GoodResource>();
+  readonly #seen: Set<string>;
+
+  constructor(removed: readonly string[]) {
+    this.#seen = new Set(removed);
+  }
+
+  get good(): readonly GoodResource[] {
+    return [...this.#good.values()];
+  }
+
+  add(read: GoodResource | readonly ResourceIssue[]): void {
+    if (!('version' in read)) {
+      this.issues.push(...read);
+      return;
+    }
+    const { name } = read;
+    if (!this.#seen.has(name)) this.#good.set(name, read);
+    else {
+      this.#good.delete(name);
+      this.issues.push({ name, path: '', message: 'is more than once in one response' });
+    }
+    this.#seen.add(name);
+  }
+}
+
+/** Reads the resources of a response that says what changed. */
 export function readResources(
   type: ResourceType,
   encoded: readonly Uint8Array[],
   removed: readonly string[],
 ): ReadResources {
-  const good = new Map<string, GoodResource>();
-  const issues: ResourceIssue[] = [];
-  const seen = new Set<string>(removed);
-  for (const bytes of encoded) {
-    const read = readOne(type, bytes);
-    if (!('version' in read)) {
-      issues.push(...read);
-      continue;
-    }
-    const { name } = read;
-    if (!seen.has(name)) good.set(name, read);
-    else {
-      good.delete(name);
-      issues.push({ name, path: '', message: 'is more than once in one response' });
-    }
-    seen.add(name);
+  const reading = new Reading(removed);
+  for (const bytes of encoded) reading.add(readOne(type, bytes));
+  return { good: reading.good, issues: reading.issues };
+}
+
+/** Reads the resources of a response that says what there is, all of that response's version. */
+export function readState(type: ResourceType, encoded: readonly EncodedResource[], version: string): ReadResources {
+  const reading = new Reading([]);
+  for (const { bytes, digest } of encoded) {
+    const read = readOne(type, bytes, version);
+    reading.add('version' in read ? { ...read, digest } : read);
   }
-  return { good: [...good.values()], issues };
+  return { good: reading.good, issues: reading.issues };
 }

@@ -1,6 +1,6 @@
 /** Resources that arrive while the proxy runs, as those who use them see them. */
 import type { ResourceType } from '@weft/envoy-api';
-import type { ResourceSource } from '../config/core.ts';
+import type { ResourceSource } from '../config/config-source.ts';
 import type { ConfigIssue } from '../config/schema.ts';
 
 /** Told of one resource. */

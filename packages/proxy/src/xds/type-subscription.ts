@@ -1,10 +1,19 @@
 /** All that is wanted and held of one type from one source, over all of the streams to it. */
 import type { ResourceType } from '@weft/envoy-api';
 import type { Clock } from '../clock.ts';
+import type { XdsVariant } from '../config/config-source.ts';
 import type { Log } from '../log.ts';
+import { type Asking, makeAsking, WILDCARD } from './asking.ts';
 import { ABSENT, Held } from './held.ts';
 import { refusalText } from './refusal.ts';
-import { type GoodResource, readResources } from './resource.ts';
+import {
+  digestOf,
+  type EncodedResource,
+  type GoodResource,
+  type ReadResources,
+  readResources,
+  readState,
+} from './resource.ts';
 import type { SubscriptionCounts } from './statistics.ts';
 import type {
   CollectionListener,
@@ -14,10 +23,11 @@ import type {
   Unwatch,
 } from './subscriptions.ts';
 import { tellAll, tellOne, tellRemoved } from './telling.ts';
-import type { DeltaRequest, DeltaResponse } from './wire.ts';
+import { type DiscoveryRequest, type DiscoveryResponse, WHOLE_TYPES } from './wire.ts';
 
 export interface TypeSubscriptionOptions {
   readonly type: ResourceType;
+  readonly variant: XdsVariant;
   readonly counts: SubscriptionCounts;
   readonly clock: Clock;
   readonly log: Log;
@@ -25,12 +35,12 @@ export interface TypeSubscriptionOptions {
   readonly onChange: () => void;
 }
 
+interface ReadState extends ReadResources {
+  /** Names of what is as it was. */
+  readonly unchanged: readonly string[];
+}
+
 type Changed = GoodResource & { readonly resource: object };
-
-const WILDCARD = '*';
-
-/** Of these a first request without names asks for all: that is known to servers that do not know the wildcard's name. */
-const EMPTY_MEANS_ALL: ReadonlySet<ResourceType> = new Set(['cluster', 'listener']);
 
 export class TypeSubscription {
   readonly #options: TypeSubscriptionOptions;
@@ -40,13 +50,14 @@ export class TypeSubscription {
   readonly #wanted = new Set<string>();
   /** Of them, those that were watched or left since the server was told last. */
   readonly #dirty = new Set<string>();
-  /** What the server was asked for on this stream; undefined while nothing was. */
-  #asked: Set<string> | undefined;
+  readonly #asking: Asking;
   /** Whether the source has said what there is for those who want all. */
   #isAnswered = false;
 
   constructor(options: TypeSubscriptionOptions) {
     this.#options = options;
+    const { type, variant } = options;
+    this.#asking = makeAsking(variant, { type, wanted: this.#wanted, versions: () => this.#versions() });
   }
 
   get isWanted(): boolean {
@@ -55,12 +66,12 @@ export class TypeSubscription {
 
   /** Whether the server was asked for anything on this stream. */
   get isAsked(): boolean {
-    return this.#asked !== undefined;
+    return this.#asking.isAsked;
   }
 
   /** Whether there is something that the server was not told yet. */
   get isBehind(): boolean {
-    return this.#asked ? this.#dirty.size > 0 : this.isWanted;
+    return this.isAsked ? this.#dirty.size > 0 : this.isWanted;
   }
 
   watch(name: string, listener: ResourceListener): Unwatch {
@@ -158,36 +169,31 @@ export class TypeSubscription {
   }
 
   /** What the server is to be told now, if anything: on a new stream all that is wanted and held, later what changed. */
-  request(): DeltaRequest | undefined {
-    const changed = this.settle();
-    const asked = this.#asked;
-    if (!asked) return this.isWanted ? this.#firstRequest() : undefined;
-    const subscribe = changed.filter((name) => this.#wanted.has(name) && !asked.has(name));
-    const unsubscribe = changed.filter((name) => !this.#wanted.has(name) && asked.has(name));
-    if (subscribe.length + unsubscribe.length === 0) return undefined;
-    for (const name of subscribe) asked.add(name);
-    for (const name of unsubscribe) asked.delete(name);
-    return { type: this.#options.type, subscribe, unsubscribe };
+  request(): DiscoveryRequest | undefined {
+    return this.#asking.request(this.settle());
   }
 
-  #firstRequest(): DeltaRequest {
-    const { type } = this.#options;
-    this.#asked = new Set(this.#wanted);
-    const isAllAlone = this.#wanted.size === 1 && this.#wanted.has(WILDCARD);
+  /** What the server is told of a response that was taken, but for what is wrong with it. */
+  answer(response: DiscoveryResponse, refusal: string | undefined): DiscoveryRequest {
+    return this.#asking.answer(response, refusal);
+  }
+
+  #versions(): Readonly<Record<string, string>> {
     const versions = [...this.#held.values()].flatMap(({ name, knowledge }) =>
       knowledge.type === 'present' ? [[name, knowledge.version] as const] : [],
     );
-    return {
-      type,
-      subscribe: isAllAlone && EMPTY_MEANS_ALL.has(type) ? [] : [...this.#wanted],
-      versions: Object.fromEntries(versions),
-    };
+    return Object.fromEntries(versions);
+  }
+
+  /** What was asked for could not be had. */
+  failed(): void {
+    this.#options.counts.failed(this.#wanted);
   }
 
   /** The stream is over; what is held stays in use. */
   streamEnded(): void {
-    if (!this.#asked) return;
-    this.#asked = undefined;
+    if (!this.isAsked) return;
+    this.#asking.ended();
     this.#options.counts.failed(this.#wanted);
   }
 
@@ -203,13 +209,14 @@ export class TypeSubscription {
   }
 
   /** Takes a response and tells of what is in it. Gives what is wrong with it, all else of it being taken. */
-  take(response: DeltaResponse): string | undefined {
+  take(response: DiscoveryResponse): string | undefined {
     const { type, counts, clock, log } = this.#options;
-    const { good, issues: unreadable } = readResources(type, response.resources, response.removedResources);
+    const read = this.#read(response);
+    const { good, issues: unreadable } = read;
     const issues = [...unreadable];
     const unusable = new Set(unreadable.map(({ name }) => name));
     for (const name of unusable) if (this.#wanted.has(name)) counts.resource(name, '', true, clock.wallMs());
-    const removed = response.removedResources.filter((name) => !unusable.has(name) && this.#held.has(name));
+    const removed = read.removed.filter((name) => !unusable.has(name) && this.#held.has(name));
     const changed = this.#sortOut(good, issues);
     issues.push(...this.#tellCollections(changed, removed));
     const bad = new Set(issues.map(({ name }) => name));
@@ -221,11 +228,49 @@ export class TypeSubscription {
       counts.resource(resource.name, resource.version, isRefused, clock.wallMs());
     }
     for (const name of removed) this.#remove(name);
-    counts.answered(response.systemVersionInfo, issues.length > 0, clock.wallMs());
+    counts.answered(response.version, issues.length > 0, clock.wallMs());
     if (issues.length === 0) return undefined;
     const refusal = refusalText(type, issues);
     log.warn({ type, reason: refusal }, 'resources are refused; what was there before stays in use');
     return refusal;
+  }
+
+  #read(response: DiscoveryResponse): ReadResources & { readonly removed: readonly string[] } {
+    const { removed, resources } = response;
+    if (removed) return { ...readResources(this.#options.type, resources, removed), removed };
+    const read = this.#readState(response);
+    return { ...read, removed: this.#missing(read) };
+  }
+
+  /** Reads a response with the state of the world: what is in it as it is held already changes nothing. */
+  #readState({ version, resources }: DiscoveryResponse): ReadState {
+    const { type, counts, clock } = this.#options;
+    const known = new Map<string, Held>();
+    for (const held of this.#held.values()) {
+      if (held.knowledge.type === 'present' && held.knowledge.digest !== undefined)
+        known.set(held.knowledge.digest, held);
+    }
+    const unchanged: string[] = [];
+    const changed: EncodedResource[] = [];
+    for (const bytes of resources) {
+      const digest = digestOf(bytes);
+      const held = known.get(digest);
+      // Endpoints are told of again: that they are still there is news for those that grow stale.
+      if (!held || type === 'endpoint' || held.hasExpiry) changed.push({ bytes, digest });
+      else {
+        unchanged.push(held.name);
+        counts.resource(held.name, version, false, clock.wallMs());
+      }
+    }
+    return { ...readState(type, changed, version), unchanged };
+  }
+
+  /** What is not in a response that has all that there is. */
+  #missing({ good, issues, unchanged }: ReadState): readonly string[] {
+    // Of a resource without a name nobody can say that it is not there.
+    if (!WHOLE_TYPES.has(this.#options.type) || issues.some(({ name }) => name === '')) return [];
+    const said = new Set([...unchanged, ...good.map(({ name }) => name)]);
+    return [...this.#held.keys()].filter((name) => !said.has(name));
   }
 
   /** Of what can be read, what is wanted and has content; what has none only says that it lives on. */
@@ -245,7 +290,7 @@ export class TypeSubscription {
   #tellCollections(changed: readonly Changed[], removed: readonly string[]): readonly ResourceIssue[] {
     const isFirst = !this.#isAnswered;
     // What comes by name before all was asked for is no answer to that.
-    if (this.#collections.size === 0 || (isFirst && !this.#asked?.has(WILDCARD))) return [];
+    if (this.#collections.size === 0 || (isFirst && !this.#asking.asksFor(WILDCARD))) return [];
     this.#isAnswered = true;
     const gone = removed.filter((name) => this.#held.get(name)?.knowledge.type === 'present');
     // What was there by name is not sent again when all is asked for.
@@ -275,9 +320,9 @@ export class TypeSubscription {
     return issues;
   }
 
-  #hold({ name, version, resource, ttlMs }: Changed): void {
+  #hold({ name, version, resource, ttlMs, digest }: Changed): void {
     const held = this.#holderOf(name);
-    held.knowledge = { type: 'present', version, resource };
+    held.knowledge = { type: 'present', version, resource, digest };
     this.#setExpiry(held, ttlMs);
   }
 

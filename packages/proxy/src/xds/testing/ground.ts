@@ -12,7 +12,7 @@ export class ClientGround {
   readonly log = recordingLog();
   readonly client: XdsClient = new XdsClient({
     streams: this.server.streams,
-    adsCluster: 'control',
+    ads: { cluster: 'control', variant: 'delta' },
     node: { id: 'shop/web-1', cluster: 'web' },
     stats: this.stats,
     clock: this.clock,

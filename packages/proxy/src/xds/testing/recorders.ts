@@ -1,5 +1,5 @@
 /** Listeners for tests that note what they are told. */
-import type { ResourceSource } from '../../config/core.ts';
+import type { ResourceSource } from '../../config/config-source.ts';
 import type { ConfigIssue } from '../../config/schema.ts';
 import type { Log } from '../../log.ts';
 import type { CollectionListener, CollectionUpdate, ResourceIssue, ResourceListener } from '../subscriptions.ts';
@@ -8,7 +8,7 @@ export const ADS: ResourceSource = { type: 'ads', initialFetchTimeoutMs: 0 };
 
 /** A source with a stream of its own. */
 export function own(cluster: string): ResourceSource {
-  return { type: 'grpc', cluster, initialFetchTimeoutMs: 0 };
+  return { type: 'grpc', service: { cluster, variant: 'delta' }, initialFetchTimeoutMs: 0 };
 }
 
 /** Notes what it is told of one resource: `1` for a version, `-` for its removal. */

@@ -5,17 +5,24 @@ import type { Node, ResourceType } from '@weft/envoy-api';
 import type { RawStream } from '@weft/rpc';
 import type { Cancel, Clock } from '../clock.ts';
 import type { Random } from '../cluster/balancer.ts';
+import type { RequestLimitConfig, XdsVariant } from '../config/config-source.ts';
 import type { Log } from '../log.ts';
 import type { ControlPlaneStats } from '../stats/groups.ts';
 import { Backoff } from './backoff.ts';
+import { RequestLimit } from './request-limit.ts';
 import type { TypeSubscription } from './type-subscription.ts';
-import { type DeltaRequest, type DeltaResponse, readResponse, TYPE_ORDER, typeOfUrl, writeRequest } from './wire.ts';
+import { type DiscoveryRequest, readResponse, TYPE_ORDER, typeOfUrl, writeRequest } from './wire.ts';
 
-export interface DeltaStreamOptions {
+export interface DiscoveryStreamOptions {
   /** For people: `the aggregated stream to weft-agent`. */
   readonly name: string;
   readonly open: (signal: AbortSignal) => RawStream;
   readonly node: Node;
+  readonly variant: XdsVariant;
+  /** Whether the node is said in each request, not in the first of a stream alone. */
+  readonly saysNodeAlways: boolean;
+  /** How fast requests may follow one another; undefined: as fast as there is something to say. */
+  readonly limit: RequestLimitConfig | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -35,8 +42,8 @@ type State =
   | { readonly type: 'waiting'; readonly cancel: Cancel }
   | { readonly type: 'closed' };
 
-export class DeltaStream {
-  readonly #options: DeltaStreamOptions;
+export class DiscoveryStream {
+  readonly #options: DiscoveryStreamOptions;
   readonly #types = new Map<ResourceType, TypeSubscription>();
   readonly #backoff: Backoff;
   #state: State = { type: 'idle' };
@@ -44,12 +51,17 @@ export class DeltaStream {
   /** Whether the server is slow to read: what is to be said is gathered meanwhile. */
   #isHeld = false;
   #isIntroduced = false;
+  readonly #limit: RequestLimit | undefined;
+  /** What is to be said as soon as the limit allows it. */
+  #delayed: DiscoveryRequest[] = [];
+  #cancelDelay: Cancel = () => undefined;
   /** Whether it was already told that the server cannot be reached. */
   #isTroubleTold = false;
 
-  constructor(options: DeltaStreamOptions) {
+  constructor(options: DiscoveryStreamOptions) {
     this.#options = options;
     this.#backoff = new Backoff(options.random);
+    this.#limit = options.limit && new RequestLimit(options.clock, options.limit);
   }
 
   /** The subscriptions of one type from this source. */
@@ -64,6 +76,7 @@ export class DeltaStream {
   close(): void {
     const state = this.#state;
     this.#state = { type: 'closed' };
+    this.#forgetDelayed();
     if (state.type === 'waiting') state.cancel();
     if (state.type === 'open') end(state.raw, state.abort, new WeftError('CANCELLED', 'the proxy leaves the stream'));
     for (const subscription of this.#types.values()) subscription.close();
@@ -93,7 +106,8 @@ export class DeltaStream {
   }
 
   #countPending(): void {
-    this.#options.stats.pending_requests = [...this.#types.values()].filter(({ isBehind }) => isBehind).length;
+    const behind = [...this.#types.values()].filter(({ isBehind }) => isBehind).length;
+    this.#options.stats.pending_requests = behind + this.#delayed.length;
   }
 
   #setConnected(isConnected: boolean): void {
@@ -140,6 +154,7 @@ export class DeltaStream {
   }
 
   #ended(reason: unknown): void {
+    this.#forgetDelayed();
     for (const subscription of this.#types.values()) subscription.streamEnded();
     this.#setConnected(false);
     this.#retryLater(reason);
@@ -162,17 +177,44 @@ export class DeltaStream {
 
   #sayAll(raw: RawStream): void {
     for (const type of TYPE_ORDER) {
-      if (this.#isHeld) return;
+      // What waits is asked for when it is its turn, as it is then.
+      if (this.#isHeld || this.#delayed.length > 0) return;
       const request = this.#types.get(type)?.request();
       if (request) this.#say(raw, request);
     }
   }
 
-  #say(raw: RawStream, request: DeltaRequest): void {
-    const { node } = this.#options;
-    const message = this.#isIntroduced ? request : { ...request, node };
+  #say(raw: RawStream, request: DiscoveryRequest): void {
+    if (this.#limit && (this.#delayed.length > 0 || !this.#limit.take())) {
+      this.#options.stats.rate_limit_enforced++;
+      this.#delayed.push(request);
+      if (this.#delayed.length === 1) this.#sayLater(raw, this.#limit);
+      return;
+    }
+    this.#sayNow(raw, request);
+  }
+
+  #sayLater(raw: RawStream, limit: RequestLimit): void {
+    this.#cancelDelay = this.#options.clock.after(limit.waitMs(), () => {
+      while (this.#delayed.length > 0 && limit.take()) {
+        const next = this.#delayed.shift();
+        if (next) this.#sayNow(raw, next);
+      }
+      if (this.#delayed.length > 0) this.#sayLater(raw, limit);
+      else this.#flush();
+    });
+  }
+
+  #forgetDelayed(): void {
+    this.#cancelDelay();
+    this.#delayed = [];
+  }
+
+  #sayNow(raw: RawStream, request: DiscoveryRequest): void {
+    const { node, saysNodeAlways } = this.#options;
+    const said = this.#isIntroduced && !saysNodeAlways ? undefined : node;
     this.#isIntroduced = true;
-    if (raw.send(writeRequest(message)) || this.#isHeld) return;
+    if (raw.send(writeRequest(request, said)) || this.#isHeld) return;
     this.#isHeld = true;
     void this.#goOn(raw);
   }
@@ -186,16 +228,17 @@ export class DeltaStream {
 
   /** Takes one response. Throws `MessageError` when the bytes are none, which ends the stream: nothing after it is sure. */
   #hear(raw: RawStream, bytes: Buffer): void {
-    const response = readResponse(bytes);
+    const { only, log, variant } = this.#options;
+    const response = readResponse(variant, bytes);
     this.#backoff.reset();
     if (this.#isTroubleTold) this.#options.log.info({}, `${this.#options.name} is back`);
     this.#isTroubleTold = false;
     const type = typeOfUrl(response.typeUrl);
-    const { only, log } = this.#options;
     if (type && only && type !== only) {
       const refusal = `the response is of ${response.typeUrl}, which was not asked for on this stream`;
       log.warn({ reason: refusal }, 'a response is refused');
-      this.#answer(raw, only, response, refusal);
+      const asked = this.#types.get(only);
+      if (asked) this.#say(raw, asked.answer(response, refusal));
       return;
     }
     const subscription = type && this.#types.get(type);
@@ -204,11 +247,7 @@ export class DeltaStream {
       return;
     }
     const refusal = subscription.take(response);
-    if (this.#isCurrent(raw)) this.#answer(raw, type, response, refusal);
-  }
-
-  #answer(raw: RawStream, type: ResourceType, { nonce }: DeltaResponse, refusal: string | undefined): void {
-    this.#say(raw, { type, nonce, refusal });
+    if (this.#isCurrent(raw)) this.#say(raw, subscription.answer(response, refusal));
   }
 }
 
