@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseArguments } from './arguments.ts';
+import { parseArguments, settled } from './arguments.ts';
 
 const KNOWN = ['http1', 'tcp'];
 
@@ -8,7 +8,7 @@ test('everything has a default', () => {
   assert.deepEqual(parseArguments([], KNOWN), {
     cases: KNOWN,
     rounds: 5,
-    warmupMs: 1000,
+    warmupMs: 5000,
     windowMs: 2000,
     json: false,
   });
@@ -29,4 +29,10 @@ test('what is wrong is told, with how it is used', () => {
     [['--fast'], /Unknown option '--fast'/],
   ];
   for (const [argv, expected] of wrong) assert.match(String(parseArguments(argv, KNOWN)), expected);
+});
+
+test('a process that was warmed up is not warmed up as long again', () => {
+  const settings = { rounds: 1, windowMs: 10, warmupMs: 5000 };
+  assert.deepEqual(settled(settings), { ...settings, warmupMs: 1000 });
+  assert.deepEqual(settled({ ...settings, warmupMs: 100 }), { ...settings, warmupMs: 100 });
 });

@@ -15,13 +15,20 @@ export interface Arguments extends Settings {
 }
 
 function usage(known: readonly string[]): string {
-  return `usage: npm run bench -- [--case <name>]... [--rounds 5] [--warmup 1] [--seconds 2] [--json]
+  return `usage: npm run bench -- [--case <name>]... [--rounds 5] [--warmup 5] [--seconds 2] [--json]
   --case     one of ${known.join(', ')}; several may be given; default all of them
   --rounds   how often each side is measured, a whole number from 1
   --warmup   seconds of load before it counts
   --seconds  seconds that are counted
   --json     the last line of each case is JSON`;
 }
+
+/** For load on a process that was warmed up by other load before: its connections and their code have to settle. */
+export function settled(settings: Settings): Settings {
+  return { ...settings, warmupMs: Math.min(settings.warmupMs, SETTLE_MS) };
+}
+
+const SETTLE_MS = 1000;
 
 /** Gives the arguments, or a text that says what is wrong with them. */
 export function parseArguments(argv: readonly string[], known: readonly string[]): Arguments | string {
@@ -49,7 +56,7 @@ function parse(argv: readonly string[]) {
     options: {
       case: { type: 'string', multiple: true },
       rounds: { type: 'string', default: '5' },
-      warmup: { type: 'string', default: '1' },
+      warmup: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '2' },
       json: { type: 'boolean', default: false },
     },

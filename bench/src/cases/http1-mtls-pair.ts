@@ -1,5 +1,5 @@
 /** HTTP/1.1 applications, mutual TLS with HTTP/2 between their sidecars. */
-import type { Settings } from '../arguments.ts';
+import { type Settings, settled } from '../arguments.ts';
 import type { BenchCase, Measurement } from '../bench.ts';
 import { Ground } from '../ground.ts';
 import type { Window } from '../load/meter.ts';
@@ -29,7 +29,12 @@ async function measure(ground: Ground, settings: Settings, app: number, side: Si
     const measured = requestMeasurement(full);
     if (side === 'envoy') rate.ofEnvoy = measured.requestsPerSecond;
     const requestsPerSecond = (rate.ofEnvoy ?? 0) / 2;
-    const half = await ground.load.run('http1Rate', { ...load, ...window, requestsPerSecond });
+    const half = await ground.load.run('http1Rate', {
+      ...load,
+      ...settled(settings),
+      pids: pair.pids,
+      requestsPerSecond,
+    });
     return {
       ...measured,
       halfRequestsPerSecond: half.done / half.seconds,

@@ -40,6 +40,9 @@ export interface Plane {
   close(): Promise<void>;
 }
 
+/** How long a process may take to end after a signal. */
+const END_MS = 1000;
+
 /** A port that is free now. */
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -154,9 +157,13 @@ class RunningPlane implements Plane {
     return Number(body.split('\n')[0]?.split(': ')[1] ?? 0);
   }
 
+  /** Ends it as its users do, twice where connections hold it up: so Weft keeps its compiled code for the next start. */
   async close(): Promise<void> {
-    this.#child.kill('SIGKILL');
-    await this.#ended;
+    for (const signal of ['SIGTERM', 'SIGTERM', 'SIGKILL'] as const) {
+      this.#child.kill(signal);
+      await Promise.race([this.#ended, delay(signal === 'SIGKILL' ? 30_000 : END_MS, undefined, { ref: false })]);
+      if (this.#code !== undefined) return;
+    }
   }
 }
 
