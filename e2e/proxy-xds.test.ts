@@ -1,6 +1,8 @@
 /** Both data planes on an xDS server that is not Weft's: traffic follows it, and what is wrong is refused by its path. */
 import assert from 'node:assert/strict';
+import { renameSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:http';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { ask, DATA_PLANES, freePort, until } from './harness.ts';
 import { ForeignXds, type Resources, whyNoGo } from './proxy-testing/foreign-xds.ts';
@@ -53,15 +55,24 @@ function resources({ listeners, upstream, mark }: Wanted): Resources {
   };
 }
 
-for (const dataPlane of DATA_PLANES) {
-  test(`${dataPlane} follows go-control-plane`, { skip: whyNoGo() ?? false }, async (t) => {
+const VARIANTS = [
+  { apiType: 'DELTA_GRPC', variant: 'deltas' },
+  { apiType: 'GRPC', variant: 'the state of the world' },
+];
+
+for (const { dataPlane, apiType, variant } of DATA_PLANES.flatMap((dataPlane) =>
+  VARIANTS.map((one) => ({ ...one, dataPlane })),
+)) {
+  test(`${dataPlane} follows go-control-plane by ${variant}`, { skip: whyNoGo() ?? false }, async (t) => {
     const folder = temporaryFolder(t);
     const [first, second] = [await startRecordingUpstream(t), await startRecordingUpstream(t)];
     const port = await freePort();
     const xds = await ForeignXds.start(t, folder);
     const good = { listeners: [listener(port)], upstream: first.port, mark: 'one' };
     await xds.set('test', resources(good));
-    const plane = await startPlane(t, { dataPlane, bootstrap: 'xds.yaml', folder, ports: { 18000: xds.port } });
+    const edit = (text: string) => text.replace('api_type: DELTA_GRPC', `api_type: ${apiType}`);
+    const ports = { 18000: xds.port };
+    const plane = await startPlane(t, { dataPlane, bootstrap: 'xds.yaml', folder, ports, edit });
     const url = `http://127.0.0.1:${port}/`;
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     t.after(() => agent.destroy());
@@ -89,12 +100,66 @@ for (const dataPlane of DATA_PLANES) {
       dataPlane === 'weft' ? /filter_chains\[0\]\.filters\[0\]\.typed_config\.stat_prefix/ : /StatPrefix/,
     );
     assert.equal((await ask(url, { agent })).headers['x-mark'], 'two', 'what was there goes on');
-    assert.equal(await plane.stat('listener_manager.lds.update_rejected'), 1);
+    // This server answers a refusal with the same again, where it says the state of the world.
+    assert.ok((await plane.stat('listener_manager.lds.update_rejected')) > 0);
 
     await xds.set('test', resources({ ...bad, listeners: [] }));
     await until('the address to be free', async () => {
       const refused = await send(port, httpText('GET / HTTP/1.1', ['Host: a']), { answers: 1 }).catch(() => 'refused');
       return refused === 'refused' ? true : undefined;
     });
+  });
+}
+
+function inFile(type: string, version: string, given: readonly object[]): string {
+  return JSON.stringify({ version_info: version, resources: given.map((one) => ({ '@type': type, ...one })) });
+}
+
+function fileListener(port: number, mark: string): object {
+  const match = { prefix: '/' };
+  const header = { header: { key: 'x-mark', value: mark } };
+  const routes = [{ match, route: { cluster: 'a' }, response_headers_to_add: [header] }];
+  const hcm = {
+    '@type': `${EXTENSIONS}.network.http_connection_manager.v3.HttpConnectionManager`,
+    stat_prefix: 'http',
+    route_config: { name: 'local', virtual_hosts: [{ name: 'any', domains: ['*'], routes }] },
+    http_filters: [
+      { name: 'envoy.filters.http.router', typed_config: { '@type': `${EXTENSIONS}.http.router.v3.Router` } },
+    ],
+  };
+  return {
+    name: 'http',
+    address: { socket_address: { address: '127.0.0.1', port_value: port } },
+    filter_chains: [{ filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config: hcm }] }],
+  };
+}
+
+for (const dataPlane of DATA_PLANES) {
+  test(`${dataPlane} follows files that are moved to the place of others`, async (t) => {
+    const folder = temporaryFolder(t);
+    const upstream = await startRecordingUpstream(t);
+    const port = await freePort();
+    const move = (name: string, text: string) => {
+      writeFileSync(join(folder, `${name}.new`), text);
+      renameSync(join(folder, `${name}.new`), join(folder, name));
+    };
+    const listeners = (version: string, given: readonly object[]) =>
+      move('lds.json', inFile(`${TYPE}.listener.v3.Listener`, version, given));
+    const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: upstream.port } } };
+    const load_assignment = { cluster_name: 'a', endpoints: [{ lb_endpoints: [{ endpoint }] }] };
+    const cluster = { name: 'a', type: 'STATIC', connect_timeout: '2s', load_assignment };
+    move('cds.json', inFile(`${TYPE}.cluster.v3.Cluster`, '1', [cluster]));
+    listeners('1', [fileListener(port, 'one')]);
+    const plane = await startPlane(t, { dataPlane, bootstrap: 'xds-files.yaml', folder, ports: {} });
+    const mark = async () => (await ask(`http://127.0.0.1:${port}/`, {})).headers['x-mark'];
+    assert.equal(await mark(), 'one');
+    listeners('2', [fileListener(port, 'two')]);
+    await until('the other route', async () => ((await mark()) === 'two' ? true : undefined));
+    listeners('3', [{ ...fileListener(port, 'three'), filter_chains: [] }]);
+    await until('the refusal', async () =>
+      (await plane.stat('listener_manager.lds.update_rejected')) === 1 ? true : undefined,
+    );
+    assert.equal(await mark(), 'two', 'what was there goes on');
+    assert.equal(await plane.stat('cluster_manager.cds.update_success'), 1);
   });
 }

@@ -88,6 +88,17 @@ func snapshotOf(line []byte) (string, *cache.Snapshot, error) {
 func run(t *teller) error {
 	snapshots := cache.NewSnapshotCache(true, cache.IDHash{}, nil)
 	callbacks := server.CallbackFuncs{
+		StreamRequestFunc: func(_ int64, request *discovery.DiscoveryRequest) error {
+			switch {
+			case request.GetErrorDetail() != nil:
+				t.tell(told{Event: "nack", Type: request.GetTypeUrl(), Message: request.GetErrorDetail().GetMessage()})
+			case request.GetResponseNonce() != "":
+				t.tell(told{Event: "ack", Type: request.GetTypeUrl()})
+			default:
+				t.tell(told{Event: "request", Type: request.GetTypeUrl(), Node: nodeOf(request.GetNode())})
+			}
+			return nil
+		},
 		StreamDeltaRequestFunc: func(_ int64, request *discovery.DeltaDiscoveryRequest) error {
 			switch {
 			case request.GetErrorDetail() != nil:

@@ -42,6 +42,12 @@ type State =
   | { readonly type: 'waiting'; readonly cancel: Cancel }
   | { readonly type: 'closed' };
 
+/**
+ * There are servers that answer a refusal with what was refused, at once. They and this proxy would do nothing else any
+ * more; so the second refusal of a version waits.
+ */
+const REFUSED_AGAIN_MS = 1000;
+
 export class DiscoveryStream {
   readonly #options: DiscoveryStreamOptions;
   readonly #types = new Map<ResourceType, TypeSubscription>();
@@ -55,6 +61,10 @@ export class DiscoveryStream {
   /** What is to be said as soon as the limit allows it. */
   #delayed: DiscoveryRequest[] = [];
   #cancelDelay: Cancel = () => undefined;
+  /** Versions that were refused last. */
+  readonly #refused = new Map<ResourceType, string>();
+  /** Refusals that wait. */
+  readonly #late = new Set<Cancel>();
   /** Whether it was already told that the server cannot be reached. */
   #isTroubleTold = false;
 
@@ -208,6 +218,8 @@ export class DiscoveryStream {
   #forgetDelayed(): void {
     this.#cancelDelay();
     this.#delayed = [];
+    for (const cancel of this.#late) cancel();
+    this.#late.clear();
   }
 
   #sayNow(raw: RawStream, request: DiscoveryRequest): void {
@@ -247,7 +259,22 @@ export class DiscoveryStream {
       return;
     }
     const refusal = subscription.take(response);
-    if (this.#isCurrent(raw)) this.#say(raw, subscription.answer(response, refusal));
+    const isRefusedAgain = refusal !== undefined && this.#refused.get(type) === response.version;
+    if (refusal === undefined) this.#refused.delete(type);
+    else this.#refused.set(type, response.version);
+    const answer = (): void => {
+      if (this.#isCurrent(raw)) this.#say(raw, subscription.answer(response, refusal));
+    };
+    if (isRefusedAgain && variant === 'state-of-the-world') this.#answerLater(answer);
+    else answer();
+  }
+
+  #answerLater(answer: () => void): void {
+    const cancel = this.#options.clock.after(REFUSED_AGAIN_MS, () => {
+      this.#late.delete(cancel);
+      answer();
+    });
+    this.#late.add(cancel);
   }
 }
 

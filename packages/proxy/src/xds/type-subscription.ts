@@ -267,8 +267,8 @@ export class TypeSubscription {
 
   /** What is not in a response that has all that there is. */
   #missing({ good, issues, unchanged }: ReadState): readonly string[] {
-    // Of a resource without a name nobody can say that it is not there.
-    if (!WHOLE_TYPES.has(this.#options.type) || issues.some(({ name }) => name === '')) return [];
+    // Of what cannot be read nobody knows what it was to be.
+    if (!WHOLE_TYPES.has(this.#options.type) || issues.length > 0) return [];
     const said = new Set([...unchanged, ...good.map(({ name }) => name)]);
     return [...this.#held.keys()].filter((name) => !said.has(name));
   }

@@ -1,4 +1,5 @@
 /** A client before a scripted server, with all that it needs, for tests. */
+import type { XdsService } from '../../config/config-source.ts';
 import { StatsRegistry } from '../../stats/registry.ts';
 import { XdsClient } from '../client.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -10,16 +11,20 @@ export class ClientGround {
   readonly server = new ScriptedServer();
   readonly stats = new StatsRegistry();
   readonly log = recordingLog();
-  readonly client: XdsClient = new XdsClient({
-    streams: this.server.streams,
-    ads: { cluster: 'control', variant: 'delta' },
-    node: { id: 'shop/web-1', cluster: 'web' },
-    stats: this.stats,
-    clock: this.clock,
-    // The longest waits.
-    random: () => 1,
-    log: this.log,
-  });
+  readonly client: XdsClient;
+
+  constructor(ads: XdsService = { cluster: 'control', variant: 'delta' }) {
+    this.client = new XdsClient({
+      streams: this.server.streams,
+      ads,
+      node: { id: 'shop/web-1', cluster: 'web' },
+      stats: this.stats,
+      clock: this.clock,
+      // The longest waits.
+      random: () => 1,
+      log: this.log,
+    });
+  }
 
   /** The value of a statistic. */
   stat(name: string): number | undefined {

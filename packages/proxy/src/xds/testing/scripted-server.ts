@@ -3,6 +3,7 @@ import { WeftError } from '@weft/contracts/error';
 import {
   type AnyMessage,
   type DeltaDiscoveryRequest,
+  type DiscoveryRequest,
   decode,
   encode,
   RESOURCE_TYPES,
@@ -10,7 +11,7 @@ import {
   typeUrl,
 } from '@weft/envoy-api';
 import { memoryStreamPair, type RawStream } from '@weft/rpc';
-import type { StreamFactory } from '../../streams.ts';
+import type { StreamFactory, StreamHead } from '../../streams.ts';
 
 /** What is said in a response; names stand for empty resources of that name and version `1`. */
 export interface Saying {
@@ -40,13 +41,15 @@ export function resourceOf(type: ResourceType, name: string, content: object = {
 export class ServedStream {
   readonly cluster: string;
   readonly path: string;
+  readonly head: StreamHead;
   readonly raw: RawStream;
   readonly #messages: AsyncIterator<Buffer>;
   #nonce = 0;
 
-  constructor(cluster: string, path: string, raw: RawStream) {
+  constructor(cluster: string, path: string, head: StreamHead, raw: RawStream) {
     this.cluster = cluster;
     this.path = path;
+    this.head = head;
     this.raw = raw;
     this.#messages = raw.messages[Symbol.asyncIterator]();
   }
@@ -78,6 +81,22 @@ export class ServedStream {
     return nonce;
   }
 
+  /** The next request of a stream in the variant of the state of the world. */
+  async nextState(): Promise<DiscoveryRequest> {
+    const { done, value } = await this.#messages.next();
+    if (done) throw new Error('the client has ended its side');
+    return decode('envoy.service.discovery.v3.DiscoveryRequest', value);
+  }
+
+  /** Sends a response in that variant; gives its nonce. */
+  sayState(type: ResourceType, version: string, resources: readonly (string | AnyMessage)[]): string {
+    const nonce = String(++this.#nonce);
+    const said = resources.map((given) => (typeof given === 'string' ? resourceOf(type, given) : given));
+    const message = { version_info: version, type_url: typeUrl(RESOURCE_TYPES[type]), nonce, resources: said };
+    this.raw.send(encode('envoy.service.discovery.v3.DiscoveryResponse', message));
+    return nonce;
+  }
+
   /** Breaks the stream, as the loss of a connection does. */
   break(): void {
     this.raw.end(new WeftError('UNAVAILABLE', 'the connection is lost'));
@@ -92,12 +111,12 @@ export class ScriptedServer {
   /** While set, nobody can connect. */
   isAway = false;
 
-  readonly streams: StreamFactory = (cluster, path, signal) => {
+  readonly streams: StreamFactory = (cluster, path, signal, head = {}) => {
     this.opened++;
     if (this.isAway) throw new WeftError('UNAVAILABLE', 'nobody listens');
     const [client, raw] = memoryStreamPair();
     signal.addEventListener('abort', () => client.end(new WeftError('CANCELLED', 'aborted')), { once: true });
-    const stream = new ServedStream(cluster, path, raw);
+    const stream = new ServedStream(cluster, path, head, raw);
     const meet = this.#waiting.shift();
     if (meet) meet(stream);
     else this.#unmet.push(stream);
