@@ -34,14 +34,30 @@ export interface BenchCase {
 /** What each side came to, a value for each round. */
 export type Rounds = Readonly<Record<Side, readonly Measurement[]>>;
 
-/** Rounds of both sides, now the one first and now the other, so that what else the machine does weighs on both alike. */
-export async function runRounds(bench: BenchCase, settings: Settings, tell: (line: string) => void): Promise<Rounds> {
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('was stopped')), { once: true });
+  });
+}
+
+/**
+ * Rounds of both sides, now the one first and now the other, so that what else the machine does weighs on both alike.
+ * Rejects as soon as `signal` is aborted; what was started is ended then.
+ */
+export async function runRounds(
+  bench: BenchCase,
+  settings: Settings,
+  tell: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Rounds> {
+  const aborted = whenAborted(signal);
+  aborted.catch(() => undefined);
   await using opened = await bench.open(settings);
   const rounds: Record<Side, Measurement[]> = { weft: [], envoy: [] };
   for (let round = 0; round < settings.rounds; round++) {
     const order: readonly Side[] = round % 2 === 0 ? ['weft', 'envoy'] : ['envoy', 'weft'];
     for (const side of order) {
-      const measured = await opened.measure(side);
+      const measured = await Promise.race([aborted, opened.measure(side)]);
       rounds[side].push(measured);
       const texts = bench.figures.map(({ name, decimals = 0 }) => `${name} ${(measured[name] ?? 0).toFixed(decimals)}`);
       tell(`${bench.name}, round ${round + 1}, ${side}: ${texts.join(', ')}`);

@@ -9,9 +9,9 @@ import { CASES } from './cases.ts';
 import { resultOf, tableOf } from './report.ts';
 
 /** Gives whether it came to its end. */
-async function run(bench: BenchCase, settings: Arguments): Promise<boolean> {
+async function run(bench: BenchCase, settings: Arguments, signal: AbortSignal): Promise<boolean> {
   try {
-    const rounds = await runRounds(bench, settings, (line) => console.error(line));
+    const rounds = await runRounds(bench, settings, (line) => console.error(line), signal);
     const result = resultOf(bench, rounds);
     console.log(`\n${tableOf(bench, result, settings.rounds)}`);
     if (settings.json) console.log(JSON.stringify(result));
@@ -30,7 +30,10 @@ if (typeof settings === 'string') {
   console.error(settings);
   process.exitCode = 2;
 } else {
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
   for (const bench of CASES.filter(({ name }) => settings.cases.includes(name))) {
-    if (!(await run(bench, settings))) process.exitCode = 1;
+    if (stop.signal.aborted) break;
+    if (!(await run(bench, settings, stop.signal))) process.exitCode = 1;
   }
 }

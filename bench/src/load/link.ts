@@ -45,6 +45,10 @@ export class LoadProcess {
     const id = ++this.#lastId;
     const order: Order = { id, name, takes };
     return new Promise((resolve, reject) => {
+      if (!this.#child.connected) {
+        reject(new Error('the load process has ended'));
+        return;
+      }
       this.#waiting.set(id, { resolve, reject });
       this.#child.send(order);
     });
