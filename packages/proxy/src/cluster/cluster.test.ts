@@ -35,16 +35,17 @@ test('retries are held to their number, or to a share of what is under way', () 
   const parsed = testCluster({
     circuit_breakers: { thresholds: [{ retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 3 } }] },
   }).limits;
-  parsed.retries = 3;
+  const times = (count: number, run: () => void) => Array.from({ length: count }, run);
+  times(3, () => parsed.countRetry(1));
   assert.equal(parsed.canRetry(), false);
-  parsed.requests = 20;
+  times(20, () => parsed.countRequest(1));
   assert.equal(parsed.canRetry(), true);
-  parsed.retries = 4;
+  parsed.countRetry(1);
   assert.equal(parsed.canRetry(), false);
   const plain = new ClusterLimits(undefined);
-  plain.retries = 2;
+  times(2, () => plain.countRetry(1));
   assert.equal(plain.canRetry(), true);
-  plain.retries = 3;
+  plain.countRetry(1);
   assert.equal(plain.canRetry(), false);
 });
 

@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { BalancingConfig } from '../config/balancing.ts';
 import { balancingConfigOf, type ClusterConfig } from '../config/cluster.ts';
+import { type Counts, OWN_COUNTS } from '../counts/cells.ts';
 import type { Protocol } from '../http/message.ts';
 import { Http2Stats } from '../http2/stats.ts';
 import type { ConnectOptions, TlsClient } from '../net/connect.ts';
@@ -36,6 +37,8 @@ export interface ClusterOptions {
   readonly readRuntime?: ReadRuntime | undefined;
   /** Where the proxy itself is, for routing by zone; undefined where that is not known. */
   readonly local?: LocalCluster | undefined;
+  /** What all threads that have the cluster count together; default: there is one thread. */
+  readonly counts?: Counts | undefined;
 }
 
 /** The proxies that balance as this one does. */
@@ -48,9 +51,18 @@ export interface LocalCluster {
   onChanged(cluster: string): void;
 }
 
-function limitsOf({ circuit_breakers: given }: ClusterConfig, priority: RoutingPriority): ClusterLimits {
-  const isOf = (entry: { readonly priority: RoutingPriority }) => entry.priority === priority;
-  return new ClusterLimits(given?.thresholds.find(isOf), given?.per_host_thresholds.find(isOf));
+/** The limits of requests of each priority. */
+function limitsOf({ name, circuit_breakers: given }: ClusterConfig, counts: Counts) {
+  const cells = counts.cells(`cluster/${name}`);
+  const perHost = given?.per_host_thresholds ?? [];
+  const isShared = counts !== OWN_COUNTS && perHost.length > 0;
+  const hostCells = isShared ? (host: string) => counts.cells(`cluster/${name}/${host}`) : undefined;
+  const of = (priority: RoutingPriority): ClusterLimits => {
+    const isOf = (entry: { readonly priority: RoutingPriority }) => entry.priority === priority;
+    const options = { priority, perHost: perHost.find(isOf), cells, hostCells };
+    return new ClusterLimits(given?.thresholds.find(isOf), options);
+  };
+  return { limits: of('DEFAULT'), highLimits: of('HIGH') };
 }
 
 export class Cluster {
@@ -80,8 +92,9 @@ export class Cluster {
     this.#local = local;
     this.config = config;
     this.stats = stats;
-    this.limits = limitsOf(config, 'DEFAULT');
-    this.#highLimits = limitsOf(config, 'HIGH');
+    const { limits, highLimits } = limitsOf(config, options.counts ?? OWN_COUNTS);
+    this.limits = limits;
+    this.#highLimits = highLimits;
     const keepalive = config.upstream_connection_options?.tcp_keepalive;
     this.connect = { timeoutMs: config.connect_timeout, tls, keepalive, clock };
     const { protocol, http1, http2 } = upstreamHttpOptions(config);

@@ -3,6 +3,7 @@
  * (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/upstream/circuit_breaking).
  */
 import type { ThresholdsConfig } from '../config/cluster.ts';
+import { type Cells, OwnCells } from '../counts/cells.ts';
 
 const DEFAULT_BUDGET_PERCENT = 20;
 /** What has no limit, as Envoy shows it. */
@@ -26,24 +27,51 @@ export interface BreakerGauges {
   readonly remaining_rq?: number;
 }
 
+const CONNECTIONS = 0;
+const PENDING = 1;
+const REQUESTS = 2;
+const RETRIES = 3;
+/** Of each priority. */
+const NUMBERS = 4;
+const BASE: { readonly [P in RoutingPriority]: number } = { DEFAULT: 0, HIGH: NUMBERS };
+
+export interface LimitsOptions {
+  readonly priority?: RoutingPriority;
+  /** What each host of the cluster may take by itself. */
+  readonly perHost?: { readonly max_connections: number | undefined } | undefined;
+  /** What is under way, in all threads that have the cluster. */
+  readonly cells?: Cells;
+  /** In the first of these: how many connections all threads have to a host. Default: as many as the host says. */
+  readonly hostCells?: ((host: string) => Cells) | undefined;
+}
+
+/** A host, as far as limits go. */
+interface LimitedHost {
+  readonly key: string;
+  readonly connectionsActive: number;
+}
+
 export class ClusterLimits {
   readonly maxConnections: number;
   /** To one host; Infinity where there is no such limit. */
-  readonly maxHostConnections: number;
+  readonly #maxHostConnections: number;
   readonly maxPending: number;
   readonly maxRequests: number;
   readonly #maxRetries: number;
   readonly #budget: { readonly share: number; readonly minRetries: number } | undefined;
   readonly #tracksRemaining: boolean;
-  connections = 0;
-  pending = 0;
-  requests = 0;
-  retries = 0;
+  readonly #cells: Cells;
+  readonly #base: number;
+  readonly #hostCells: LimitsOptions['hostCells'];
+  readonly #hosts = new WeakMap<LimitedHost, Cells>();
 
-  /** `perHost`: what each host of the cluster may take by itself. */
-  constructor(thresholds: ThresholdsConfig | undefined, perHost?: { readonly max_connections: number | undefined }) {
+  constructor(thresholds: ThresholdsConfig | undefined, options: LimitsOptions = {}) {
+    const { priority = 'DEFAULT', perHost, cells = new OwnCells(), hostCells } = options;
+    this.#cells = cells;
+    this.#base = BASE[priority];
+    this.#hostCells = hostCells;
     this.maxConnections = thresholds?.max_connections ?? 1024;
-    this.maxHostConnections = perHost?.max_connections ?? Number.POSITIVE_INFINITY;
+    this.#maxHostConnections = perHost?.max_connections ?? Number.POSITIVE_INFINITY;
     this.maxPending = thresholds?.max_pending_requests ?? 1024;
     this.maxRequests = thresholds?.max_requests ?? 1024;
     this.#maxRetries = thresholds?.max_retries ?? 3;
@@ -55,9 +83,55 @@ export class ClusterLimits {
     };
   }
 
-  /** Whether one more connection may be made to a host that has so many. */
-  canConnect(hostConnections: number): boolean {
-    return this.connections < this.maxConnections && hostConnections < this.maxHostConnections;
+  get connections(): number {
+    return this.#cells.get(this.#base + CONNECTIONS);
+  }
+
+  get pending(): number {
+    return this.#cells.get(this.#base + PENDING);
+  }
+
+  get requests(): number {
+    return this.#cells.get(this.#base + REQUESTS);
+  }
+
+  get retries(): number {
+    return this.#cells.get(this.#base + RETRIES);
+  }
+
+  /** Whether one more connection may be made to a host. */
+  canConnect(host: LimitedHost): boolean {
+    if (this.connections >= this.maxConnections) return false;
+    if (this.#maxHostConnections === Number.POSITIVE_INFINITY) return true;
+    return (this.#cellsOf(host)?.get(0) ?? host.connectionsActive) < this.#maxHostConnections;
+  }
+
+  /** Undefined where what the host counts is all. */
+  #cellsOf(host: LimitedHost): Cells | undefined {
+    if (!this.#hostCells) return undefined;
+    const known = this.#hosts.get(host);
+    if (known) return known;
+    const cells = this.#hostCells(host.key);
+    this.#hosts.set(host, cells);
+    return cells;
+  }
+
+  /** A connection is being made, or (-1) is no more. */
+  countConnection(host: LimitedHost, change: 1 | -1): void {
+    this.#cells.add(this.#base + CONNECTIONS, change);
+    this.#cellsOf(host)?.add(0, change);
+  }
+
+  countPending(change: 1 | -1): void {
+    this.#cells.add(this.#base + PENDING, change);
+  }
+
+  countRequest(change: 1 | -1): void {
+    this.#cells.add(this.#base + REQUESTS, change);
+  }
+
+  countRetry(change: 1 | -1): void {
+    this.#cells.add(this.#base + RETRIES, change);
   }
 
   /** How many retries may be under way. A budget is a share of the requests that are; it replaces the limit. */

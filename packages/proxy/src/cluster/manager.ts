@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import { balancingConfigOf, type ClusterConfig, cluster as clusterSchema } from '../config/cluster.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
 import { upstreamTlsConfig } from '../config/tls.ts';
+import type { Counts } from '../counts/cells.ts';
 import { Http2Stats } from '../http2/stats.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { upstreamHttpOptions } from '../pool/options.ts';
@@ -29,6 +30,8 @@ export interface ClusterManagerOptions extends SourceContext {
   readonly queue: FlushQueue;
   readonly clock: Clock;
   readonly readRuntime?: ReadRuntime;
+  /** What threads count together; default: there is one thread. */
+  readonly counts?: Counts | undefined;
   /** Where this proxy is, and the cluster of those that balance as it does; for routing by zone. */
   readonly local?: { readonly locality: Locality | undefined; readonly cluster: string } | undefined;
 }

@@ -15,9 +15,17 @@ export interface ConfigIssue {
 export class Place {
   readonly issues: ConfigIssue[] = [];
   readonly #steps: string[] = [];
+  readonly #resource: string;
 
-  constructor(root = '') {
+  /** `resource`: what is read, unlike any other. */
+  constructor(root = '', resource = '') {
     if (root !== '') this.#steps.push(root);
+    this.#resource = resource;
+  }
+
+  /** The resource and the path: the same for each thread that reads the same, and no other's. */
+  get identity(): string {
+    return `${this.#resource} ${this.path}`;
   }
 
   get path(): string {

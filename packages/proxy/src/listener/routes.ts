@@ -84,7 +84,7 @@ export class RouteStore {
   }
 
   #onResource(shared: SharedRoutes, resource: unknown, version: string): readonly ConfigIssue[] {
-    const place = new Place();
+    const place = new Place('', `routes ${shared.name}`);
     const config = routeConfiguration.parse(resource, place);
     if (place.issues.length > 0) return place.issues;
     shared.current = new RouteTable(config, this.#runtime);

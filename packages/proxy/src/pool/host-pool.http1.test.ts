@@ -173,9 +173,9 @@ test('a host that goes finishes what it serves, then its connections end', async
 test('requests that are under way at once are limited', async () => {
   await using upstream = await new TestUpstream(answerAll).start();
   const cluster = testCluster(limits({ max_requests: 1 }), [upstream.port]);
-  cluster.limits.requests = 1;
+  cluster.limits.countRequest(1);
   assert.equal(call(poolOf(cluster)).reset?.type, 'overflow');
-  cluster.limits.requests = 0;
+  cluster.limits.countRequest(-1);
   const next = call(poolOf(cluster));
   await until(() => next.state === 'answered');
   cluster.destroy();

@@ -104,7 +104,7 @@ test('requests beyond what may wait, or run, are refused', async () => {
   const cluster = http2Cluster(upstream.port, { thresholds: { max_pending_requests: 1 } });
   const calls = [call(poolOf(cluster)), call(poolOf(cluster))];
   assert.deepEqual([calls[1]?.state, calls[1]?.reset?.type, calls[1]?.reset?.isUnsent], ['refused', 'overflow', true]);
-  cluster.limits.requests = cluster.limits.maxRequests;
+  for (let count = 0; count < cluster.limits.maxRequests; count++) cluster.limits.countRequest(1);
   await until(() => calls[0]?.state === 'refused');
   assert.equal(calls[0]?.reset?.type, 'overflow');
   assert.equal(cluster.stats.upstream_rq_pending_overflow, 1);

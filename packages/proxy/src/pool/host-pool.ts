@@ -70,7 +70,7 @@ export class HostPool implements Pool, ShelfOwner {
       waiter.onPoolFailure(unsent('overflow'));
       return;
     }
-    limits.pending++;
+    limits.countPending(1);
     stats.upstream_rq_pending_total++;
     stats.upstream_rq_pending_active++;
     this.#waiters.push(waiter);
@@ -126,7 +126,7 @@ export class HostPool implements Pool, ShelfOwner {
     while (this.#expectedStreams < this.#waiters.length) {
       const hasSome = this.#connecting.size + this.#http1.size + this.#http2.size > 0;
       // Each host may have one whatever the limit, or its requests would wait for ever.
-      if (hasSome && !limits.canConnect(this.#host.connectionsActive)) {
+      if (hasSome && !limits.canConnect(this.#host)) {
         stats.upstream_cx_overflow++;
         return;
       }
@@ -142,7 +142,7 @@ export class HostPool implements Pool, ShelfOwner {
 
   #connect(): void {
     const { stats, limits, clock } = this.#context;
-    limits.connections++;
+    limits.countConnection(this.#host, 1);
     stats.upstream_cx_total++;
     stats.upstream_cx_active++;
     if (this.#protocol !== 'auto') this.#countProtocol();
@@ -206,14 +206,14 @@ export class HostPool implements Pool, ShelfOwner {
 
   #connectionGone(): void {
     const { stats, limits } = this.#context;
-    limits.connections--;
+    limits.countConnection(this.#host, -1);
     stats.upstream_cx_active--;
     stats.upstream_cx_destroy++;
     this.#host.connectionsActive--;
   }
 
   #leftQueue(): void {
-    this.#context.limits.pending--;
+    this.#context.limits.countPending(-1);
     this.#context.stats.upstream_rq_pending_active--;
   }
 

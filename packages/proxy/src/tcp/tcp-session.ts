@@ -98,7 +98,7 @@ export class TcpSession {
     this.#pick.tried.push(host);
     this.#info.attempts = this.#attempts;
     this.#info.upstreamHost = host.key;
-    cluster.limits.connections++;
+    cluster.limits.countConnection(host, 1);
     cluster.stats.upstream_cx_total++;
     cluster.stats.upstream_cx_active++;
     host.connectionsActive++;
@@ -214,8 +214,8 @@ export class TcpSession {
     if (!this.#host || !cluster) return;
     this.#host.connectionsActive--;
     this.#host.onFailed?.delete(this.#onHostFailed);
+    cluster.limits.countConnection(this.#host, -1);
     this.#host = undefined;
-    cluster.limits.connections--;
     cluster.stats.upstream_cx_active--;
     cluster.stats.upstream_cx_destroy++;
   }

@@ -21,6 +21,8 @@ export interface WorkerStart {
   readonly version: string;
   /** Of the process that this one takes over from: this worker's share. */
   readonly inherited: readonly ListeningSocket[];
+  /** What threads count together. */
+  readonly counts: SharedArrayBuffer | undefined;
 }
 
 export type Order =

@@ -1,6 +1,7 @@
 /** The thread of a worker: a proxy that is told by the main thread what to serve. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { HOST_COUNTS, type Host, type HostCounts } from '../cluster/host.ts';
+import { SharedCounts } from '../counts/shared-counts.ts';
 import type { Log } from '../log.ts';
 import { type RunningProxy, startProxy } from '../server.ts';
 import type { FromWorker, Order, ToWorker, WorkerStart } from './messages.ts';
@@ -18,9 +19,10 @@ async function run(
   const log: Log = { debug: told('debug'), info: told('info'), warn: told('warn'), error: told('error') };
   const subscriptions = new RelayedSubscriptions(send);
   const { admin: _, ...bootstrap } = start.bootstrap;
-  const { logLevel, drainMs, version } = start;
-  const { inherited } = start;
-  const starting = startProxy({ bootstrap, log, logLevel, drainMs, version, inherited, worker: { subscriptions } });
+  const { logLevel, drainMs, version, inherited } = start;
+  const counts = start.counts && SharedCounts.of(start.counts);
+  const given = { bootstrap, log, logLevel, drainMs, version, inherited, counts };
+  const starting = startProxy({ ...given, worker: { subscriptions } });
   listen((message) => {
     switch (message.type) {
       case 'resource':

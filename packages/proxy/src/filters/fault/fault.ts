@@ -41,7 +41,7 @@ class FaultFilter implements HttpFilter {
   constructor(own: FaultSettings, context: FilterContext) {
     this.#own = own;
     this.context = context;
-    this.counts = new FaultCounts(context.stats, context.statPrefix);
+    this.counts = new FaultCounts(context.stats, context.statPrefix, context.counts);
   }
 
   onRequest(request: FilteredRequest, levels: Parameters<HttpFilter['onRequest']>[1]): FilterVerdict {
@@ -110,15 +110,13 @@ class Faults {
     if (this.#isActive) return true;
     const { counts, context } = this.#filter;
     const { max_active_faults: max, max_active_faults_runtime: key } = this.#settings.config;
-    if (counts.all.active_faults >= context.runtime.integer(key, max ?? Number.POSITIVE_INFINITY)) {
+    if (counts.active >= context.runtime.integer(key, max ?? Number.POSITIVE_INFINITY)) {
       counts.all.faults_overflow++;
       return false;
     }
     this.#isActive = true;
-    counts.all.active_faults++;
-    this.#request.onEnd(() => {
-      counts.all.active_faults--;
-    });
+    counts.countActive(1);
+    this.#request.onEnd(() => counts.countActive(-1));
     return true;
   }
 

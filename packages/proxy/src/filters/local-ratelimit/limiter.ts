@@ -1,7 +1,8 @@
 /** Which token buckets a request takes from (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/local_rate_limit_filter). */
 import type { Clock } from '../../clock.ts';
+import type { Counts } from '../../counts/cells.ts';
 import type { Descriptor, DescriptorEntry } from '../../stack/rate-limit-actions.ts';
-import { type BucketSize, TokenBucket } from './token-bucket.ts';
+import { type Bucket, type BucketSize, makeBucket } from './token-bucket.ts';
 
 /** A bucket for requests with these entries; an empty value stands for any, with a bucket for each. */
 export interface BucketRule {
@@ -19,6 +20,8 @@ export interface LimiterOptions {
   readonly alwaysTakesFromAll: boolean;
   /** How many buckets a rule with an empty value keeps: those that were used last. */
   readonly maxDynamic: number;
+  /** What all threads count together, and the name of this limiter there; absent where it is one thread's alone. */
+  readonly shared?: { readonly counts: Counts; readonly name: string } | undefined;
 }
 
 export interface LimitVerdict {
@@ -26,7 +29,7 @@ export interface LimitVerdict {
   /** Whether a bucket that only counts was empty. */
   readonly isOverShadow: boolean;
   /** The bucket that decided; undefined where there was none. */
-  readonly bucket: TokenBucket | undefined;
+  readonly bucket: Bucket | undefined;
   /** What the descriptor says of `x-ratelimit-*` fields. */
   readonly fields: Descriptor['fields'];
 }
@@ -40,11 +43,11 @@ export function entriesKey(entries: readonly DescriptorEntry[]): string {
 interface Buckets {
   readonly rule: BucketRule;
   /** By the entries of requests, the one that was used last at the end. */
-  readonly known: Map<string, TokenBucket>;
+  readonly known: Map<string, Bucket>;
 }
 
 interface Matched {
-  readonly bucket: TokenBucket;
+  readonly bucket: Bucket;
   readonly isShadow: boolean;
   readonly descriptor: Descriptor;
 }
@@ -59,22 +62,27 @@ function matches({ entries }: BucketRule, given: readonly DescriptorEntry[]): bo
 export class LocalLimiter {
   readonly #options: LimiterOptions;
   readonly #clock: Clock;
-  readonly #all: TokenBucket | undefined;
-  readonly #exact = new Map<string, { readonly bucket: TokenBucket; readonly isShadow: boolean }>();
+  readonly #all: Bucket | undefined;
+  readonly #exact = new Map<string, { readonly bucket: Bucket; readonly isShadow: boolean }>();
   readonly #dynamic: readonly Buckets[];
 
   constructor(options: LimiterOptions, clock: Clock) {
     const nowMs = clock.monotonicMs();
     this.#options = options;
     this.#clock = clock;
-    this.#all = options.size && new TokenBucket(options.size, nowMs);
+    this.#all = options.size && this.#make(options.size, 'all', nowMs);
     const isDynamic = ({ entries }: BucketRule): boolean => entries.some(({ value }) => value === '');
     for (const rule of options.rules) {
       if (isDynamic(rule)) continue;
-      const bucket = new TokenBucket(rule.size, nowMs);
+      const bucket = this.#make(rule.size, entriesKey(rule.entries), nowMs);
       this.#exact.set(entriesKey(rule.entries), { bucket, isShadow: rule.isShadow });
     }
     this.#dynamic = options.rules.filter(isDynamic).map((rule) => ({ rule, known: new Map() }));
+  }
+
+  #make(size: BucketSize, name: string, nowMs: number): Bucket {
+    const { shared } = this.#options;
+    return makeBucket(size, `${shared?.name} ${name}`, shared?.counts, nowMs);
   }
 
   /** Takes from every bucket that the request has to do with, the slowest first, up to one that is empty. */
@@ -111,8 +119,8 @@ export class LocalLimiter {
   }
 
   /** The bucket for these values; the one that was used longest ago goes where there are too many. */
-  #dynamicBucket({ rule, known }: Buckets, key: string, nowMs: number): TokenBucket {
-    const bucket = known.get(key) ?? new TokenBucket(rule.size, nowMs);
+  #dynamicBucket({ rule, known }: Buckets, key: string, nowMs: number): Bucket {
+    const bucket = known.get(key) ?? this.#make(rule.size, key, nowMs);
     known.delete(key);
     known.set(key, bucket);
     if (known.size > this.#options.maxDynamic) known.delete(known.keys().next().value as string);

@@ -1,5 +1,6 @@
 /** One configuration of the local rate limit filter, with what is left of its limits: all that use it share them. */
 import type { Clock } from '../../clock.ts';
+import type { Counts } from '../../counts/cells.ts';
 import type { DownstreamInfo } from '../../stack/stream-info.ts';
 import { type StatsRegistry, statName } from '../../stats/registry.ts';
 import { LocalLimiter } from './limiter.ts';
@@ -20,8 +21,12 @@ export class LocalLimit {
   #ofConnections: WeakMap<DownstreamInfo, LocalLimiter> | undefined;
   #stats: LocalRateLimitStats | undefined;
 
-  constructor(config: LocalRateLimitConfig) {
+  readonly #identity: string;
+
+  /** `identity`: where the configuration stands. */
+  constructor(config: LocalRateLimitConfig, identity: string) {
     this.config = config;
+    this.#identity = identity;
   }
 
   stats(registry: StatsRegistry): LocalRateLimitStats {
@@ -37,7 +42,7 @@ export class LocalLimit {
     return this.#stats;
   }
 
-  #make(clock: Clock): LocalLimiter {
+  #make(clock: Clock, counts: Counts | undefined): LocalLimiter {
     const { config } = this;
     const rules = config.descriptors.map(({ entries, token_bucket: size, shadow_mode: isShadow }) => ({
       entries,
@@ -49,20 +54,21 @@ export class LocalLimit {
       rules,
       alwaysTakesFromAll: config.always_consume_default_token_bucket,
       maxDynamic: config.max_dynamic_descriptors,
+      shared: counts && { counts, name: this.#identity },
     };
     return new LocalLimiter(options, clock);
   }
 
   /** That of the connection, where each has one of its own. */
-  limiter(clock: Clock, connection: DownstreamInfo): LocalLimiter {
+  limiter(clock: Clock, connection: DownstreamInfo, counts?: Counts): LocalLimiter {
     if (!this.config.local_rate_limit_per_downstream_connection) {
-      this.#limiter ??= this.#make(clock);
+      this.#limiter ??= this.#make(clock, counts);
       return this.#limiter;
     }
     this.#ofConnections ??= new WeakMap();
     const known = this.#ofConnections.get(connection);
     if (known) return known;
-    const limiter = this.#make(clock);
+    const limiter = this.#make(clock, undefined);
     this.#ofConnections.set(connection, limiter);
     return limiter;
   }

@@ -1,8 +1,7 @@
 /**
  * Lets so many requests pass in a time, and answers the others 429
- * (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/local_rate_limit_filter). Each thread of a
- * proxy with several (`--concurrency`) has buckets of its own, where Envoy's threads share them: so many times as many
- * requests may pass.
+ * (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/local_rate_limit_filter). The threads of a
+ * proxy with several (`--concurrency`) share what there is, but for the buckets of single connections.
  */
 import type { ResponseHead } from '../../http/message.ts';
 import { applyAddition } from '../../stack/header-changes.ts';
@@ -32,12 +31,12 @@ class LocalRateLimit implements HttpFilter {
     const level = levels.at(-1);
     const limit = level?.type === 'local-ratelimit' ? level.value : this.#own;
     const { config } = limit;
-    const { runtime, clock } = this.#context;
+    const { runtime, clock, counts } = this.#context;
     if (!config.filter_enabled || !runtime.isEnabled(config.filter_enabled)) return 'pass';
     const stats = limit.stats(this.#context.stats);
     stats.enabled++;
     const descriptors = config.descriptors.length === 0 ? NO_DESCRIPTORS : this.#describe(request, config);
-    const verdict = limit.limiter(clock, request.info.downstream).take(descriptors);
+    const verdict = limit.limiter(clock, request.info.downstream, counts).take(descriptors);
     if (verdict.bucket && tellsFields(config, verdict)) {
       request.onResponse((head) => this.#addFields(head, verdict));
     }

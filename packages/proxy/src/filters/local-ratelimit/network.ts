@@ -1,13 +1,13 @@
 /**
  * Lets so many connections pass in a time, and closes the others
- * (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/listeners/network_filters/local_rate_limit_filter). Each thread
- * of a proxy with several has a bucket of its own.
+ * (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/listeners/network_filters/local_rate_limit_filter). The
+ * threads of a proxy with several share the bucket.
  */
 import type { NetworkFilter, NetworkFilterContext } from '../../listener/network-filters.ts';
 import { FLAG } from '../../stack/response-flags.ts';
 import { statName } from '../../stats/registry.ts';
 import type { NetworkLocalRateLimitConfig } from './network-schema.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { makeBucket } from './token-bucket.ts';
 
 /** `local_rate_limit.<stat prefix>.` */
 class NetworkLocalRateLimitStats {
@@ -17,7 +17,7 @@ class NetworkLocalRateLimitStats {
 /** A filter that takes a token for each connection. */
 export function makeNetworkLocalRateLimit(
   config: NetworkLocalRateLimitConfig,
-  { clock, runtime, stats: registry }: NetworkFilterContext,
+  { clock, runtime, counts, stats: registry }: NetworkFilterContext,
 ): NetworkFilter {
   const prefix = statName(config.stat_prefix);
   const labels = { envoy_local_network_ratelimit_prefix: prefix };
@@ -27,7 +27,7 @@ export function makeNetworkLocalRateLimit(
     labels,
     () => new NetworkLocalRateLimitStats(),
   );
-  const bucket = new TokenBucket(config.token_bucket, clock.monotonicMs());
+  const bucket = makeBucket(config.token_bucket, config.identity, counts, clock.monotonicMs());
   const { runtime_enabled: enabled } = config;
   return {
     onConnection({ refuse }) {

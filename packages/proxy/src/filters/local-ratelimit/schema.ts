@@ -91,10 +91,10 @@ function checkDescriptors({ descriptors, rate_limits: rules }: Described, place:
   });
 }
 
-export const localRateLimitFilter = built(localRateLimit, (config) => new LocalLimit(config));
+export const localRateLimitFilter = built(localRateLimit, (config, place) => new LocalLimit(config, place.identity));
 
 /** What a route says has a bucket of its own. */
 export const localRateLimitPerRoute = built(localRateLimit, (config, place) => {
   if (!config.token_bucket) place.within('token_bucket', () => place.refuse('is needed here'));
-  return new LocalLimit(config);
+  return new LocalLimit(config, place.identity);
 });

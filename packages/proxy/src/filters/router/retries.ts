@@ -90,7 +90,7 @@ export class Retries {
     const policy = this.#policy as RetryPolicy;
     this.#left--;
     this.#isRunning = true;
-    this.#limits.retries++;
+    this.#limits.countRetry(1);
     stats.upstream_rq_retry++;
     const waitMs = answer && rateLimitedMs(policy, answer, clock.wallMs(), random);
     if (waitMs === undefined) stats.upstream_rq_retry_backoff_exponential++;
@@ -102,6 +102,6 @@ export class Retries {
   end(): void {
     if (!this.#isRunning) return;
     this.#isRunning = false;
-    this.#limits.retries--;
+    this.#limits.countRetry(-1);
   }
 }

@@ -18,7 +18,7 @@ export class TcpUpstream implements RequestStream {
     this.#cluster = cluster;
     this.#host = host;
     this.#listener = listener;
-    cluster.limits.connections++;
+    cluster.limits.countConnection(host, 1);
     cluster.stats.upstream_cx_total++;
     cluster.stats.upstream_cx_active++;
     host.connectionsActive++;
@@ -75,7 +75,7 @@ export class TcpUpstream implements RequestStream {
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#cluster.limits.connections--;
+    this.#cluster.limits.countConnection(this.#host, -1);
     this.#cluster.stats.upstream_cx_active--;
     this.#cluster.stats.upstream_cx_destroy++;
     this.#host.connectionsActive--;

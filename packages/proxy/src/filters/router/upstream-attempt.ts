@@ -22,7 +22,7 @@ export class AttemptCount {
     this.#clock = clock;
     this.#limits = limits;
     this.startMs = clock.monotonicMs();
-    limits.requests++;
+    limits.countRequest(1);
     cluster.stats.upstream_rq_total++;
     cluster.stats.upstream_rq_active++;
     host.requestsActive++;
@@ -54,7 +54,7 @@ export class AttemptCount {
   end(isComplete: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#limits.requests--;
+    this.#limits.countRequest(-1);
     this.#cluster.stats.upstream_rq_active--;
     this.#host.requestsActive--;
     if (isComplete) this.#cluster.stats.upstream_rq_time.record(this.#clock.monotonicMs() - this.startMs);
