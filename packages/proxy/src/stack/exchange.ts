@@ -1,25 +1,23 @@
 /**
- * One request of a client and its response: from the listener's codec through the stack to the upstream and back. Each
- * direction reads from top to bottom: {@link Exchange.begin} for the request, {@link Exchange.sendResponseHead} for the
- * response.
+ * One request of a client: from the listener's codec through the filters to the router. It reads from top to bottom, from
+ * {@link Exchange.begin} on; the way back is that of the response, {@link ExchangeResponse}.
  */
 import type { RouteFilterConfig } from '../config/filters.ts';
 import type { FilteredRequest, HeldBody } from '../filters/filter.ts';
 import { RequestHold } from '../filters/request-hold.ts';
 import { type RouterOwner, RouterRequest } from '../filters/router/router-request.ts';
 import type { HeaderList } from '../http/header-list.ts';
-import { hasNoBody, type RequestHead, ResponseHead } from '../http/message.ts';
+import { type RequestHead, ResponseHead } from '../http/message.ts';
 import type { RequestListener, ResponseStream } from '../http/stream.ts';
 import { countDownstreamClass } from '../stats/groups.ts';
+import { ExchangeResponse } from './exchange-response.ts';
 import { forward } from './forwarded.ts';
-import { applyChanges } from './header-changes.ts';
 import type { HttpManager } from './http-manager.ts';
 import { InternalRedirects, type RedirectPolicy } from './internal-redirect.ts';
-import type { LocalReply, MadeReply } from './local-reply.ts';
+import type { LocalReply } from './local-reply.ts';
 import { REDIRECT_STATUS, redirectLocation } from './redirect.ts';
 import { FLAG } from './response-flags.ts';
-import { ResponseThrottle, type ThrottledSink } from './response-throttle.ts';
-import type { ForwardAction, Route, WeightedCluster } from './route-table.ts';
+import type { ForwardAction, Route } from './route-table.ts';
 import { streamDurationMs } from './stream-duration.ts';
 import type { StreamInfo } from './stream-info.ts';
 import type { StreamTimers, TimerOwner } from './timers.ts';
@@ -35,14 +33,7 @@ const REQUEST_TIMEOUT: LocalReply = {
 
 const NO_LEVELS: readonly RouteFilterConfig[] = [];
 
-export class Exchange implements RequestListener, RouterOwner, FilteredRequest, TimerOwner, ThrottledSink {
-  readonly head: RequestHead;
-  readonly info: StreamInfo;
-  readonly timers: StreamTimers;
-  readonly #manager: HttpManager;
-  readonly #stream: ResponseStream;
-  #route: Route | undefined;
-  choice: WeightedCluster | undefined;
+export class Exchange extends ExchangeResponse implements RequestListener, RouterOwner, FilteredRequest, TimerOwner {
   #redirects: InternalRedirects | undefined;
   #router: RouterRequest | undefined;
   /** The filter that sees the request next. */
@@ -50,24 +41,11 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
   #isFiltering = false;
   /** The body, from the moment that a filter stops the request until the router has it. */
   #hold: RequestHold | undefined;
-  #throttle: ResponseThrottle | undefined;
-  #responseChanges: ((head: ResponseHead) => void)[] | undefined;
   #onEnd: (() => void)[] | undefined;
-  #isRequestComplete: boolean;
-  #isResponseBegun = false;
-  #isResponseComplete = false;
-  #isTunnel = false;
   #isPaused = false;
-  #isOver = false;
 
   constructor(manager: HttpManager, head: RequestHead, info: StreamInfo, stream: ResponseStream, timers: StreamTimers) {
-    this.#manager = manager;
-    this.head = head;
-    this.info = info;
-    this.#stream = stream;
-    this.timers = timers;
-    this.#isRequestComplete = head.bodyLength === 0 && head.upgrade === undefined && head.method !== 'CONNECT';
-    info.request = head;
+    super(manager, head, info, stream, timers);
     timers.owner = this;
   }
 
@@ -75,11 +53,11 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
 
   begin(): void {
     const { head, info } = this;
-    const manager = this.#manager;
+    const manager = this.manager;
     manager.begun(this, info);
     this.timers.idle.set(manager.streamIdleMs);
     if (manager.maxStreamMs > 0) this.timers.duration.set(manager.maxStreamMs);
-    if (!this.#isRequestComplete) this.timers.request.set(manager.requestTimeoutMs);
+    if (!this.isRequestComplete) this.timers.request.set(manager.requestTimeoutMs);
     else info.lastRequestByteMs = info.startMs;
 
     const refusal = manager.clean(head);
@@ -89,22 +67,22 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
     }
     forward(head, info, manager.forwarded);
     this.chooseRouteAgain();
-    if (this.#route && !manager.allowsUpgrade(head, this.#route)) {
+    if (this.route && !manager.allowsUpgrade(head, this.route)) {
       manager.stats.downstream_rq_ws_on_non_ws_route++;
       this.refuse(NO_UPGRADE);
       return;
     }
-    if (manager.tracing) info.trace = manager.tracing.begin(head, this.#route);
+    if (manager.tracing) info.trace = manager.tracing.begin(head, this.route);
     this.#filter();
   }
 
   chooseRouteAgain(): void {
     const { info } = this;
-    const route = this.#manager.routes.current?.match(this.head);
-    this.#route = route;
+    const route = this.manager.routes.current?.match(this.head);
+    this.route = route;
     this.choice =
       route?.action.type === 'forward' && route.action.choose
-        ? route.action.choose(this.head, info, this.#manager.router.random)
+        ? route.action.choose(this.head, info, this.manager.router.random)
         : undefined;
     info.routeName = route?.name ?? '';
     info.virtualHostName = route?.virtualHost.name ?? '';
@@ -112,7 +90,7 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
   }
 
   #limitDuration({ config }: ForwardAction): void {
-    const { maxStreamMs, clock } = this.#manager;
+    const { maxStreamMs, clock } = this.manager;
     if (!config.max_stream_duration && maxStreamMs === 0) return;
     const limitMs = streamDurationMs(this.head, config.max_stream_duration, maxStreamMs);
     if (limitMs === undefined) this.timers.duration.clear();
@@ -121,12 +99,12 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
 
   /** Has the filters that are left see the request, up to one that stops it; after them comes the router. */
   #filter(): void {
-    const { filters } = this.#manager;
+    const { filters } = this.manager;
     this.#isFiltering = true;
     while (this.#nextFilter < filters.length) {
       const index = this.#nextFilter++;
       const { name, filter, isDisabled } = filters[index] as (typeof filters)[number];
-      const levels = (this.choice?.filters ?? this.#route?.filters)?.get(name);
+      const levels = (this.choice?.filters ?? this.route?.filters)?.get(name);
       if (levels?.isDisabled ?? isDisabled) continue;
       const verdict = filter.onRequest(this, levels?.configs ?? NO_LEVELS);
       // A filter that stops the request may let it go on before it returns.
@@ -135,15 +113,24 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
         continue;
       }
       this.#isFiltering = false;
-      if (!this.#isOver) this.#hold ??= new RequestHold();
+      if (!this.isOver) this.#hold ??= new RequestHold();
       return;
     }
     this.#isFiltering = false;
     this.#filtered();
   }
 
+  protected filterEarlyAnswer(head: ResponseHead): void {
+    const { filters } = this.manager;
+    for (let i = filters.length - 1; i >= this.#nextFilter; i--) {
+      const { name, filter, isDisabled } = filters[i] as (typeof filters)[number];
+      const levels = this.route?.filters?.get(name);
+      if (!(levels?.isDisabled ?? isDisabled)) filter.onEarlyAnswer?.(this, levels?.configs ?? NO_LEVELS, head);
+    }
+  }
+
   resume(): void {
-    if (this.#isOver || this.#isResponseBegun) return;
+    if (this.isOver || this.progress !== 'awaited') return;
     if (this.#isFiltering) this.#isFiltering = false;
     else this.#filter();
   }
@@ -151,17 +138,12 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
   holdBody(maxBytes: number, done: (held: HeldBody) => void): void {
     this.#hold ??= new RequestHold();
     if (this.head.expectsContinue) this.#continue();
-    this.#hold.ask(maxBytes, this.#isRequestComplete, done);
+    this.#hold.ask(maxBytes, this.isRequestComplete, done);
     if (!this.#hold.isFull) this.resumeRequest();
   }
 
-  onResponse(change: (head: ResponseHead) => void): void {
-    this.#responseChanges ??= [];
-    this.#responseChanges.push(change);
-  }
-
   onEnd(run: () => void): void {
-    if (this.#isOver) {
+    if (this.isOver) {
       run();
       return;
     }
@@ -169,18 +151,14 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
     this.#onEnd.push(run);
   }
 
-  get route(): Route | undefined {
-    return this.#route;
-  }
-
   get isComplete(): boolean {
-    return this.#isRequestComplete;
+    return this.isRequestComplete;
   }
 
   #filtered(): void {
-    const route = this.#route;
+    const route = this.route;
     if (!route) {
-      this.#manager.stats.no_route++;
+      this.manager.stats.no_route++;
       this.refuse(NO_ROUTE);
       return;
     }
@@ -190,21 +168,21 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
 
   /** A client that waits before it sends the body is told to go on, by this proxy: it takes the body as it comes. */
   #continue(): void {
-    if (this.#manager.proxiesContinue) return;
+    if (this.manager.proxiesContinue) return;
     this.head.expectsContinue = false;
     this.head.headers.remove('expect');
-    if (this.#route?.action.type === 'forward') this.#stream.sendInformational(new ResponseHead(100));
+    if (this.route?.action.type === 'forward') this.stream.sendInformational(new ResponseHead(100));
   }
 
   #act(route: Route): void {
     const { action } = route;
-    const { stats } = this.#manager;
+    const { stats } = this.manager;
     switch (action.type) {
       case 'redirect': {
         stats.rq_redirect++;
         const location = redirectLocation(action.config, this.head, route.path);
         const status = REDIRECT_STATUS[action.config.response_code];
-        this.#replyAsRoute({
+        this.reply({
           status,
           body: '',
           flags: 0,
@@ -215,13 +193,13 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
       }
       case 'direct': {
         stats.rq_direct_response++;
-        this.#replyAsRoute({ ...this.#directResponse(action.config), flags: 0, details: 'direct_response' });
+        this.reply({ ...this.#directResponse(action.config), flags: 0, details: 'direct_response' });
         return;
       }
       case 'forward': {
         stats.rq_total++;
-        this.timers.idle.set(action.config.idle_timeout ?? this.#manager.streamIdleMs);
-        this.#router = new RouterRequest(this, route, action, this.#manager.router);
+        this.timers.idle.set(action.config.idle_timeout ?? this.manager.streamIdleMs);
+        this.#router = new RouterRequest(this, route, action, this.manager.router);
         this.#startRouter(this.#router);
       }
     }
@@ -231,27 +209,27 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
     const hold = this.#hold;
     this.#hold = undefined;
     if (!hold) {
-      router.start(this.#isRequestComplete);
+      router.start(this.isRequestComplete);
       return;
     }
     const { chunks, trailers } = hold;
     const isEmpty = chunks.length === 0 && trailers === undefined;
-    router.start(this.#isRequestComplete && isEmpty);
+    router.start(this.isRequestComplete && isEmpty);
     this.resumeRequest();
     for (const chunk of chunks) router.onRequestBody(chunk);
-    if (this.#isRequestComplete && !isEmpty) router.onRequestEnd(trailers);
+    if (this.isRequestComplete && !isEmpty) router.onRequestEnd(trailers);
   }
 
   followRedirect(response: ResponseHead, policy: RedirectPolicy): boolean {
-    this.#redirects ??= new InternalRedirects(this.#manager.stats);
-    const find = (head: RequestHead) => this.#manager.routes.current?.match(head);
-    return this.#redirects.follow(this.head, response, this.#route as Route, policy, find);
+    this.#redirects ??= new InternalRedirects(this.manager.stats);
+    const find = (head: RequestHead) => this.manager.routes.current?.match(head);
+    return this.#redirects.follow(this.head, response, this.route as Route, policy, find);
   }
 
   /** From the first filter on, as if the client had sent it so; what filters did for the request before is over. */
   beginAgain(body: readonly Buffer[], trailers: HeaderList | undefined): void {
     this.#router = undefined;
-    this.#responseChanges = undefined;
+    this.responseChanges = undefined;
     this.#runEnd();
     if (body.length > 0 || trailers) {
       this.#hold = new RequestHold();
@@ -277,8 +255,8 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
 
   onRequestBody(chunk: Buffer): void {
     this.info.bytesReceived += chunk.length;
-    if (this.#isOver) return;
-    this.#moved();
+    if (this.isOver) return;
+    this.moved();
     if (this.#hold) {
       this.#hold.add(chunk);
       if (this.#hold?.isFull) this.pauseRequest();
@@ -286,229 +264,67 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
   }
 
   onRequestEnd(trailers: HeaderList | undefined): void {
-    if (this.#isRequestComplete || this.#isOver) return;
-    this.#isRequestComplete = true;
-    this.info.lastRequestByteMs = this.#manager.clock.monotonicMs();
+    if (this.isRequestComplete || this.isOver) return;
+    this.isRequestComplete = true;
+    this.info.lastRequestByteMs = this.manager.clock.monotonicMs();
     this.timers.request.clear();
     if (this.#hold) this.#hold.end(trailers);
     else this.#router?.onRequestEnd(trailers);
-    if (this.#isTunnel && this.#isResponseComplete) this.#finish();
+    if (this.isTunnel && this.progress === 'complete') this.finish();
   }
 
   onRequestMalformed(status: number, detail: string): void {
-    this.#manager.stats.downstream_cx_protocol_error++;
+    this.manager.stats.downstream_cx_protocol_error++;
     this.info.flags |= FLAG.DPE;
-    if (this.#isOver) return;
+    if (this.isOver) return;
     this.#router?.close(false);
-    if (this.#isResponseBegun) this.abortResponse(FLAG.DPE, detail);
-    else this.refuse({ status, body: this.#manager.violationBody(status), flags: FLAG.DPE, details: detail });
+    if (this.progress !== 'awaited') this.abortResponse(FLAG.DPE, detail);
+    else this.refuse({ status, body: this.manager.violationBody(status), flags: FLAG.DPE, details: detail });
   }
 
   onDownstreamReset(): void {
-    if (this.#isOver) return;
-    this.#manager.stats.downstream_rq_rx_reset++;
+    if (this.isOver) return;
+    this.manager.stats.downstream_rq_rx_reset++;
     this.info.flags |= FLAG.DC;
     if (this.info.responseDetails === '') this.info.responseDetails = 'downstream_remote_disconnect';
-    this.#finish();
+    this.finish();
   }
 
   pauseRequest(): void {
-    if (this.#isRequestComplete || this.#isPaused) return;
+    if (this.isRequestComplete || this.#isPaused) return;
     this.#isPaused = true;
-    this.#stream.pauseRequest();
+    this.stream.pauseRequest();
   }
 
   resumeRequest(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#stream.resumeRequest();
+    this.stream.resumeRequest();
   }
 
-  #moved(): void {
-    this.timers.idle.set(this.#idleMs());
-  }
-
-  #idleMs(): number {
-    const action = this.#route?.action;
-    return (action?.type === 'forward' ? action.config.idle_timeout : undefined) ?? this.#manager.streamIdleMs;
-  }
-
-  // The response.
-
-  sendInformational(head: ResponseHead): void {
-    if (head.status === 100 && !this.#manager.proxiesContinue) return;
-    this.#stream.sendInformational(head);
-  }
-
-  sendResponseHead(head: ResponseHead, end: boolean): void {
-    const { info } = this;
-    info.response = head;
-    this.#changeResponse(head);
-    this.#filterResponse(head);
-    if (head.status === 101 || (this.head.method === 'CONNECT' && head.status < 300)) this.#becomeTunnel(head);
-    this.#sendHead(head, end && !this.#isTunnel);
-  }
-
-  #changeResponse({ headers }: ResponseHead): void {
-    if (this.choice) applyChanges(this.choice.responseChanges, headers, this.info);
-    applyChanges((this.#route as Route).responseChanges, headers, this.info);
-  }
-
-  /** The filters, the last first: each sees what those after it made of the response. */
-  #filterResponse(head: ResponseHead): void {
-    if (this.#nextFilter < this.#manager.filters.length) this.#filterEarlyAnswer(head);
-    const changes = this.#responseChanges;
-    if (!changes) return;
-    this.#responseChanges = undefined;
-    for (let i = changes.length - 1; i >= 0; i--) changes[i]?.(head);
-  }
-
-  /** The filters that the request has not come to. */
-  #filterEarlyAnswer(head: ResponseHead): void {
-    const { filters } = this.#manager;
-    for (let i = filters.length - 1; i >= this.#nextFilter; i--) {
-      const { name, filter, isDisabled } = filters[i] as (typeof filters)[number];
-      const levels = this.#route?.filters?.get(name);
-      if (!(levels?.isDisabled ?? isDisabled)) filter.onEarlyAnswer?.(this, levels?.configs ?? NO_LEVELS, head);
-    }
-  }
-
-  #becomeTunnel(head: ResponseHead): void {
-    this.#isTunnel = true;
-    if (this.head.method === 'CONNECT') head.headers.remove('content-length');
-    this.#manager.tunnelBegun();
-    this.#stream.becomeTunnel();
-  }
-
-  /** What every head of a response goes through, whoever made it. */
-  #sendHead(head: ResponseHead, end: boolean): void {
-    this.#isResponseBegun = true;
-    this.#moved();
-    this.info.firstResponseSentMs = this.#manager.clock.monotonicMs();
-    this.info.trace?.answered(head);
-    this.#manager.finishResponseHead(head, this.head);
-    this.#stream.sendHead(head, end);
-  }
-
-  sendResponseBody(chunk: Buffer): boolean {
-    if (this.#isOver) return true;
-    return this.#throttle ? this.#throttle.write(chunk) : this.passBody(chunk);
-  }
-
-  passBody(chunk: Buffer): boolean {
-    this.info.bytesSent += chunk.length;
-    this.#moved();
-    return this.#stream.sendBody(chunk);
-  }
-
-  onDownstreamDrain(): void {
-    this.#moved();
-    if (this.#throttle) this.#throttle.resume();
-    else this.#router?.onDownstreamDrain();
-  }
-
-  onThrottleDrain(): void {
+  protected onResponseDrain(): void {
     this.#router?.onDownstreamDrain();
-  }
-
-  throttleResponse(bytesPerSecond: number): void {
-    this.#throttle = new ResponseThrottle(bytesPerSecond, this.#manager.clock, this);
-  }
-
-  sendResponseEnd(trailers: HeaderList | undefined): void {
-    if (this.#isOver) return;
-    if (!this.#throttle) {
-      this.passEnd(trailers);
-      return;
-    }
-    // The upstream has done its part: what takes time now is the client's.
-    this.timers.route.clear();
-    this.#throttle.end(trailers);
-  }
-
-  passEnd(trailers: HeaderList | undefined): void {
-    this.#isResponseComplete = true;
-    this.info.responseTrailers = trailers;
-    const isDone = !this.#isTunnel || this.#isRequestComplete;
-    // What is counted and logged comes first: the codec may go on to the next request at once.
-    if (isDone) this.#finish();
-    this.#stream.sendEnd(trailers);
-  }
-
-  abortResponse(flag: number, details: string): void {
-    if (this.#isOver) return;
-    this.info.flags |= flag;
-    this.info.responseDetails = details;
-    this.#manager.stats.downstream_rq_tx_reset++;
-    this.#manager.stats.rq_reset_after_downstream_response_started++;
-    this.#finish();
-    this.#stream.abort();
-  }
-
-  /** The answer of the proxy itself, whatever the route. */
-  refuse(reply: LocalReply): void {
-    if (this.#isOver || this.#isResponseBegun) return;
-    this.info.flags |= reply.flags;
-    const { head, body } = this.#makeReply(reply);
-    this.#sendReply(head, body);
-  }
-
-  answer(reply: LocalReply): void {
-    this.refuse(reply);
-  }
-
-  /** The router's answer in place of the upstream's: what the route changes of that it changes of this. */
-  reply(reply: LocalReply): void {
-    if (this.#isOver || this.#isResponseBegun) return;
-    this.info.flags |= reply.flags;
-    this.#replyAsRoute(reply);
-  }
-
-  #makeReply(reply: LocalReply): MadeReply {
-    this.info.responseDetails = reply.details;
-    return this.#manager.localReplies.make(reply, this.info);
-  }
-
-  /** An answer that the route itself gives: its header changes hold, as for those of an upstream. */
-  #replyAsRoute(reply: LocalReply): void {
-    const { head, body } = this.#makeReply(reply);
-    this.#changeResponse(head);
-    this.#sendReply(head, body);
-  }
-
-  #sendReply(head: ResponseHead, body: Buffer): void {
-    this.info.response = head;
-    this.#filterResponse(head);
-    const isBodyless = body.length === 0 || hasNoBody(this.head.method, head.status);
-    this.#sendHead(head, isBodyless);
-    this.#isResponseComplete = true;
-    if (!isBodyless) {
-      this.info.bytesSent += body.length;
-      this.#stream.sendBody(body);
-    }
-    this.#finish();
-    this.#stream.sendEnd(undefined);
   }
 
   // Deadlines.
 
   onStreamIdle(): void {
-    const { stats } = this.#manager;
+    const { stats } = this.manager;
     stats.downstream_rq_idle_timeout++;
-    if (this.#isResponseBegun) {
+    if (this.progress !== 'awaited') {
       this.#router?.close(false);
       this.abortResponse(FLAG.SI, 'stream_idle_timeout');
       return;
     }
-    const status = this.#isRequestComplete ? 504 : 408;
+    const status = this.isRequestComplete ? 504 : 408;
     this.#router?.close(false);
     this.refuse({ status, body: 'stream timeout', flags: FLAG.SI, details: 'stream_idle_timeout' });
   }
 
   onRequestTimeout(): void {
-    this.#manager.stats.downstream_rq_timeout++;
+    this.manager.stats.downstream_rq_timeout++;
     this.#router?.close(false);
-    if (this.#isResponseBegun) this.abortResponse(FLAG.DT, 'request_overall_timeout');
+    if (this.progress !== 'awaited') this.abortResponse(FLAG.DT, 'request_overall_timeout');
     else this.refuse(REQUEST_TIMEOUT);
   }
 
@@ -521,36 +337,36 @@ export class Exchange implements RequestListener, RouterOwner, FilteredRequest, 
   }
 
   onDurationReached(): void {
-    this.#manager.stats.downstream_rq_max_duration_reached++;
+    this.manager.stats.downstream_rq_max_duration_reached++;
     this.#router?.close(false);
     const details = 'max_duration_timeout';
-    if (this.#isResponseBegun) {
+    if (this.progress !== 'awaited') {
       this.abortResponse(0, details);
       return;
     }
-    const status = this.#isRequestComplete ? 504 : 408;
+    const status = this.isRequestComplete ? 504 : 408;
     this.refuse({ status, body: 'downstream duration timeout', flags: 0, details, grpcStatus: 4 });
   }
 
   // The end.
 
   /** Counts and logs, once. */
-  #finish(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+  protected finish(): void {
+    if (this.isOver) return;
+    this.isOver = true;
     const { info } = this;
-    info.endMs = this.#manager.clock.monotonicMs();
-    const isWhole = this.#isResponseComplete && this.#isRequestComplete;
+    info.endMs = this.manager.clock.monotonicMs();
+    const isWhole = this.progress === 'complete' && this.isRequestComplete;
     this.#router?.close(isWhole);
     if (this.timers.owner === this) this.timers.clear();
-    this.#throttle?.close();
-    if (info.response) countDownstreamClass(this.#manager.stats, info.response.status);
-    if (this.#isResponseComplete && !this.#isRequestComplete) {
-      this.#manager.stats.downstream_rq_response_before_rq_complete++;
+    this.throttle?.close();
+    if (info.response) countDownstreamClass(this.manager.stats, info.response.status);
+    if (this.progress === 'complete' && !this.isRequestComplete) {
+      this.manager.stats.downstream_rq_response_before_rq_complete++;
     }
-    if (this.#isTunnel) this.#manager.tunnelEnded();
+    if (this.isTunnel) this.manager.tunnelEnded();
     info.trace?.end(info);
     this.#runEnd();
-    this.#manager.ended(this, info);
+    this.manager.ended(this, info);
   }
 }
