@@ -143,6 +143,8 @@ export class RequestFields extends Fields {
     head.expectsContinue = this.#expectsContinue;
     if (isEnd) head.bodyLength = 0;
     else head.bodyLength = this.#length;
+    // What follows is the bytes of a tunnel, and no content of which a length could speak (RFC 9110, 9.3.6).
+    if (this.#method === 'CONNECT') headers.remove('content-length');
     if (this.#protocol !== undefined) this.#upgrade(head, this.#protocol.toLowerCase());
     else if (this.#method === 'CONNECT') head.bodyLength = 0;
     return head;
