@@ -13,6 +13,7 @@ import { ClusterManager } from './cluster/manager.ts';
 import { type CheckedBootstrap, checkBootstrap, issuesText, requireNoIssues } from './config/check.ts';
 import type { ResourceSource } from './config/config-source.ts';
 import type { ConfigIssue } from './config/schema.ts';
+import type { SharedCounts } from './counts/shared-counts.ts';
 import type { DrainListeners, DrainRequest } from './drain.ts';
 import { inheritedSockets, type ListeningSocket, shareOut } from './listener/acceptor.ts';
 import type { TrafficDirection } from './listener/chain.ts';
@@ -56,6 +57,8 @@ export interface ProxyOptions {
   readonly concurrency?: number;
   /** This is a further worker of a process: resources come from its main thread. */
   readonly worker?: { readonly subscriptions: ClosableSubscriptions };
+  /** What threads count together; default: there is one thread. */
+  readonly counts?: SharedCounts | undefined;
 }
 
 interface ClosableSubscriptions extends Subscriptions {
@@ -151,13 +154,13 @@ class ProxyServer implements RunningProxy {
     this.#log = new LeveledLog(options.log, options.logLevel ?? 'info');
     this.#startedMs = clock.wallMs();
     this.#startedAt = clock.monotonicMs();
-    this.#connections = new Connections(checked.config);
+    const { counts } = options;
+    this.#connections = new Connections(checked.config, counts);
     const { user_agent_build_version: _, ...given } = options.bootstrap.node ?? {};
     const node: Node = { ...given, user_agent_name: 'weft', user_agent_version: options.version ?? ownVersion() };
     const ads = checked.config.dynamic_resources?.ads_config;
     const log = this.#log;
-    this.#xds =
-      options.worker?.subscriptions ?? new XdsClient({ streams, ads, node, stats, clock, random, log });
+    this.#xds = options.worker?.subscriptions ?? new XdsClient({ streams, ads, node, stats, clock, random, log });
     this.#secrets = new SecretStore(this.#xds, checked.config.static_resources?.secrets ?? []);
     const runtimeStats = options.worker
       ? new RuntimeStats()
@@ -167,6 +170,7 @@ class ProxyServer implements RunningProxy {
     const shared = { stats, clock, random, queue, secrets: this.#secrets };
     this.clusters = new ClusterManager({
       ...shared,
+      counts,
       subscriptions: this.#xds,
       resolve: resolveHost,
       readRuntime: (key, otherwise) => this.#runtime.number(key, otherwise),
@@ -184,6 +188,7 @@ class ProxyServer implements RunningProxy {
       calls: upstreamCalls((name) => this.clusters.get(name), clock),
       budget: this.#connections,
       runtime: this.#runtime,
+      counts,
       serviceCluster: node.cluster ?? '',
       nodeId: node.id ?? '',
       zone: node.locality?.zone ?? '',
@@ -298,9 +303,10 @@ class ProxyServer implements RunningProxy {
     const [, ...shares] = this.#inherited;
     if (shares.length === 0) return;
     const { WorkerGroup } = await import('./workers/group.ts');
-    const { bootstrap, logLevel = 'info', drainMs = DEFAULT_DRAIN_MS, version = ownVersion() } = this.#options;
+    const { bootstrap, logLevel = 'info', drainMs = DEFAULT_DRAIN_MS, version = ownVersion(), counts } = this.#options;
+    const memory = counts?.memory;
     this.#workers = new WorkerGroup({
-      starts: shares.map((inherited) => ({ bootstrap, logLevel, drainMs, version, inherited })),
+      starts: shares.map((inherited) => ({ bootstrap, logLevel, drainMs, version, inherited, counts: memory })),
       subscriptions: this.#xds,
       stats: this.stats,
       log: this.#log,
@@ -518,7 +524,7 @@ function once(run: () => void): () => void {
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const checked = checkBootstrap(options.bootstrap);
   requireNoIssues(checked.issues);
-  const server = new ProxyServer(options, checked);
+  const server = new ProxyServer({ ...options, counts: await countsOf(options) }, checked);
   try {
     await server.start();
     return server;
@@ -526,4 +532,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     await server.close();
     throw error;
   }
+}
+
+async function countsOf({ counts, concurrency = 1 }: ProxyOptions): Promise<SharedCounts | undefined> {
+  if (counts || concurrency === 1) return counts;
+  const { SharedCounts: Shared } = await import('./counts/shared-counts.ts');
+  return Shared.make();
 }

@@ -150,7 +150,8 @@ export class EntryWriter {
     writer.text(25, info.terminationDetails);
     writer.uint(24, info.attempts);
     this.#duration(23, info.since(info.endMs));
-    this.#socketAddress(20, downstream.remoteHost, downstream.remotePort);
+    const { directRemoteHost = downstream.remoteHost, directRemotePort = downstream.remotePort } = downstream;
+    this.#socketAddress(20, directRemoteHost, directRemotePort);
     writer.text(19, info.routeName);
     writer.text(18, info.upstreamFailure);
     this.#flags(info.flags);

@@ -72,9 +72,14 @@ const PLAIN: Readonly<Record<string, Operator>> = {
   DOWNSTREAM_REMOTE_ADDRESS: (info) => hostPort(info.remoteHost, info.remotePort),
   DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (info) => info.remoteHost,
   DOWNSTREAM_REMOTE_PORT: (info) => info.remotePort,
-  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: ({ downstream }) => hostPort(downstream.remoteHost, downstream.remotePort),
-  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: ({ downstream }) => downstream.remoteHost,
-  DOWNSTREAM_DIRECT_REMOTE_PORT: ({ downstream }) => downstream.remotePort,
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: ({ downstream }) =>
+    hostPort(
+      downstream.directRemoteHost ?? downstream.remoteHost,
+      downstream.directRemotePort ?? downstream.remotePort,
+    ),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: ({ downstream }) =>
+    downstream.directRemoteHost ?? downstream.remoteHost,
+  DOWNSTREAM_DIRECT_REMOTE_PORT: ({ downstream }) => downstream.directRemotePort ?? downstream.remotePort,
   DOWNSTREAM_LOCAL_ADDRESS: ({ downstream }) => hostPort(downstream.localHost, downstream.localPort),
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: ({ downstream }) => downstream.localHost,
   DOWNSTREAM_LOCAL_PORT: ({ downstream }) => downstream.localPort,

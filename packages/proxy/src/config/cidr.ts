@@ -1,5 +1,5 @@
 /** Schema of ranges of addresses. */
-import { type IpRange, ipRange } from '../net/cidr.ts';
+import { type IpRange, ipRange, NO_ADDRESSES } from '../net/cidr.ts';
 import { built, message, name, number, type Schema } from './schema.ts';
 
 /** `prefix_len` is 0, all addresses of the family, where it is not given: as Envoy has it. */
@@ -11,6 +11,6 @@ export const cidrRange: Schema<IpRange> = built(
     if (address_prefix !== '') {
       place.within('address_prefix', () => place.refuse(`${address_prefix} is not an IP address`));
     }
-    return { contains: () => false };
+    return NO_ADDRESSES;
   },
 );

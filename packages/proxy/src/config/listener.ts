@@ -1,6 +1,9 @@
 /** Schemas of listeners. */
+import { FilterChains } from '../listener/filter-chains.ts';
+import { cidrRange } from './cidr.ts';
 import { address, metadata, tcpKeepalive } from './core.ts';
 import { httpConnectionManager } from './http.ts';
+import { type ListenerFilterConfig, listenerFilter } from './listener-filters.ts';
 import { NETWORK_FILTERS } from './network-filters.ts';
 import {
   anyOf,
@@ -10,12 +13,12 @@ import {
   flag,
   list,
   message,
-  NOT_SUPPORTED,
   name,
   number,
   only,
   optional,
   type Parsed,
+  type Place,
   required,
   type Schema,
   text,
@@ -29,16 +32,24 @@ const networkFilter = message('envoy.config.listener.v3.Filter', {
 });
 
 const serverName: Schema<string> = built(name(), (text, place) => {
-  if (/\*/.test(text.slice(1)) || (text.startsWith('*') && !text.startsWith('*.') && text !== '*')) {
+  if (text.lastIndexOf('*') > 0 || (text.startsWith('*') && !text.startsWith('*.'))) {
     place.refuse(`${text} is not a server name: an exact name or *.suffix`);
   }
   return text.toLowerCase();
 });
 
+const MAX_PORT = 65_535;
+
 const filterChainMatch = message('envoy.config.listener.v3.FilterChainMatch', {
+  destination_port: optional(number(0, { min: 1, max: MAX_PORT })),
+  prefix_ranges: list(cidrRange),
   server_names: list(serverName),
   transport_protocol: text(),
-  application_protocols: list(text()),
+  application_protocols: list(name()),
+  direct_source_prefix_ranges: list(cidrRange),
+  source_type: choice(['ANY', 'SAME_IP_OR_LOOPBACK', 'EXTERNAL']),
+  source_prefix_ranges: list(cidrRange),
+  source_ports: list(number(0, { min: 1, max: MAX_PORT })),
 });
 
 export type FilterChainMatchConfig = Parsed<typeof filterChainMatch>;
@@ -81,49 +92,77 @@ const filterChain = message('envoy.config.listener.v3.FilterChain', {
 
 export type FilterChainConfig = Parsed<typeof filterChain>;
 
-const tlsInspector = message('envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', {});
+const additionalAddress = message('envoy.config.listener.v3.AdditionalAddress', { address: required(address) });
 
-const listenerFilter = message('envoy.config.listener.v3.ListenerFilter', {
-  name: text(),
-  typed_config: anyOf({ 'tls-inspector': tlsInspector }),
-});
+/** No connection may be for two chains. */
+function checkMatches(chains: readonly FilterChainConfig[], place: Place): void {
+  const matched = new FilterChains<number>();
+  for (const [index, { filter_chain_match: match }] of chains.entries()) {
+    if (matched.add(match, index)) continue;
+    place.within('filter_chains', () =>
+      place.within(index, () =>
+        place.within('filter_chain_match', () =>
+          place.refuse('matches connections that another chain matches as well'),
+        ),
+      ),
+    );
+  }
+}
+
+/** What chains ask for must be looked for. */
+function checkInspectors(
+  {
+    filter_chains: chains,
+    listener_filters: filters,
+  }: {
+    readonly filter_chains: readonly FilterChainConfig[];
+    readonly listener_filters: readonly ListenerFilterConfig[];
+  },
+  place: Place,
+): void {
+  const looksFor = (type: ListenerFilterConfig['typed_config']['type']) =>
+    filters.some(({ typed_config }) => typed_config.type === type);
+  const matches = chains.flatMap(({ filter_chain_match: match }) => match ?? []);
+  const refuse = (problem: string) => place.within('listener_filters', () => place.refuse(problem));
+  if (looksFor('tls-inspector')) return;
+  if (matches.some((match) => match.server_names.length > 0 || match.transport_protocol === 'tls')) {
+    refuse('filter chains that match server names or TLS need the tls_inspector');
+  } else if (matches.some((match) => match.application_protocols.length > 0) && !looksFor('http-inspector')) {
+    refuse('filter chains that match application protocols need the tls_inspector or the http_inspector');
+  }
+}
 
 export const listener = message(
   'envoy.config.listener.v3.Listener',
   {
     name: text(),
     address: required(address),
+    additional_addresses: list(additionalAddress),
     filter_chains: list(filterChain),
     default_filter_chain: optional(filterChain),
     listener_filters: list(listenerFilter),
     listener_filters_timeout: durationMs(15_000),
+    continue_on_listener_filters_timeout: flag(),
+    use_original_dst: flag(),
+    ignore_global_conn_limit: flag(),
+    transparent: only((given) => given === false, 'false'),
+    freebind: only((given) => given === false, 'false'),
     per_connection_buffer_limit_bytes: number(1_048_576),
     traffic_direction: choice(['UNSPECIFIED', 'INBOUND', 'OUTBOUND']),
     tcp_keepalive: optional(tcpKeepalive),
     tcp_backlog_size: optional(number()),
     stat_prefix: text(),
     enable_reuse_port: flag(true),
-    bind_to_port: only((given) => given === true, 'true'),
-    drain_type: choice(['DEFAULT']),
+    bind_to_port: flag(true),
+    drain_type: choice(['DEFAULT', 'MODIFY_ONLY']),
     metadata: optional(metadata),
   },
   (value, place) => {
     if (value.filter_chains.length === 0 && !value.default_filter_chain) {
       place.within('filter_chains', () => place.refuse('must have an entry'));
     }
-    const chains = [...value.filter_chains, ...(value.default_filter_chain ? [value.default_filter_chain] : [])];
-    if (value.address?.type === 'unix' && chains.some((chain) => chain.transport_socket?.typed_config.type === 'tls')) {
-      place.within('address', () => place.refuse(`TLS on a pipe is ${NOT_SUPPORTED}`));
-    }
-    const asksForTls = value.filter_chains.some(
-      ({ filter_chain_match: match }) =>
-        match && (match.server_names.length > 0 || match.application_protocols.length > 0),
-    );
-    if (asksForTls && value.listener_filters.length === 0) {
-      place.within('listener_filters', () =>
-        place.refuse('filter chains that match server names or application protocols need the tls_inspector'),
-      );
-    }
+    checkMatches(value.filter_chains, place);
+    checkInspectors(value, place);
   },
 );
 

@@ -72,7 +72,7 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
   ],
   [listener, { address: socket }, /^filter_chains: must have an entry/],
   [listener, { address: socket, filter_chains: [{ filters: [] }] }, /^filter_chains\[0\]\.filters: must have an entry/],
-  [listener, { address: socket, use_original_dst: true, filter_chains: [] }, /^use_original_dst: not supported/],
+  [listener, { address: socket, transparent: true, filter_chains: [] }, /^transparent: not supported/],
   [httpConnectionManager, manager({ codec_type: 'HTTP3' }), /^codec_type: HTTP3 is not supported/],
   [httpConnectionManager, manager({ http_filters: [] }), /^http_filters: must have an entry/],
   [

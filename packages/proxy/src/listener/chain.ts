@@ -37,8 +37,8 @@ export interface ChainContext extends ServerContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly queue: FlushQueue;
-  /** Whether connections of that direction are asked to leave. */
-  readonly isDraining: (direction: TrafficDirection) => boolean;
+  /** Whether connections of that direction are asked to leave; `MODIFY_ONLY`: whatever the server's health is. */
+  readonly isDraining: (direction: TrafficDirection, type: ListenerConfig['drain_type']) => boolean;
 }
 
 /** What a chain is part of. */
@@ -115,7 +115,7 @@ export class Chain {
       bufferLimit: listener.per_connection_buffer_limit_bytes,
       listenerPort: listener.address.type === 'tcp' ? listener.address.port : 0,
       isOutbound: this.direction === 'OUTBOUND',
-      isDraining: () => this.#isRetired || context.isDraining(this.direction),
+      isDraining: () => this.#isRetired || context.isDraining(this.direction, listener.drain_type),
     });
     return {
       accept(socket, downstream) {

@@ -3,18 +3,18 @@ import type { Socket } from 'node:net';
 import { type Clock, Deadline } from '../clock.ts';
 import type { ListenerConfig } from '../config/listener.ts';
 import { setKeepalive } from '../net/connect.ts';
-import { addressesOf } from '../net/peer.ts';
 import type { DownstreamInfo, TlsInfo } from '../stack/stream-info.ts';
 import type { ListenerStats } from '../stats/groups.ts';
-import { readClientHello } from '../tls/client-hello.ts';
 import type { Warming } from '../warming.ts';
 import type { Chain } from './chain.ts';
-import { chooseChain, type Opening } from './filter-chains.ts';
+import { FilterChains } from './filter-chains.ts';
+import { Passage, type Pipeline } from './filters/pipeline.ts';
+import { Opening } from './opening.ts';
 
 /** Counts and limits connections over all listeners. */
 export interface ConnectionBudget {
-  /** Takes a connection's place; undefined where there is none left. */
-  take(): number | undefined;
+  /** Takes a connection's place, and gives its number; undefined where there is none left. */
+  take(ignoresLimit?: boolean): number | undefined;
   release(): void;
 }
 
@@ -26,6 +26,9 @@ export interface ListenerOptions {
   /** By what makes a chain what it is, so that one which stays the same can be kept. */
   readonly chains: ReadonlyMap<string, Chain>;
   readonly defaultChain: Chain | undefined;
+  readonly pipeline: Pipeline;
+  /** The listener of an address, for connections that were going there before they came here. */
+  readonly findListener: (host: string, port: number) => Listener | undefined;
   readonly stats: ListenerStats;
   readonly budget: ConnectionBudget;
   readonly warming: Warming;
@@ -41,8 +44,9 @@ export class Listener {
   readonly chains: ReadonlyMap<string, Chain>;
   readonly warming: Warming;
   readonly #defaultChain: Chain | undefined;
-  readonly #candidates: readonly Chain[];
-  readonly #inspects: boolean;
+  readonly #matched = new FilterChains<Chain>();
+  readonly #pipeline: Pipeline;
+  readonly #findListener: ListenerOptions['findListener'];
   readonly #stats: ListenerStats;
   readonly #budget: ConnectionBudget;
   readonly #clock: Clock;
@@ -58,96 +62,136 @@ export class Listener {
     this.warming = options.warming;
     this.updatedMs = options.clock.wallMs();
     this.#defaultChain = options.defaultChain;
-    this.#candidates = [...options.chains.values()].filter((chain) => chain !== options.defaultChain);
-    this.#inspects = options.config.listener_filters.some(({ typed_config }) => typed_config.type === 'tls-inspector');
+    this.#pipeline = options.pipeline;
+    this.#findListener = options.findListener;
+    for (const chain of options.chains.values()) {
+      if (chain !== options.defaultChain) this.#matched.add(chain.match, chain);
+    }
     this.#stats = options.stats;
     this.#budget = options.budget;
     this.#clock = options.clock;
   }
 
   accept(socket: Socket): void {
-    const id = this.#budget.take();
+    const id = this.#budget.take(this.config.ignore_global_conn_limit);
     if (id === undefined) {
-      this.#stats.downstream_cx_overflow++;
+      this.#stats.downstream_global_cx_overflow++;
       socket.destroy();
       return;
     }
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => this.#budget.release());
+    this.#take(socket, id, this.config.use_original_dst);
+  }
+
+  /** `handsOn`: to the listener of the address where the connection was going. */
+  #take(socket: Socket, id: number, handsOn: boolean): void {
     const openedMs = this.#clock.monotonicMs();
     this.#stats.downstream_cx_total++;
     this.#stats.downstream_cx_active++;
-    socket.on('error', () => socket.destroy());
-    socket.once('close', () => {
-      this.#budget.release();
+    const over = () => {
       this.#opening.delete(socket);
       this.#stats.downstream_cx_active--;
       this.#stats.downstream_cx_destroy++;
       this.#stats.downstream_cx_length_ms.record(this.#clock.monotonicMs() - openedMs);
-    });
+    };
+    socket.once('close', over);
     setKeepalive(socket, this.config.tcp_keepalive);
-    if (this.#inspects) this.#inspect(socket, id);
-    else this.#serve(socket, id, undefined);
+    const opening = new Opening(socket);
+    this.#inspect(socket, opening, () => {
+      const other = handsOn && opening.originalDestination !== undefined && this.#listenerFor(opening);
+      if (!other) {
+        this.#serve(socket, id, opening);
+        return;
+      }
+      socket.off('close', over);
+      over();
+      other.#take(socket, id, false);
+    });
   }
 
-  /** Waits for what the client says first, which tells the chain; a client that says nothing is not waited for long. */
-  #inspect(socket: Socket, id: number): void {
+  #listenerFor({ localHost, localPort }: Opening): Listener | undefined {
+    const found = this.#findListener(localHost, localPort);
+    return found === this ? undefined : found;
+  }
+
+  /** Has listener filters look at a connection; a client that does not say what they want to see is not waited for long. */
+  #inspect(socket: Socket, opening: Opening, onPassed: () => void): void {
+    if (this.#pipeline.length === 0) {
+      onPassed();
+      return;
+    }
     const stats = this.#stats;
-    let seen: Buffer = Buffer.alloc(0);
     stats.downstream_pre_cx_active++;
     this.#opening.add(socket);
     const deadline = new Deadline(this.#clock, () => {
       stats.downstream_pre_cx_timeout++;
-      socket.destroy();
+      done();
+      passage.stop();
+      if (this.config.continue_on_listener_filters_timeout) onPassed();
+      else socket.destroy();
     });
     const done = () => {
       deadline.dispose();
       stats.downstream_pre_cx_active--;
-      socket.off('data', onData);
-      socket.off('end', onEnd);
-      socket.off('close', done);
     };
-    const choose = (opening: Opening) => {
-      done();
-      socket.pause();
-      if (seen.length > 0) socket.unshift(seen);
-      this.#serve(socket, id, opening);
-    };
-    const onData = (chunk: Buffer) => {
-      seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
-      const hello = readClientHello(seen);
-      if (hello !== 'more') choose(hello === 'not-tls' ? undefined : hello);
-    };
-    const onEnd = () => choose(undefined);
-    socket.on('data', onData);
-    socket.on('end', onEnd);
-    socket.on('close', done);
+    const passage = new Passage(socket, opening, this.#pipeline, {
+      onPassed: () => {
+        done();
+        onPassed();
+      },
+      onRefused: () => {
+        done();
+        socket.destroy();
+      },
+      onGone: () => {
+        done();
+        stats.downstream_listener_filter_remote_close++;
+        socket.destroy();
+      },
+    });
     deadline.set(this.config.listener_filters_timeout);
+    passage.start();
   }
 
   #serve(socket: Socket, id: number, opening: Opening): void {
     this.#opening.delete(socket);
-    const chain = chooseChain(this.#candidates, opening) ?? this.#defaultChain;
+    const chain = this.#matched.choose(opening) ?? this.#defaultChain;
     if (!chain) {
       this.#stats.no_filter_chain_match++;
       socket.destroy();
       return;
     }
     if (!chain.tls) {
-      this.#begin(chain, socket, socket, id, opening, undefined);
+      this.#begin(chain, socket, id, opening, undefined);
       return;
     }
     this.#opening.add(socket);
     chain.tls.handshake(socket, {
       onSecure: (secure, tls) => {
         this.#opening.delete(socket);
-        this.#begin(chain, secure, socket, id, opening, tls);
+        this.#begin(chain, secure, id, opening, tls);
       },
       onFailed: () => socket.destroy(),
     });
   }
 
-  #begin(chain: Chain, stream: Socket, socket: Socket, id: number, opening: Opening, tls: TlsInfo | undefined): void {
-    const requestedServerName = opening?.serverName;
-    const downstream: DownstreamInfo = { id, ...addressesOf(socket), requestedServerName, tls };
+  #begin(chain: Chain, stream: Socket, id: number, opening: Opening, tls: TlsInfo | undefined): void {
+    const { remoteHost, remotePort, localHost, localPort, directRemoteHost, directRemotePort } = opening;
+    const { originalDestination, serverName: requestedServerName, metadata } = opening;
+    const downstream: DownstreamInfo = {
+      id,
+      remoteHost,
+      remotePort,
+      localHost,
+      localPort,
+      directRemoteHost,
+      directRemotePort,
+      originalDestination,
+      requestedServerName,
+      metadata,
+      tls,
+    };
     stream.once('close', () => process.nextTick(() => chain.onConnectionEnd()));
     chain.accept(stream, downstream);
   }

@@ -14,6 +14,7 @@ import { statName } from '../stats/registry.ts';
 import { Warming } from '../warming.ts';
 import { Acceptor, type AddressShare, type InheritedSockets, type ListeningSocket } from './acceptor.ts';
 import { Chain, type ChainContext, type TrafficDirection } from './chain.ts';
+import { makePipeline } from './filters/pipeline.ts';
 import { type ConnectionBudget, Listener } from './listener.ts';
 
 export interface ListenerManagerOptions extends ChainContext {
@@ -37,12 +38,34 @@ const BIND_RETRY_MS = 1000;
 interface Slot {
   active: Listener | undefined;
   warming: Listener | undefined;
-  acceptor: Acceptor | undefined;
+  /** The address of the listener first; none where it is not bound. */
+  acceptors: readonly Acceptor[];
   /** Why the address cannot be bound. */
   trouble: string | undefined;
   cancelRetry: Cancel;
   isBinding: boolean;
   isRemoved: boolean;
+}
+
+/** The addresses of a listener, its own first. */
+function addressesOf({ address, additional_addresses: more }: ListenerConfig): readonly NetworkAddress[] {
+  return [address, ...more.map((one) => one.address)];
+}
+
+/** Those that are not of whatever port is free; listeners that are bound and others do not get into each other's way. */
+function fixedAddresses(config: ListenerConfig): readonly string[] {
+  const fixed = addressesOf(config).filter((address) => address?.type === 'unix' || address?.port !== 0);
+  return fixed.map((address) => `${config.bind_to_port ? '' : 'virtual '}${addressText(address)}`);
+}
+
+/** What a listener is bound to. */
+function boundText(config: ListenerConfig): string {
+  return config.bind_to_port ? addressesOf(config).map(addressText).join() : '';
+}
+
+function closeAll(slot: Slot): void {
+  for (const acceptor of slot.acceptors) acceptor.close();
+  slot.acceptors = [];
 }
 
 /** A listener as it stands, for those who show it. */
@@ -67,7 +90,7 @@ export class ListenerManager {
     this.stats = options.stats.share('listener_manager.', 'listener_manager_', {}, () => new ListenerManagerStats());
     options.stats.onRead(() => {
       const slots = [...this.#slots.values()];
-      this.stats.total_listeners_active = slots.filter(({ acceptor }) => acceptor).length;
+      this.stats.total_listeners_active = slots.filter(({ active }) => active).length;
       this.stats.total_listeners_warming = slots.filter(({ warming }) => warming).length;
       this.stats.total_listeners_draining = this.#draining.size;
     });
@@ -75,7 +98,7 @@ export class ListenerManager {
 
   /** Takes a listener, in place of one of the same name once it is warm. Gives what is wrong with it. */
   apply(resource: unknown, version: string, isStatic: boolean): readonly ConfigIssue[] {
-    const place = new Place();
+    const place = new Place('', `listener ${resourceName(resource)}`);
     const config = listenerSchema.parse(resource, place);
     const name = config.name === '' ? addressText(config.address) : config.name;
     const slot = this.#slots.get(name);
@@ -91,13 +114,30 @@ export class ListenerManager {
   }
 
   /** Two listeners cannot have one address. */
-  #checkAddress(name: string, { address }: ListenerConfig, place: Place): void {
-    if (address?.type === 'tcp' && address.port === 0) return;
+  #checkAddress(name: string, config: ListenerConfig, place: Place): void {
+    const wanted = new Set(fixedAddresses(config));
     for (const [other, slot] of this.#slots) {
-      const taken = (slot.warming ?? slot.active)?.config.address;
-      if (other === name || !taken || addressText(taken) !== addressText(address)) continue;
-      place.within('address', () => place.refuse(`${addressText(address)} is that of the listener ${other} already`));
+      const known = (slot.warming ?? slot.active)?.config;
+      if (other === name || !known) continue;
+      for (const text of fixedAddresses(known)) {
+        if (!wanted.has(text)) continue;
+        place.within('address', () => place.refuse(`${text} is that of the listener ${other} already`));
+      }
     }
+  }
+
+  /** The listener of an address; where there is none, that of the same port of all addresses. */
+  #findListener(host: string, port: number): Listener | undefined {
+    let wide: Listener | undefined;
+    for (const { active } of this.#slots.values()) {
+      if (!active) continue;
+      for (const address of addressesOf(active.config)) {
+        if (address.type !== 'tcp' || address.port !== port) continue;
+        if (address.host === host) return active;
+        if (address.host === (host.includes(':') ? '::' : '0.0.0.0')) wide ??= active;
+      }
+    }
+    return wide;
   }
 
   #begin(
@@ -115,6 +155,8 @@ export class ListenerManager {
       config,
       chains,
       defaultChain,
+      pipeline: makePipeline(config.listener_filters, { stats, warming }),
+      findListener: (host, port) => this.#findListener(host, port),
       stats: stats.share(
         `listener.${statPrefix}.`,
         'listener_',
@@ -134,7 +176,7 @@ export class ListenerManager {
     const slot: Slot = {
       active: undefined,
       warming: undefined,
-      acceptor: undefined,
+      acceptors: [],
       trouble: undefined,
       cancelRetry: () => undefined,
       isBinding: false,
@@ -153,7 +195,8 @@ export class ListenerManager {
     warming: Warming,
   ): { readonly chains: ReadonlyMap<string, Chain>; readonly defaultChain: Chain | undefined } {
     const given = resource as { readonly filter_chains?: readonly unknown[]; readonly default_filter_chain?: unknown };
-    const shared = [config.traffic_direction, config.per_connection_buffer_limit_bytes, config.address, statPrefix];
+    const { traffic_direction, per_connection_buffer_limit_bytes, address, drain_type } = config;
+    const shared = [traffic_direction, per_connection_buffer_limit_bytes, address, statPrefix, drain_type];
     const chains = new Map<string, Chain>();
     const make = (chainConfig: FilterChainConfig, source: unknown): Chain => {
       const key = JSON.stringify([source, shared]);
@@ -169,10 +212,10 @@ export class ListenerManager {
 
   #warmed(name: string, slot: Slot, listener: Listener): void {
     if (slot.warming !== listener || this.#isClosed) return;
-    const { active, acceptor } = slot;
-    const isSameAddress = active && addressText(active.config.address) === addressText(listener.config.address);
-    if (acceptor && isSameAddress) {
-      this.#activate(name, slot, listener, acceptor);
+    const { active, acceptors } = slot;
+    const isSameAddress = active && boundText(active.config) === boundText(listener.config);
+    if (!listener.config.bind_to_port || (acceptors.length > 0 && isSameAddress)) {
+      this.#activate(name, slot, listener, listener.config.bind_to_port ? acceptors : []);
       return;
     }
     void this.#bind(name, slot);
@@ -185,35 +228,37 @@ export class ListenerManager {
     if (!listener) return;
     slot.isBinding = true;
     slot.cancelRetry();
-    const acceptor = await this.#tryBind(name, slot, listener.config);
+    const acceptors = await this.#tryBind(name, slot, listener.config);
     slot.isBinding = false;
     const isWanted = !this.#isClosed && !slot.isRemoved;
-    if (acceptor && isWanted && slot.warming === listener) this.#activate(name, slot, listener, acceptor);
+    if (acceptors && isWanted && slot.warming === listener) this.#activate(name, slot, listener, acceptors);
     else {
-      acceptor?.close();
+      for (const acceptor of acceptors ?? []) acceptor.close();
       // Meanwhile another version came, or the address was not to be had.
-      if (isWanted && slot.warming?.warming.isWarm) this.#bindLater(name, slot, acceptor ? 0 : BIND_RETRY_MS);
+      if (isWanted && slot.warming?.warming.isWarm) this.#bindLater(name, slot, acceptors ? 0 : BIND_RETRY_MS);
     }
   }
 
-  async #tryBind(
-    name: string,
-    slot: Slot,
-    { address, tcp_backlog_size: backlog, enable_reuse_port }: ListenerConfig,
-  ): Promise<Acceptor | undefined> {
+  /** Binds every address of a listener; undefined where one cannot be had, and then none of them is kept. */
+  async #tryBind(name: string, slot: Slot, config: ListenerConfig): Promise<readonly Acceptor[] | undefined> {
     const { inherited, share } = this.#options;
+    const acceptors: Acceptor[] = [];
     try {
-      const acceptor = await Acceptor.bind({
-        address,
-        backlog,
-        inherited,
-        share,
-        allowsSharing: enable_reuse_port,
-        onConnection: (socket) => socket.destroy(),
-      });
+      for (const address of addressesOf(config)) {
+        const acceptor = await Acceptor.bind({
+          address,
+          backlog: config.tcp_backlog_size,
+          inherited,
+          share,
+          allowsSharing: config.enable_reuse_port,
+          onConnection: (socket) => socket.destroy(),
+        });
+        acceptors.push(acceptor);
+      }
       this.stats.listener_create_success++;
-      return acceptor;
+      return acceptors;
     } catch (thrown) {
+      for (const acceptor of acceptors) acceptor.close();
       this.stats.listener_create_failure++;
       const { message } = toWeftError(thrown);
       if (slot.trouble !== message) this.#options.log.error({ listener: name }, `${message}; it is tried again`);
@@ -227,14 +272,14 @@ export class ListenerManager {
     slot.cancelRetry = this.#options.clock.after(delayMs, () => void this.#bind(name, slot));
   }
 
-  #activate(name: string, slot: Slot, listener: Listener, acceptor: Acceptor): void {
-    const { active, acceptor: acceptorBefore } = slot;
-    acceptor.onConnection = (socket) => listener.accept(socket);
-    slot.acceptor = acceptor;
+  #activate(name: string, slot: Slot, listener: Listener, acceptors: readonly Acceptor[]): void {
+    const { active, acceptors: acceptorsBefore } = slot;
+    for (const acceptor of acceptors) acceptor.onConnection = (socket) => listener.accept(socket);
+    slot.acceptors = acceptors;
     slot.active = listener;
     slot.warming = undefined;
     slot.trouble = undefined;
-    if (acceptorBefore !== acceptor) acceptorBefore?.close();
+    if (acceptorsBefore !== acceptors) for (const acceptor of acceptorsBefore) acceptor.close();
     if (active) this.#retire(name, active);
     this.#checkSettled();
   }
@@ -253,7 +298,7 @@ export class ListenerManager {
     this.stats.listener_removed++;
     slot.isRemoved = true;
     slot.cancelRetry();
-    slot.acceptor?.close();
+    closeAll(slot);
     slot.warming?.release(0, () => undefined);
     if (slot.active) this.#retire(name, slot.active);
     this.#checkSettled();
@@ -276,16 +321,19 @@ export class ListenerManager {
 
   /** The sockets that listen, for a process that takes over. */
   sockets(): readonly ListeningSocket[] {
-    return [...this.#slots.values()].flatMap(({ active, acceptor }) => {
-      const descriptor = acceptor?.descriptor;
-      if (!active || descriptor === undefined || active.config.address.type === 'unix') return [];
-      return [{ address: addressText(active.config.address), descriptor }];
+    return [...this.#slots.values()].flatMap(({ active, acceptors }) => {
+      const addresses = active ? addressesOf(active.config) : [];
+      return acceptors.flatMap(({ descriptor }, index) => {
+        const address = addresses[index];
+        if (!address || descriptor === undefined || address.type === 'unix') return [];
+        return [{ address: addressText(address), descriptor }];
+      });
     });
   }
 
   *views(): Generator<ListenerView> {
-    for (const [name, { active, warming, acceptor, trouble }] of this.#slots) {
-      if (active) yield { name, address: acceptor?.address, listener: active, state: 'active', trouble };
+    for (const [name, { active, warming, acceptors, trouble }] of this.#slots) {
+      if (active) yield { name, address: acceptors[0]?.address, listener: active, state: 'active', trouble };
       if (warming) yield { name, address: undefined, listener: warming, state: 'warming', trouble };
     }
     for (const { name, listener } of this.#draining) {
@@ -325,8 +373,7 @@ export class ListenerManager {
   stopListening(applies: (direction: TrafficDirection) => boolean = () => true): void {
     for (const slot of this.#slots.values()) {
       if (!slot.active || !applies(slot.active.config.traffic_direction)) continue;
-      slot.acceptor?.close();
-      slot.acceptor = undefined;
+      closeAll(slot);
       this.stats.listener_stopped++;
     }
   }
@@ -336,7 +383,7 @@ export class ListenerManager {
     this.#isClosed = true;
     for (const slot of this.#slots.values()) {
       slot.cancelRetry();
-      slot.acceptor?.close();
+      closeAll(slot);
       slot.active?.destroy();
       slot.warming?.destroy();
     }
@@ -344,4 +391,10 @@ export class ListenerManager {
     this.#slots.clear();
     this.#draining.clear();
   }
+}
+
+/** Of a listener: its name, or its address where it has none. */
+function resourceName(resource: unknown): string {
+  const { name, address } = resource as { readonly name?: unknown; readonly address?: unknown };
+  return typeof name === 'string' && name !== '' ? name : JSON.stringify(address);
 }

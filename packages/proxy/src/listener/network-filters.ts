@@ -41,7 +41,7 @@ export interface NetworkFilter {
 }
 
 /** What network filters are built with. */
-export interface NetworkFilterContext extends Pick<ServerContext, 'runtime'> {
+export interface NetworkFilterContext extends Pick<ServerContext, 'runtime' | 'counts'> {
   readonly stats: StatsRegistry;
   readonly clock: Clock;
   readonly random: Random;

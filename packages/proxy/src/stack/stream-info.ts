@@ -35,10 +35,15 @@ export interface DownstreamInfo {
   readonly remotePort: number;
   readonly localHost: string;
   readonly localPort: number;
+  /** The peer's own, where somebody it is trusted to speak for is the client; absent: the same. */
+  readonly directRemoteHost?: string;
+  readonly directRemotePort?: number;
   /** `10.0.0.1:80`: where the connection was going before it was redirected here; absent where it was not. */
   readonly originalDestination?: string | undefined;
   /** The server name that the tls_inspector found, whoever ends the TLS; absent where it found none, or there is none. */
   readonly requestedServerName?: string | undefined;
+  /** What listener filters found out, by their names. */
+  readonly metadata?: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined;
   /** Read when first asked for: taking certificates apart costs more than a request. */
   readonly tls: TlsInfo | undefined;
 }
@@ -113,6 +118,7 @@ export class StreamInfo {
     this.startMs = startMs;
     this.remoteHost = downstream.remoteHost;
     this.remotePort = downstream.remotePort;
+    if (downstream.metadata) this.dynamicMetadata = new Map(downstream.metadata);
   }
 
   /** Adds to what the filter of that name found out. */

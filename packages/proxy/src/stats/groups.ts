@@ -171,7 +171,9 @@ export class ListenerStats {
   downstream_cx_overflow = 0;
   downstream_cx_total = 0;
   downstream_cx_transport_socket_connect_timeout = 0;
+  downstream_global_cx_overflow = 0;
   downstream_listener_filter_error = 0;
+  downstream_listener_filter_remote_close = 0;
   downstream_pre_cx_active = 0;
   downstream_pre_cx_timeout = 0;
   no_filter_chain_match = 0;

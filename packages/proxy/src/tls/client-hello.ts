@@ -6,15 +6,23 @@ export interface ClientHello {
   readonly protocols: readonly string[];
 }
 
-/** `more`: not all of it has come; `not-tls`: this is something else. */
-export type ClientHelloResult = ClientHello | 'more' | 'not-tls';
+/** It has not come whole; `atLeast`: it takes at least so many bytes in all. */
+export interface UnfinishedHello {
+  readonly type: 'more';
+  readonly atLeast: number;
+}
+
+/** `not-tls`: this is something else, or a hello that no server takes; `too-large`: it goes on beyond what is read. */
+export type ClientHelloResult = ClientHello | UnfinishedHello | 'not-tls' | 'too-large';
 
 const HANDSHAKE_RECORD = 22;
 const CLIENT_HELLO = 1;
 const SERVER_NAME = 0;
 const ALPN = 16;
 const MAX_BYTES = 16_384;
+const MAX_NAME_LENGTH = 255;
 
+/** What is read does not fit together. */
 class Short extends Error {}
 
 /** Reads numbers and vectors, and throws where they do not fit. */
@@ -52,35 +60,40 @@ class Cursor {
   }
 }
 
-/** The handshake message of one or more records; undefined: it is not complete. */
-function handshakeMessage(bytes: Buffer): Buffer | undefined | 'not-tls' {
+/** The handshake message of one or more records; a number: it takes at least so many bytes. */
+function handshakeMessage(bytes: Buffer): Buffer | number | 'not-tls' {
   const parts: Buffer[] = [];
   let at = 0;
   let gathered = 0;
+  let wanted = 0;
   while (at + 5 <= bytes.length) {
     if (bytes[at] !== HANDSHAKE_RECORD || bytes[at + 1] !== 3) return 'not-tls';
-    const length = bytes.readUInt16BE(at + 3);
-    const part = bytes.subarray(at + 5, at + 5 + length);
-    parts.push(part);
-    gathered += part.length;
-    const message = Buffer.concat(parts);
-    if (gathered >= 4 && gathered >= 4 + message.readUIntBE(1, 3)) return message;
-    if (part.length < length) return undefined;
-    at += 5 + length;
+    const size = bytes.readUInt16BE(at + 3);
+    const end = at + 5 + size;
+    if (size === 0 || size > MAX_BYTES) return 'not-tls';
+    if (bytes.length > 5 && bytes[5] !== CLIENT_HELLO) return 'not-tls';
+    if (bytes.length < end) return end;
+    parts.push(bytes.subarray(at + 5, end));
+    gathered += size;
+    at = end;
+    if (wanted === 0 && gathered >= 4) wanted = 4 + Buffer.concat(parts).readUIntBE(1, 3);
+    if (wanted > 0 && gathered >= wanted) return Buffer.concat(parts);
   }
-  return undefined;
+  return at + 5;
 }
 
+/** A name that is sent twice could be read by us as one and by the server as another. */
 function readExtensions(extensions: Cursor): ClientHello {
+  const seen = new Set<number>();
   let serverName = '';
   const protocols: string[] = [];
   while (!extensions.atEnd) {
     const type = extensions.number(2);
     const body = extensions.vector(2);
-    if (type === SERVER_NAME) {
-      const names = body.vector(2);
-      if (names.number(1) === 0) serverName = names.vector(2).rest().toString('latin1').toLowerCase();
-    } else if (type === ALPN) {
+    if (seen.has(type)) throw new Short();
+    seen.add(type);
+    if (type === SERVER_NAME) serverName = readServerName(body);
+    else if (type === ALPN) {
       const list = body.vector(2);
       while (!list.atEnd) protocols.push(list.vector(1).rest().toString('latin1'));
     }
@@ -88,15 +101,25 @@ function readExtensions(extensions: Cursor): ClientHello {
   return { serverName, protocols };
 }
 
-/** Reads the start of a connection, as far as it came. */
-export function readClientHello(bytes: Buffer): ClientHelloResult {
+function readServerName(body: Cursor): string {
+  const names = body.vector(2);
+  if (names.number(1) !== 0) throw new Short();
+  const name = names.vector(2).rest();
+  if (!names.atEnd || name.length === 0 || name.length > MAX_NAME_LENGTH || name.includes(0)) throw new Short();
+  return name.toString('latin1').toLowerCase();
+}
+
+/** Reads the start of a connection, as far as it came; no more than `maxBytes` of it. */
+export function readClientHello(bytes: Buffer, maxBytes: number = MAX_BYTES): ClientHelloResult {
   if (bytes.length > 0 && bytes[0] !== HANDSHAKE_RECORD) return 'not-tls';
-  const message = handshakeMessage(bytes);
+  const message = handshakeMessage(bytes.length > maxBytes ? bytes.subarray(0, maxBytes) : bytes);
   if (message === 'not-tls') return 'not-tls';
-  if (message === undefined) return bytes.length > MAX_BYTES ? 'not-tls' : 'more';
+  if (typeof message === 'number') {
+    return bytes.length >= maxBytes ? 'too-large' : { type: 'more', atLeast: Math.min(message, maxBytes) };
+  }
   try {
     const cursor = new Cursor(message);
-    if (cursor.number(1) !== CLIENT_HELLO) return 'not-tls';
+    cursor.number(1);
     const hello = cursor.vector(3);
     hello.take(2 + 32);
     hello.vector(1);

@@ -23,8 +23,10 @@ export interface Handshake {
 
 const HANDSHAKE_TIMEOUT_MS = 15_000;
 
-function keyOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
+/** The connection below a TLS socket, which Node keeps there without a public name for it. */
+function connectionBelow(socket: TLSSocket): object {
+  const below: unknown = Reflect.get(socket, '_parent');
+  return typeof below === 'object' && below !== null ? below : socket;
 }
 
 export class DownstreamTls {
@@ -32,8 +34,8 @@ export class DownstreamTls {
   readonly #secrets: TlsSecrets;
   readonly #stats: TlsStats;
   readonly #clock: Clock;
-  /** By the peer's address and port: what Node gives for a connection is another object after the handshake. */
-  readonly #handshakes = new Map<string, Handshake>();
+  /** By the connection: what Node gives for it is another object after the handshake. */
+  readonly #handshakes = new WeakMap<object, Handshake>();
   readonly #names: PeerNames = new Recent();
   #server: Server | undefined;
   #validation: Validation | undefined;
@@ -54,19 +56,18 @@ export class DownstreamTls {
       handshake.onFailed(missing);
       return;
     }
-    const key = keyOf(socket);
-    this.#handshakes.set(key, handshake);
-    socket.once('close', () => this.#fail(key, 'the connection ended during the handshake'));
+    this.#handshakes.set(socket, handshake);
+    socket.once('close', () => this.#fail(socket, 'the connection ended during the handshake'));
     this.#currentServer().emit('connection', socket);
   }
 
-  #take(key: string): Handshake | undefined {
+  #take(key: object): Handshake | undefined {
     const handshake = this.#handshakes.get(key);
     this.#handshakes.delete(key);
     return handshake;
   }
 
-  #fail(key: string, reason: string): void {
+  #fail(key: object, reason: string): void {
     const handshake = this.#take(key);
     if (!handshake) return;
     this.#stats.connection_error++;
@@ -114,7 +115,7 @@ export class DownstreamTls {
   }
 
   #onSecure(socket: TLSSocket, validation: Validation | undefined, local: CertificateNames | undefined): void {
-    const handshake = this.#take(keyOf(socket));
+    const handshake = this.#take(connectionBelow(socket));
     this.#stats.handshake++;
     if (socket.isSessionReused()) this.#stats.session_reused++;
     const leaf = socket.getPeerX509Certificate();
@@ -150,7 +151,7 @@ export class DownstreamTls {
   }
 
   #onError(error: Error, socket: TLSSocket): void {
-    this.#fail(keyOf(socket), error.message);
+    this.#fail(connectionBelow(socket), error.message);
     socket.destroy();
   }
 

@@ -171,7 +171,7 @@ function principalSchema(scope: Scope): Schema<Condition> {
     any,
     authenticated,
     source_ip: ofPeer,
-    direct_remote_ip: ofPeer,
+    direct_remote_ip: ipCondition(({ remoteHost, directRemoteHost = remoteHost }) => directRemoteHost),
     remote_ip: scope === 'requests' ? remoteIp : ofPeer,
     ...(scope === 'requests' ? OF_REQUESTS : {}),
     not_id: condition(nested, not),
