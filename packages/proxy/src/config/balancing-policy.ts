@@ -154,7 +154,7 @@ const subset: MessageSchema<TypedPolicy> = built(
 function policyList(schemas: readonly MessageSchema<TypedPolicy>[]): Schema<TypedPolicy> {
   const byName = new Map(schemas.map((schema) => [schema.name, schema]));
   const typed: Schema<TypedPolicy | undefined> = {
-    description: { type: 'any', messages: [...byName.keys()] },
+    description: { type: 'any', messages: schemas.map(({ description }) => description) },
     parse(given, place) {
       const url = String((given as { readonly '@type'?: unknown } | undefined)?.['@type'] ?? '');
       return byName.get(url.slice(url.lastIndexOf('/') + 1))?.parse(given, place);

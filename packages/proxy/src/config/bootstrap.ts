@@ -13,8 +13,8 @@ const admin = message('envoy.config.bootstrap.v3.Admin', {
 
 /** Clusters and listeners are kept as they are here: each is read by itself, so that one that is wrong is named. */
 const staticResources = message('envoy.config.bootstrap.v3.Bootstrap.StaticResources', {
-  listeners: list(whole()),
-  clusters: list(whole()),
+  listeners: list(whole('envoy.config.listener.v3.Listener')),
+  clusters: list(whole('envoy.config.cluster.v3.Cluster')),
   secrets: list(secret),
 });
 

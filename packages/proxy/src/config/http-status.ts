@@ -71,7 +71,7 @@ export function statusOf(code: unknown): number | undefined {
 
 /** A status that the proxy itself may answer with: no informational one. */
 export const httpStatus: Schema<number> = built(
-  message('envoy.type.v3.HttpStatus', { code: required(whole()) }),
+  message('envoy.type.v3.HttpStatus', { code: required(whole('enum, 200 or more')) }),
   ({ code }, place) => {
     const status = statusOf(code);
     if (status !== undefined && status >= 200) return status;

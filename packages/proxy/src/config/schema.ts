@@ -46,14 +46,25 @@ export class Place {
 
 export const NOT_SUPPORTED = "not supported by Weft's proxy";
 
+export interface MessageDescription {
+  readonly type: 'message';
+  readonly name: string;
+  /** What is supported of it; asked for late, as messages contain themselves. */
+  readonly fields: () => Readonly<Record<string, Description>>;
+}
+
 /** What a schema says of itself. */
-export type Description =
-  | { readonly type: 'value'; readonly what: string; readonly defaultValue?: string }
-  | { readonly type: 'list'; readonly items: Description }
+export type Description = (
+  | { readonly type: 'value'; readonly what: string; readonly bounds?: string; readonly defaultValue?: string }
+  | { readonly type: 'list'; readonly items: Description; readonly min: number; readonly max: number }
   | { readonly type: 'map'; readonly values: Description }
   | { readonly type: 'one-of'; readonly what: string; readonly choices: readonly string[] }
-  | { readonly type: 'any'; readonly messages: readonly string[] }
-  | { readonly type: 'message'; readonly name: string };
+  | { readonly type: 'any'; readonly messages: readonly Description[] }
+  | MessageDescription
+) & {
+  /** Whether the field must be there, or may be absent, which is not the same as any value then. */
+  readonly presence?: 'required' | 'optional';
+};
 
 export interface Schema<T> {
   /** Gives the value; tells `place` what is wrong. `undefined`: the field is absent. */
@@ -84,7 +95,7 @@ export function message<F extends Fields>(
   return {
     name,
     fields,
-    description: { type: 'message', name },
+    description: { type: 'message', name, fields: () => descriptionsOf(fields) },
     parse(value, place) {
       const given = (value ?? {}) as Record<string, unknown>;
       const before = place.issues.length;
@@ -102,15 +113,23 @@ export function message<F extends Fields>(
   };
 }
 
-function value<T>(what: string, parse: (value: unknown, place: Place) => T, defaultValue?: string): Schema<T> {
-  const description: Description = { type: 'value', what, ...(defaultValue === undefined ? {} : { defaultValue }) };
+function descriptionsOf(fields: Fields): Readonly<Record<string, Description>> {
+  return Object.fromEntries(Object.entries(fields).map(([key, { description }]) => [key, description]));
+}
+
+function value<T>(
+  what: string,
+  parse: (value: unknown, place: Place) => T,
+  told: { readonly defaultValue?: string; readonly bounds?: string } = {},
+): Schema<T> {
+  const description: Description = { type: 'value', what, ...told };
   return { parse, description };
 }
 
 /** The field may be absent. */
 export function optional<T>(schema: Schema<T>): Schema<T | undefined> {
   return {
-    description: schema.description,
+    description: { ...schema.description, presence: 'optional' },
     parse: (given, place) => (given === undefined ? undefined : schema.parse(given, place)),
   };
 }
@@ -118,7 +137,7 @@ export function optional<T>(schema: Schema<T>): Schema<T | undefined> {
 /** The field must be there. */
 export function required<T>(schema: Schema<T>): Schema<T> {
   return {
-    description: schema.description,
+    description: { ...schema.description, presence: 'required' },
     parse(given, place) {
       if (given === undefined) place.refuse('is needed here');
       return schema.parse(given, place);
@@ -127,19 +146,21 @@ export function required<T>(schema: Schema<T>): Schema<T> {
 }
 
 export function text(defaultText = ''): Schema<string> {
-  return value('string', (given) => (given ?? defaultText) as string, JSON.stringify(defaultText));
+  const defaultValue = JSON.stringify(defaultText);
+  return value('string', (given) => (given ?? defaultText) as string, { defaultValue });
 }
 
 /** A string that must not be empty. */
 export function name(): Schema<string> {
-  return value('string', (given, place) => {
+  const parse = (given: unknown, place: Place): string => {
     if (given === undefined || given === '') place.refuse('must not be empty');
     return (given ?? '') as string;
-  });
+  };
+  return value('string', parse, { bounds: 'not empty' });
 }
 
 export function flag(defaultFlag = false): Schema<boolean> {
-  return value('bool', (given) => (given ?? defaultFlag) as boolean, String(defaultFlag));
+  return value('bool', (given) => (given ?? defaultFlag) as boolean, { defaultValue: String(defaultFlag) });
 }
 
 /** A number, 64-bit integers among them. */
@@ -151,8 +172,13 @@ export function number(defaultNumber = 0, { min = 0, max = Number.MAX_SAFE_INTEG
       if (parsed < min || parsed > max) place.refuse(`must be from ${min} to ${max}, got ${parsed}`);
       return parsed;
     },
-    String(defaultNumber),
+    { defaultValue: String(defaultNumber), ...boundsOf(min, max) },
   );
+}
+
+function boundsOf(min: number, max: number): { readonly bounds?: string } {
+  if (max === Number.MAX_SAFE_INTEGER) return min === 0 ? {} : { bounds: `at least ${min}` };
+  return { bounds: min === 0 ? `at most ${max}` : `${min} to ${max}` };
 }
 
 /** Milliseconds of a duration such as `0.250s`; `min` is the least of one that is given. */
@@ -167,7 +193,7 @@ export function durationMs(defaultMs = 0, { min = 0 } = {}): Schema<number> {
       else if (ms < min) place.refuse(`must be at least ${min / 1000}s, got ${given}`);
       return ms;
     },
-    `${defaultMs / 1000}s`,
+    { defaultValue: `${defaultMs / 1000}s`, ...(min > 0 ? { bounds: `at least ${min / 1000}s` } : {}) },
   );
 }
 
@@ -206,9 +232,9 @@ export function presence(): Schema<boolean> {
   });
 }
 
-/** Anything; kept as it is: metadata, and what is told on but not acted on. */
-export function whole(): Schema<unknown> {
-  return value('any value', (given) => given);
+/** Anything; kept as it is: metadata, what is told on but not acted on, and what others read. */
+export function whole(what = 'any value'): Schema<unknown> {
+  return value(what, (given) => given);
 }
 
 /** A free-form object, of strings to anything. */
@@ -218,7 +244,7 @@ export function struct(): Schema<Readonly<Record<string, unknown>> | undefined> 
 
 export function list<T>(items: Schema<T>, { min = 0, max = Number.POSITIVE_INFINITY } = {}): Schema<readonly T[]> {
   return {
-    description: { type: 'list', items: items.description },
+    description: { type: 'list', items: items.description, min, max },
     parse(given, place) {
       const entries = (given ?? []) as readonly unknown[];
       if (entries.length < min) place.refuse(min === 1 ? 'must have an entry' : `must have at least ${min} entries`);
@@ -253,9 +279,10 @@ type ParsedAny<M extends AnyChoices> = {
  * after it refused something is never used.
  */
 export function anyOf<M extends AnyChoices>(choices: M): Schema<ParsedAny<M>> {
+  const messages = Object.values(choices).map(({ description }) => description);
   const byTypeName = new Map(Object.entries(choices).map(([type, schema]) => [schema.name, { type, schema }]));
   return {
-    description: { type: 'any', messages: [...byTypeName.keys()] },
+    description: { type: 'any', messages },
     parse(given, place) {
       if (given === undefined) {
         place.refuse('is needed here');
@@ -274,7 +301,11 @@ export function anyOf<M extends AnyChoices>(choices: M): Schema<ParsedAny<M>> {
 
 /** A schema that is only known later, for messages that contain themselves. */
 export function later<T>(name: string, schema: () => Schema<T>): Schema<T> {
-  return { description: { type: 'message', name }, parse: (given, place) => schema().parse(given, place) };
+  const fields = (): Readonly<Record<string, Description>> => {
+    const { description } = schema();
+    return description.type === 'message' ? description.fields() : {};
+  };
+  return { description: { type: 'message', name, fields }, parse: (given, place) => schema().parse(given, place) };
 }
 
 /**
