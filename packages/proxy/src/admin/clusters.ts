@@ -1,6 +1,6 @@
 /** `/clusters`: each cluster that is in use, with its hosts and what was counted of them. */
 import type { Messages } from '@weft/envoy-api';
-import type { Host } from '../cluster/host.ts';
+import { HOST_COUNTS, type Host, type HostCounts } from '../cluster/host.ts';
 import type { ManagedCluster } from '../cluster/manager.ts';
 import { addressMessage } from './address.ts';
 
@@ -11,7 +11,9 @@ const DEFAULT_LIMITS = { max_connections: 1024, max_pending_requests: 1024, max_
 type LimitName = keyof typeof DEFAULT_LIMITS;
 const LIMIT_NAMES = Object.keys(DEFAULT_LIMITS) as readonly LimitName[];
 
-const COUNTERS: readonly (readonly [string, (host: Host) => number])[] = [
+type CountOf = (counts: HostCounts) => number;
+
+const COUNTERS: readonly (readonly [string, CountOf])[] = [
   ['cx_connect_fail', (host) => host.connectFailures],
   ['cx_total', (host) => host.connectionsTotal],
   ['rq_error', (host) => host.requestsFailed],
@@ -19,7 +21,7 @@ const COUNTERS: readonly (readonly [string, (host: Host) => number])[] = [
   ['rq_timeout', (host) => host.requestsTimedOut],
   ['rq_total', (host) => host.requestsTotal],
 ];
-const GAUGES: readonly (readonly [string, (host: Host) => number])[] = [
+const GAUGES: readonly (readonly [string, CountOf])[] = [
   ['cx_active', (host) => host.connectionsActive],
   ['rq_active', (host) => host.requestsActive],
 ];
@@ -61,10 +63,21 @@ function limitsOf({ cluster }: ManagedCluster, priority: 'DEFAULT' | 'HIGH'): Re
   return { ...DEFAULT_LIMITS, ...(given && Object.fromEntries(LIMIT_NAMES.map((name) => [name, given[name]]))) };
 }
 
-function hostLines(prefix: string, host: Host): string {
+/** What other threads have counted of a host; undefined where there is nothing. */
+export type CountsElsewhere = (cluster: string, host: Host) => HostCounts | undefined;
+
+/** What all threads have counted of a host. */
+function countsOf(cluster: string, host: Host, elsewhere: CountsElsewhere): HostCounts {
+  const others = elsewhere(cluster, host);
+  if (!others) return host;
+  return Object.fromEntries(HOST_COUNTS.map((name) => [name, host[name] + others[name]])) as HostCounts;
+}
+
+function hostLines(prefix: string, host: Host, elsewhere: CountsElsewhere): string {
+  const counts = countsOf(prefix, host, elsewhere);
   const { hostname, weight, region, zone, subZone, metadata, priority } = host.endpoint;
   const rows = [
-    ...IN_ORDER.map(([name, read]) => [name, read(host)] as const),
+    ...IN_ORDER.map(([name, read]) => [name, read(counts)] as const),
     ['hostname', hostname],
     ['health_flags', healthFlags(host)],
     ['weight', weight],
@@ -79,7 +92,7 @@ function hostLines(prefix: string, host: Host): string {
   return rows.map(([name, value]) => `${prefix}::${host.key}::${name}::${value}\n`).join('');
 }
 
-function clusterLines(managed: ManagedCluster): string {
+function clusterLines(managed: ManagedCluster, elsewhere: CountsElsewhere): string {
   const { cluster, isStatic } = managed;
   const { name } = cluster;
   let lines = `${name}::observability_name::${observabilityName(managed)}\n`;
@@ -93,7 +106,7 @@ function clusterLines(managed: ManagedCluster): string {
   lines += `${name}::added_via_api::${!isStatic}\n`;
   const service = endpointsName(managed);
   if (service !== '') lines += `${name}::eds_service_name::${service}\n`;
-  return lines + cluster.hosts.map((host) => hostLines(name, host)).join('');
+  return lines + cluster.hosts.map((host) => hostLines(name, host, elsewhere)).join('');
 }
 
 function observabilityName({ cluster: { config } }: ManagedCluster): string {
@@ -101,21 +114,22 @@ function observabilityName({ cluster: { config } }: ManagedCluster): string {
 }
 
 /** `name::address::statistic::value` lines. */
-export function clustersText(clusters: Iterable<ManagedCluster>): string {
-  return [...clusters].map(clusterLines).join('');
+export function clustersText(clusters: Iterable<ManagedCluster>, elsewhere: CountsElsewhere): string {
+  return [...clusters].map((managed) => clusterLines(managed, elsewhere)).join('');
 }
 
 function metric(name: string, value: number, type?: 'GAUGE'): object {
   return { ...(type && { type }), ...(value !== 0 && { value: String(value) }), name };
 }
 
-function hostStatus(host: Host): HostStatus {
+function hostStatus(cluster: string, host: Host, elsewhere: CountsElsewhere): HostStatus {
+  const counts = countsOf(cluster, host, elsewhere);
   const { hostname, weight, region, zone, subZone, priority } = host.endpoint;
   return {
     address: addressMessage(host.address),
     stats: [
-      ...COUNTERS.map(([name, read]) => metric(name, read(host))),
-      ...GAUGES.map(([name, read]) => metric(name, read(host), 'GAUGE')),
+      ...COUNTERS.map(([name, read]) => metric(name, read(counts))),
+      ...GAUGES.map(([name, read]) => metric(name, read(counts), 'GAUGE')),
     ],
     health_status: {
       ...((host.check === 'failed' || host.check === 'pending') && { failed_active_health_check: true }),
@@ -135,12 +149,13 @@ function hostStatus(host: Host): HostStatus {
   };
 }
 
-function clusterStatus(managed: ManagedCluster): ClusterStatus {
+function clusterStatus(managed: ManagedCluster, elsewhere: CountsElsewhere): ClusterStatus {
+  const { name, hosts } = managed.cluster;
   const service = endpointsName(managed);
   return {
-    name: managed.cluster.name,
+    name,
     ...(!managed.isStatic && { added_via_api: true }),
-    host_statuses: managed.cluster.hosts.map(hostStatus),
+    host_statuses: hosts.map((host) => hostStatus(name, host, elsewhere)),
     circuit_breakers: {
       thresholds: [limitsOf(managed, 'DEFAULT'), { priority: 'HIGH', ...limitsOf(managed, 'HIGH') }],
     },
@@ -150,6 +165,6 @@ function clusterStatus(managed: ManagedCluster): ClusterStatus {
 }
 
 /** `envoy.admin.v3.Clusters`. */
-export function clustersJson(clusters: Iterable<ManagedCluster>): object {
-  return { cluster_statuses: [...clusters].map(clusterStatus) };
+export function clustersJson(clusters: Iterable<ManagedCluster>, elsewhere: CountsElsewhere): object {
+  return { cluster_statuses: [...clusters].map((managed) => clusterStatus(managed, elsewhere)) };
 }

@@ -3,7 +3,7 @@
 import { compileRegex } from '../config/regex.ts';
 import { type Answer, json, OK, text } from './answer.ts';
 import { certificates } from './certs.ts';
-import { clustersJson, clustersText } from './clusters.ts';
+import { type CountsElsewhere, clustersJson, clustersText } from './clusters.ts';
 import { configDump } from './config-dump.ts';
 import type { AdminContext } from './context.ts';
 import { listenersJson, listenersText } from './listeners.ts';
@@ -34,7 +34,8 @@ function clusters(context: AdminContext, query: URLSearchParams): Answer {
   const regex = filter ? compileRegex(filter, { isWhole: false }) : undefined;
   if (typeof regex === 'string') return text(`Invalid re2 regex: ${filter} ${regex}\n`, 400);
   const chosen = [...context.clusters.active].filter(({ cluster }) => !regex || cluster.name.search(regex) !== -1);
-  return query.get('format') === 'json' ? json(clustersJson(chosen)) : text(clustersText(chosen));
+  const elsewhere: CountsElsewhere = (name, host) => context.countsElsewhere(name, host);
+  return query.get('format') === 'json' ? json(clustersJson(chosen, elsewhere)) : text(clustersText(chosen, elsewhere));
 }
 
 function drainListeners({ actions }: AdminContext, query: URLSearchParams): Answer {

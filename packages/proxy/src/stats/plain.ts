@@ -1,7 +1,7 @@
 /** Groups of statistics as plain values that can go from one thread to another, and their sum over threads. */
 import { CodeCounts, Histogram } from './histogram.ts';
 import type { StatGroup } from './registry.ts';
-import { isGauge, type Labels } from './sample.ts';
+import type { Labels } from './sample.ts';
 
 type PlainValue =
   | number
@@ -27,15 +27,22 @@ export function plainGroup({ prefix, metricPrefix, labels, values }: StatGroup):
   return { prefix, metricPrefix, labels: { ...labels }, values: plain };
 }
 
-/** What each thread has of its own, rather than a share of the whole: the main thread's word counts. */
-const OF_THE_PROCESS = /^(?:server|control_plane|cluster_manager|listener_manager|runtime)\./;
-const OF_CONFIGURATION = /^(?:membership_|update_|config_reload|version$|assignment_)/;
+/**
+ * Groups in which the main thread's word counts: what it alone does (it alone talks to the control plane, checks hosts
+ * and ejects them), what threads count together already (limits), and what each thread has alike (tables of hashes).
+ */
+const OF_THE_PROCESS =
+  /^(?:server|control_plane|cluster_manager|listener_manager|runtime)\.|^cluster\..*\.(?:circuit_breakers\.\w+|health_check|maglev_lb|outlier_detection|ring_hash_lb)\.$/;
+/** What follows from the configuration, which each thread has as a whole. */
+const OF_CONFIGURATION =
+  /^(?:assignment_\w+|config_reload|lb_recalculate_zone_structures|lb_subsets_(?:active|created|removed)|max_host_weight|membership_\w+|update_\w+|version)$/;
+/** Envoy counts these for each worker that took a listener, or could not. */
+const OF_WORKERS = /^listener_create_/;
 
-/** Whether the values of several threads add up. */
+/** Whether the values of several threads add up, counters as well as what is under way at the moment. */
 function addsUp(prefix: string, name: string): boolean {
-  if (OF_THE_PROCESS.test(prefix)) return prefix === 'server.' && name === 'total_connections';
-  if (OF_CONFIGURATION.test(name)) return false;
-  return !isGauge(name) || name.endsWith('_active') || name.endsWith('active');
+  if (OF_THE_PROCESS.test(prefix)) return prefix === 'listener_manager.' && OF_WORKERS.test(name);
+  return !OF_CONFIGURATION.test(name);
 }
 
 /** The group of the main thread, or an empty one in its place, with what the other threads have added. */

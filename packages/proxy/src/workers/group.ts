@@ -5,7 +5,7 @@ import type { ListeningSocket } from '../listener/acceptor.ts';
 import type { Log } from '../log.ts';
 import type { StatsRegistry } from '../stats/registry.ts';
 import type { Subscriptions } from '../xds/subscriptions.ts';
-import type { FromWorker, Order, ToWorker, WorkerReport, WorkerStart } from './messages.ts';
+import type { FromWorker, Order, PlainHost, ToWorker, WorkerReport, WorkerStart } from './messages.ts';
 import { SubscriptionRelay } from './subscription-relay.ts';
 
 /** What a worker must have answered by, or its last report stands. */
@@ -26,6 +26,7 @@ export class WorkerGroup {
   readonly #options: WorkerGroupOptions;
   readonly #members: readonly Member[];
   #reports: readonly WorkerReport[] = [];
+  #hosts: ReadonlyMap<string, readonly PlainHost[]> = new Map();
   #ready = 0;
 
   constructor(options: WorkerGroupOptions) {
@@ -55,6 +56,8 @@ export class WorkerGroup {
   /** Has what they count and serve read from now on as it stands now. */
   async refresh(): Promise<void> {
     this.#reports = await Promise.all(this.#members.map((member) => member.report()));
+    const hosts = this.#reports.flatMap(({ hosts }) => hosts);
+    this.#hosts = Map.groupBy(hosts, ({ cluster, key }) => hostName(cluster, key));
     this.#options.stats.setOthers(this.#reports.map(({ groups }) => groups));
   }
 
@@ -66,9 +69,8 @@ export class WorkerGroup {
   /** What they have counted of a host, as of the last refresh. */
   countsOf(cluster: string, host: Host): HostCounts {
     const sums = Object.fromEntries(HOST_COUNTS.map((name) => [name, 0])) as Record<keyof HostCounts, number>;
-    for (const { hosts } of this.#reports) {
-      const counts = hosts.find((known) => known.cluster === cluster && known.key === host.key)?.counts;
-      if (counts) for (const name of HOST_COUNTS) sums[name] += counts[name];
+    for (const { counts } of this.#hosts.get(hostName(cluster, host.key)) ?? []) {
+      for (const name of HOST_COUNTS) sums[name] += counts[name];
     }
     return sums;
   }
@@ -76,6 +78,10 @@ export class WorkerGroup {
   async close(): Promise<void> {
     await Promise.all(this.#members.map((member) => member.close()));
   }
+}
+
+function hostName(cluster: string, key: string): string {
+  return `${cluster}\n${key}`;
 }
 
 const NOTHING: WorkerReport = { groups: [], hosts: [], sockets: [], activeRequests: 0 };
