@@ -128,7 +128,8 @@ test('the peer, where the client is, its address and its port are asked for in t
     ports: { source_type: 'EXTERNAL', source_prefix_ranges: [range('10.8.0.0', 16)], source_ports: [1, 2] },
   });
   assert.equal(chains.choose(opening({ directRemoteHost: '172.16.1.1' })), 'peer');
-  assert.equal(chains.choose(opening({ remoteHost: '127.0.0.3' })), 'local');
+  assert.equal(chains.choose(opening({ remoteHost: '127.0.0.1' })), 'local');
+  assert.equal(chains.choose(opening({ remoteHost: '127.0.0.3' })), 'external');
   assert.equal(chains.choose(opening({ remoteHost: '10.0.0.1' })), 'local');
   assert.equal(chains.choose(opening({ remoteHost: '' })), 'local');
   assert.equal(chains.choose(opening({})), 'external');

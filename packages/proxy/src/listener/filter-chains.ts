@@ -131,6 +131,7 @@ function byPlace<C>(places: Places<C> | undefined, opening: Opening): Sources<C>
   return places.get(isOfThisMachine(opening) ? 'SAME_IP_OR_LOOPBACK' : 'EXTERNAL') ?? places.get('ANY');
 }
 
+/** Of the addresses of the loopback only these two, as in Envoy; others are where they are the connection's both ends. */
 function isOfThisMachine({ remoteHost, localHost }: Opening): boolean {
-  return remoteHost === localHost || remoteHost === '' || remoteHost === '::1' || remoteHost.startsWith('127.');
+  return remoteHost === localHost || remoteHost === '' || remoteHost === '::1' || remoteHost === '127.0.0.1';
 }
