@@ -10,7 +10,7 @@ import type { ResponseStream } from '../http/stream.ts';
 import type { RequestHandler } from '../http1/server-options.ts';
 import type { Violation } from '../http1/violation.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
-import { linger } from '../net/linger.ts';
+import { linger, lingerBriefly } from '../net/linger.ts';
 import { Http2Connection, PING } from './connection.ts';
 import { IGNORED } from './fields.ts';
 import { ERROR, type ErrorCode, Http2Error, MAX_STREAM_ID, PREFACE, SETTING } from './frames.ts';
@@ -51,6 +51,7 @@ export class Http2ServerConnection extends Http2Connection<ServerStream> impleme
   /** The stream whose block is being decoded, where it is to be a request. */
   #newStream = 0;
   #isHeadBegun = false;
+  #hasFailed = false;
   #drain: 'none' | 'noticed' | 'final' = 'none';
 
   constructor(
@@ -288,6 +289,7 @@ export class Http2ServerConnection extends Http2Connection<ServerStream> impleme
   }
 
   protected onFailed(error: Http2Error): void {
+    this.#hasFailed = true;
     if (error.code !== ERROR.none && error.code !== ERROR.settingsTimeout) this.#handler.onConnectionError('protocol');
   }
 
@@ -296,7 +298,10 @@ export class Http2ServerConnection extends Http2Connection<ServerStream> impleme
     this.#headTimeout.dispose();
     this.#drainNotice.dispose();
     this.cutStreams();
-    if (!this.socket.destroyed) linger(this.socket, this.#server.delayedCloseMs);
+    const { delayedCloseMs } = this.#server;
+    // What floods is not read any longer than the last words need.
+    if (this.#hasFailed) lingerBriefly(this.socket, delayedCloseMs);
+    else if (!this.socket.destroyed) linger(this.socket, delayedCloseMs);
     this.#handler.onClose();
   }
 }

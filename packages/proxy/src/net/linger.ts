@@ -22,3 +22,9 @@ export function linger(socket: Socket, delayMs: number): void {
   });
   socket.once('close', () => clearTimeout(timer));
 }
+
+/** Ends a connection `delayMs` from now, whatever of the last bytes is left: a peer that broke the rules gets no more. */
+export function lingerBriefly(socket: Socket, delayMs: number): void {
+  const timer = setTimeout(() => socket.destroy(), delayMs).unref();
+  socket.once('close', () => clearTimeout(timer));
+}
