@@ -5,7 +5,8 @@
 import type { RouteFilterConfig } from '../config/filters.ts';
 import type { FilteredRequest, HeldBody } from '../filters/filter.ts';
 import { RequestHold } from '../filters/request-hold.ts';
-import { type RouterOwner, RouterRequest } from '../filters/router/router-request.ts';
+import type { RouterOwner } from '../filters/router/router.ts';
+import { RouterRequest } from '../filters/router/router-request.ts';
 import type { HeaderList } from '../http/header-list.ts';
 import { type RequestHead, ResponseHead } from '../http/message.ts';
 import type { RequestListener, ResponseStream } from '../http/stream.ts';

@@ -7,7 +7,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { HttpConnectionManagerConfig } from '../config/http.ts';
 import { makeFilters, type NamedFilter } from '../filters/chain.ts';
 import type { FilterContext } from '../filters/filter.ts';
-import type { RouterContext } from '../filters/router/router-request.ts';
+import type { RouterContext } from '../filters/router/router.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { reasonPhrase } from '../http/status.ts';
 import type { Http1ServerOptions } from '../http1/server-options.ts';

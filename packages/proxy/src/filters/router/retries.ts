@@ -14,41 +14,40 @@ import { backOffMs, type RetryPolicy, rateLimitedMs, retriesReset, retriesRespon
 export class Retries {
   readonly #cluster: Cluster;
   readonly #limits: ClusterLimits;
-  readonly #policy: RetryPolicy | undefined;
+  readonly #policy: RetryPolicy;
   #left: number;
   #isRunning = false;
   readonly #priorities: PreviousPriorities | undefined;
+  /** The hosts of all attempts, where the policy looks at them. */
+  readonly #tried: Host[] | undefined;
 
-  /** `policy`: undefined where the request is not to be tried again. */
-  constructor(cluster: Cluster, limits: ClusterLimits, policy: RetryPolicy | undefined) {
+  constructor(cluster: Cluster, limits: ClusterLimits, policy: RetryPolicy) {
     this.#cluster = cluster;
     this.#limits = limits;
     this.#policy = policy;
-    this.#left = policy?.maxRetries ?? 0;
-    const frequency = policy?.priorityUpdateFrequency;
+    this.#left = policy.maxRetries;
+    const frequency = policy.priorityUpdateFrequency;
     if (frequency !== undefined) this.#priorities = new PreviousPriorities(frequency);
+    if (policy.passesOver) this.#tried = [];
   }
 
   /** How often a host that was tried before is passed over. */
   get hostAttempts(): number {
-    return this.#policy?.hostAttempts ?? 0;
+    return this.#policy.hostAttempts;
   }
 
-  passesOver(host: Host, tried: readonly Host[]): boolean {
-    return this.#isRunning && this.#policy?.passesOver?.(host, tried) === true;
+  passesOver(host: Host): boolean {
+    return this.#isRunning && this.#policy.passesOver?.(host, this.#tried ?? []) === true;
   }
 
   /** A host was chosen for an attempt. */
   attempted(host: Host): void {
     this.#priorities?.attempted(host);
+    this.#tried?.push(host);
   }
 
   priorityLoad(load: PriorityLoad, sets: readonly HostSet[]): PriorityLoad {
     return this.#priorities && this.#isRunning ? this.#priorities.priorityLoad(load, sets) : load;
-  }
-
-  get hasPolicy(): boolean {
-    return this.#policy !== undefined;
   }
 
   /** Whether this attempt is another one. */
@@ -57,11 +56,11 @@ export class Retries {
   }
 
   wantsAfterReset(reset: UpstreamReset): boolean {
-    return this.#policy !== undefined && retriesReset(this.#policy, reset);
+    return retriesReset(this.#policy, reset);
   }
 
   wantsAfterResponse(head: ResponseHead): boolean {
-    return this.#policy !== undefined && retriesResponse(this.#policy, head);
+    return retriesResponse(this.#policy, head);
   }
 
   /** Whether another attempt may begin; `isWhole`: all of the request is kept. Counts why where it may not. */
@@ -87,7 +86,7 @@ export class Retries {
    */
   begin(attempts: number, answer: ResponseHead | undefined, clock: Clock, random: Random): number {
     const { stats } = this.#cluster;
-    const policy = this.#policy as RetryPolicy;
+    const policy = this.#policy;
     this.#left--;
     this.#isRunning = true;
     this.#limits.countRetry(1);
