@@ -11,10 +11,15 @@ export interface ConfigIssue {
   readonly message: string;
 }
 
+function stepText(step: string | number): string {
+  if (typeof step === 'number') return `[${step}]`;
+  return step.startsWith('[') ? step : `.${step}`;
+}
+
 /** Where a schema is in the configuration, and what it found there. */
 export class Place {
   readonly issues: ConfigIssue[] = [];
-  readonly #steps: string[] = [];
+  readonly #steps: (string | number)[] = [];
   readonly #resource: string;
 
   /** `resource`: what is read, unlike any other. */
@@ -29,17 +34,26 @@ export class Place {
   }
 
   get path(): string {
-    return this.#steps.join('').replace(/^\./, '');
+    return this.#steps.map(stepText).join('').replace(/^\./, '');
   }
 
   refuse(message: string): void {
     this.issues.push({ path: this.path, message });
   }
 
-  within<T>(step: string | number, read: () => T): T {
-    this.#steps.push(typeof step === 'number' ? `[${step}]` : step.startsWith('[') ? step : `.${step}`);
-    const result = read();
+  /** What follows is inside of this field or item, until `leave`. */
+  enter(step: string | number): void {
+    this.#steps.push(step);
+  }
+
+  leave(): void {
     this.#steps.pop();
+  }
+
+  within<T>(step: string | number, read: () => T): T {
+    this.enter(step);
+    const result = read();
+    this.leave();
     return result;
   }
 }
@@ -92,6 +106,9 @@ export function message<F extends Fields>(
   fields: F,
   check?: (value: ParsedFields<F>, place: Place) => void,
 ): MessageSchema<ParsedFields<F>> {
+  const entries = Object.entries(fields);
+  // Copies of one object share its shape, and take less room than objects that grow field by field.
+  const shape = Object.fromEntries(entries.map(([key]) => [key, undefined]));
   return {
     name,
     fields,
@@ -103,9 +120,11 @@ export function message<F extends Fields>(
         if (key === '@type' || Object.hasOwn(fields, key)) continue;
         place.within(key, () => place.refuse(NOT_SUPPORTED));
       }
-      const result: Record<string, unknown> = {};
-      for (const [key, schema] of Object.entries(fields)) {
-        result[key] = place.within(key, () => schema.parse(given[key], place));
+      const result: Record<string, unknown> = { ...shape };
+      for (const [key, schema] of entries) {
+        place.enter(key);
+        result[key] = schema.parse(given[key], place);
+        place.leave();
       }
       if (check && place.issues.length === before) check(result as ParsedFields<F>, place);
       return result as ParsedFields<F>;
@@ -242,14 +261,24 @@ export function struct(): Schema<Readonly<Record<string, unknown>> | undefined> 
   return value('object', (given) => given as Readonly<Record<string, unknown>> | undefined);
 }
 
+/** One for all lists that are empty, and one for all maps that are absent: there are many. */
+const NOTHING: readonly never[] = [];
+const NO_ENTRIES: ReadonlyMap<string, never> = new Map<string, never>();
+
 export function list<T>(items: Schema<T>, { min = 0, max = Number.POSITIVE_INFINITY } = {}): Schema<readonly T[]> {
   return {
     description: { type: 'list', items: items.description, min, max },
     parse(given, place) {
-      const entries = (given ?? []) as readonly unknown[];
+      const entries = (given ?? NOTHING) as readonly unknown[];
       if (entries.length < min) place.refuse(min === 1 ? 'must have an entry' : `must have at least ${min} entries`);
       if (entries.length > max) place.refuse(`has ${entries.length} entries; ${NOT_SUPPORTED} beyond ${max}`);
-      return entries.map((entry, index) => place.within(index, () => items.parse(entry, place)));
+      if (entries.length === 0) return NOTHING;
+      return entries.map((entry, index) => {
+        place.enter(index);
+        const item = items.parse(entry, place);
+        place.leave();
+        return item;
+      });
     },
   };
 }
@@ -258,7 +287,8 @@ export function map<T>(values: Schema<T>): Schema<ReadonlyMap<string, T>> {
   return {
     description: { type: 'map', values: values.description },
     parse(given, place) {
-      const entries = Object.entries((given ?? {}) as Record<string, unknown>);
+      if (given === undefined) return NO_ENTRIES;
+      const entries = Object.entries(given as Record<string, unknown>);
       return new Map(
         entries.map(([key, entry]) => [
           key,

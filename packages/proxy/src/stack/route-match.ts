@@ -29,6 +29,8 @@ export type PathTest = (path: string) => boolean;
 
 /** How the path is matched, and how much of it a `prefix_rewrite` replaces. */
 export interface PathMatch {
+  /** What a path must be or begin with to match, where it can be told by that; `test` decides. */
+  readonly key?: { readonly type: 'exact' | 'prefix'; readonly text: string } | undefined;
   readonly test: PathTest;
   /** How many characters of a path that matched the prefix takes. */
   prefixLength(path: string): number;
@@ -43,19 +45,23 @@ function hasSeparatedPrefix(path: string, prefix: string): boolean {
 export function compilePath(match: RouteMatchConfig): PathMatch {
   const fold = (text: string): string => (match.case_sensitive ? text : text.toLowerCase());
   const { prefix, path: exact, path_separated_prefix: separated, safe_regex: regex } = match;
+  const keyOf = (type: 'exact' | 'prefix', text: string): PathMatch['key'] =>
+    match.case_sensitive ? { type, text } : undefined;
   if (prefix !== undefined) {
     const wanted = fold(prefix);
     const test: PathTest =
       wanted === '/' ? (path) => path.charCodeAt(0) === 47 : (path) => fold(path).startsWith(wanted);
-    return { test: wanted === '' ? () => true : test, prefixLength: () => wanted.length };
+    const key = keyOf('prefix', wanted);
+    return { key, test: wanted === '' ? () => true : test, prefixLength: () => wanted.length };
   }
   if (exact !== undefined) {
     const wanted = fold(exact);
-    return { test: (path) => fold(path) === wanted, prefixLength: all };
+    return { key: keyOf('exact', wanted), test: (path) => fold(path) === wanted, prefixLength: all };
   }
   if (separated !== undefined) {
     const wanted = fold(separated);
-    return { test: (path) => hasSeparatedPrefix(fold(path), wanted), prefixLength: () => wanted.length };
+    const test: PathTest = (path) => hasSeparatedPrefix(fold(path), wanted);
+    return { key: keyOf('prefix', wanted), test, prefixLength: () => wanted.length };
   }
   return { test: (path) => regex?.test(path) ?? false, prefixLength: all };
 }

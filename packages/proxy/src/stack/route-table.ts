@@ -15,6 +15,7 @@ import { changeLevels, type HeaderChanges } from './header-changes.ts';
 import { compileRedirectPolicy, type RedirectPolicy } from './internal-redirect.ts';
 import { compileMirrorPolicy, type MirrorPolicy } from './mirror-policy.ts';
 import { compileRetryPolicy, type RetryPolicy } from './retry-policy.ts';
+import { OrderedRoutes } from './route-index.ts';
 import { compileConditions, compilePath, type PathMatch, pathOnly } from './route-match.ts';
 import { type ChooseCluster, compileChoice } from './weighted-choice.ts';
 
@@ -85,7 +86,7 @@ export interface FilterLevels {
 
 interface VirtualHost {
   readonly config: VirtualHostConfig;
-  readonly routes: readonly Route[];
+  readonly routes: OrderedRoutes;
 }
 
 const requestChanges = (config: HeaderChangesConfig): HeaderChanges => ({
@@ -105,6 +106,13 @@ function mirrorPolicies(
 ): readonly MirrorPolicy[] | undefined {
   const policies = levels.find((level) => level.request_mirror_policies.length > 0)?.request_mirror_policies;
   return policies?.map((policy) => compileMirrorPolicy(policy, runtime));
+}
+
+const NO_UPGRADES: ReadonlyMap<string, boolean> = new Map();
+
+function upgradesOf({ upgrade_configs: configs }: RouteActionConfig): ReadonlyMap<string, boolean> {
+  if (configs.length === 0) return NO_UPGRADES;
+  return new Map(configs.map(({ upgrade_type, enabled }) => [upgrade_type.toLowerCase(), enabled]));
 }
 
 function forwardAction(
@@ -136,7 +144,7 @@ function forwardAction(
     redirects: compileRedirectPolicy(config.internal_redirect_policy),
     retry: retry && compileRetryPolicy(retry),
     mirrors: mirrorPolicies([config, virtualHost, table], runtime),
-    upgrades: new Map(config.upgrade_configs.map(({ upgrade_type, enabled }) => [upgrade_type.toLowerCase(), enabled])),
+    upgrades: upgradesOf(config),
     metadataMatch: metadataMatch(lbValues(config.metadata_match)),
     hash,
     rewritesPath: config.prefix_rewrite !== '' || config.regex_rewrite !== undefined,
@@ -243,7 +251,7 @@ export class RouteTable {
     this.name = config.name;
     this.config = config;
     for (const host of config.virtual_hosts) {
-      const routes = host.routes.map((route) => compileRoute(route, host, config, runtime));
+      const routes = new OrderedRoutes(host.routes.map((route) => compileRoute(route, host, config, runtime)));
       for (const domain of host.domains) this.#addDomain(domain, { config: host, routes });
     }
   }
@@ -272,13 +280,6 @@ export class RouteTable {
   /** The first route of the request's virtual host that is for it. */
   match(head: RequestHead): Route | undefined {
     const host = this.#virtualHost(head.authority);
-    if (!host) return undefined;
-    const isConnect = head.method === 'CONNECT';
-    const path = pathOnly(head.path);
-    for (const route of host.routes) {
-      if (route.isConnect ? !isConnect : isConnect || !route.path.test(path)) continue;
-      if (!route.conditions || route.conditions(head)) return route;
-    }
-    return undefined;
+    return host?.routes.match(head, pathOnly(head.path));
   }
 }
