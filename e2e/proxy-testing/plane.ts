@@ -69,7 +69,8 @@ async function spawnPlane(options: PlaneOptions, file: string): Promise<ChildPro
   if (dataPlane === 'weft') {
     return spawn(process.execPath, [ENTRY, 'proxy', '-c', file, ...flags], { cwd: folder, env, stdio });
   }
-  const args = ['-c', file, '--disable-hot-restart', '--concurrency', '1', '-l', 'warn', ...FLUSH, ...flags];
+  const threads = flags.includes('--concurrency') ? [] : ['--concurrency', '1'];
+  const args = ['-c', file, '--disable-hot-restart', ...threads, '-l', 'warn', ...FLUSH, ...flags];
   return spawn(await binary('envoy'), args, { cwd: folder, env, stdio });
 }
 

@@ -70,6 +70,10 @@ export class ScriptedUpstream {
     return this.#asked.length;
   }
 
+  get checkCount(): number {
+    return this.#checks.length;
+  }
+
   get lastCheck(): Asked | undefined {
     return this.#checks.at(-1);
   }

@@ -9,6 +9,7 @@ import { AccessLogs } from './access-log/logs.ts';
 import type { AdminContext, AdminListener, ServerState } from './admin/context.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Random } from './cluster/balancer.ts';
+import type { Judging } from './cluster/judging.ts';
 import { ClusterManager } from './cluster/manager.ts';
 import { type CheckedBootstrap, checkBootstrap, issuesText, requireNoIssues } from './config/check.ts';
 import type { ResourceSource } from './config/config-source.ts';
@@ -56,7 +57,7 @@ export interface ProxyOptions {
   /** Threads that serve, this one among them; default 1. */
   readonly concurrency?: number;
   /** This is a further worker of a process: resources come from its main thread. */
-  readonly worker?: { readonly subscriptions: ClosableSubscriptions };
+  readonly worker?: { readonly subscriptions: ClosableSubscriptions; readonly judging: Judging };
   /** What threads count together; default: there is one thread. */
   readonly counts?: SharedCounts | undefined;
 }
@@ -171,6 +172,8 @@ class ProxyServer implements RunningProxy {
     this.clusters = new ClusterManager({
       ...shared,
       counts,
+      judging:
+        options.worker?.judging ?? (counts && { type: 'here', tell: (...told) => this.#workers?.judged(...told) }),
       subscriptions: this.#xds,
       resolve: resolveHost,
       readRuntime: (key, otherwise) => this.#runtime.number(key, otherwise),
@@ -309,6 +312,7 @@ class ProxyServer implements RunningProxy {
       starts: shares.map((inherited) => ({ bootstrap, logLevel, drainMs, version, inherited, counts: memory })),
       subscriptions: this.#xds,
       stats: this.stats,
+      takeEvidence: (...evidence) => this.clusters.takeEvidence(...evidence),
       log: this.#log,
       onReady: () => this.#checkReady(),
       onFailed: (why) => this.#failed.resolve(why),

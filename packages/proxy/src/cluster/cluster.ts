@@ -159,6 +159,11 @@ export class Cluster {
     observer.hostsChanged(this.hosts, []);
   }
 
+  /** The host at an address: `127.0.0.1:80`. */
+  find(key: string): Host | undefined {
+    return this.#members.find(key);
+  }
+
   /** The host for the next request; undefined where there is none that could take it. */
   pick(context?: PickContext): Host | undefined {
     if (this.#isStale) this.refresh();

@@ -33,6 +33,8 @@ const REQUESTS = 2;
 const RETRIES = 3;
 /** Of each priority. */
 const NUMBERS = 4;
+/** Of both: 1 once there was a connection. */
+const USED = 2 * NUMBERS;
 const BASE: { readonly [P in RoutingPriority]: number } = { DEFAULT: 0, HIGH: NUMBERS };
 
 export interface LimitsOptions {
@@ -99,6 +101,11 @@ export class ClusterLimits {
     return this.#cells.get(this.#base + RETRIES);
   }
 
+  /** Whether there was ever a connection, of any priority. */
+  get wasUsed(): boolean {
+    return this.#cells.get(USED) === 1;
+  }
+
   /** Whether one more connection may be made to a host. */
   canConnect(host: LimitedHost): boolean {
     if (this.connections >= this.maxConnections) return false;
@@ -119,6 +126,7 @@ export class ClusterLimits {
   /** A connection is being made, or (-1) is no more. */
   countConnection(host: LimitedHost, change: 1 | -1): void {
     this.#cells.add(this.#base + CONNECTIONS, change);
+    this.#cells.swap(USED, 1);
     this.#cellsOf(host)?.add(0, change);
   }
 

@@ -1,6 +1,7 @@
 /** All clusters, by name: made, warmed, used, replaced and removed without touching what runs on others. */
 import type { Clock } from '../clock.ts';
 import { balancingConfigOf, type ClusterConfig, cluster as clusterSchema } from '../config/cluster.ts';
+import type { OutlierConfig } from '../config/outlier.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
 import { upstreamTlsConfig } from '../config/tls.ts';
 import type { Counts } from '../counts/cells.ts';
@@ -18,9 +19,12 @@ import { Cluster, type LocalCluster } from './cluster.ts';
 import type { HealthChecker } from './health/checker.ts';
 import { healthChecks } from './health/checks.ts';
 import { HealthStats } from './health/stats.ts';
+import type { Host } from './host.ts';
+import { type Evidence, JudgeBench, JudgedHosts, type Judging, outlierCells } from './judging.ts';
 import { tableStatsOf } from './make-balancer.ts';
 import { OutlierDetector } from './outlier/detector.ts';
 import { OutlierStats } from './outlier/stats.ts';
+import { OutlierWitness } from './outlier/witness.ts';
 import { keepEndpoints, type SourceContext } from './source.ts';
 
 export interface ClusterManagerOptions extends SourceContext {
@@ -32,6 +36,8 @@ export interface ClusterManagerOptions extends SourceContext {
   readonly readRuntime?: ReadRuntime;
   /** What threads count together; default: there is one thread. */
   readonly counts?: Counts | undefined;
+  /** Who checks and ejects hosts where there are several threads; default: this one, and tells nobody. */
+  readonly judging?: Judging | undefined;
   /** Where this proxy is, and the cluster of those that balance as it does; for routing by zone. */
   readonly local?: { readonly locality: Locality | undefined; readonly cluster: string } | undefined;
 }
@@ -47,6 +53,8 @@ export interface ManagedCluster {
   readonly close: () => void;
 }
 
+type HostJudged = (host: Host) => void;
+
 export class ClusterManager {
   readonly #options: ClusterManagerOptions;
   readonly #active = new Map<string, ManagedCluster>();
@@ -54,6 +62,8 @@ export class ClusterManager {
   readonly #removeStats = new Map<string, () => void>();
   readonly stats: ClusterManagerStats;
   readonly #local: LocalCluster;
+  /** How many clusters have had their hosts judged. */
+  #lives = 0;
   #onSettled: () => void = () => undefined;
 
   constructor(options: ClusterManagerOptions) {
@@ -127,8 +137,7 @@ export class ClusterManager {
     const tableStats = tables && this.#statsUnder(config, tables.part, tables.make);
     const http2Stats = this.#http2StatsOf(config);
     const cluster = new Cluster({ ...this.#options, config, stats, tls, tableStats, http2Stats, local: this.#local });
-    this.#watchOutliers(cluster);
-    const checks = this.#checkHosts(cluster);
+    const checks = this.#judge(cluster);
     const stopEndpoints = keepEndpoints(cluster, warming, this.#options);
     const close = () => {
       warming.cancel();
@@ -155,20 +164,50 @@ export class ClusterManager {
     return this.#statsUnder(config, 'http2', () => new Http2Stats());
   }
 
-  #watchOutliers(cluster: Cluster): void {
-    const { outlier_detection: config } = cluster.config;
-    if (!config) return;
-    const { clock, random } = this.#options;
-    const stats = this.#statsUnder(cluster.config, 'outlier_detection', () => new OutlierStats());
-    cluster.observe(new OutlierDetector({ config, stats, clock, random, cluster }));
+  /** Has hosts checked and ejected, here or elsewhere; gives what a cluster waits for before it is used. */
+  #judge(cluster: Cluster): HealthChecker | JudgedHosts | undefined {
+    const { health_checks: checks, outlier_detection: outliers } = cluster.config;
+    if (checks.length === 0 && !outliers) return undefined;
+    const { judging, counts } = this.#options;
+    if (judging?.type === 'elsewhere') {
+      if (outliers) cluster.observe(new OutlierWitness(cluster.name, outliers, counts, judging.tell));
+      const hosts = new JudgedHosts(cluster, judging);
+      cluster.observe(hosts);
+      return checks.length > 0 ? hosts : undefined;
+    }
+    const bench = judging && new JudgeBench(cluster.name, ++this.#lives, judging.tell);
+    const hostJudged = bench && ((host: Host) => bench.judged(host));
+    if (outliers) this.#watchOutliers(cluster, outliers, hostJudged);
+    const checker = this.#checkHosts(cluster, hostJudged);
+    if (bench) cluster.observe(bench);
+    return checker;
   }
 
-  #checkHosts(cluster: Cluster): HealthChecker | undefined {
+  #watchOutliers(cluster: Cluster, config: OutlierConfig, hostJudged: HostJudged | undefined): void {
+    const { clock, random, counts } = this.#options;
+    const stats = this.#statsUnder(cluster.config, 'outlier_detection', () => new OutlierStats());
+    const judged = {
+      healthChanged: () => cluster.healthChanged(),
+      hostFailed: (host: Host) => cluster.hostFailed(host),
+      hostJudged: (host: Host) => hostJudged?.(host),
+    };
+    const cellsOf = (host: Host) => outlierCells(counts, cluster.name, host);
+    cluster.observe(new OutlierDetector({ config, stats, clock, random, cluster: judged, cellsOf }));
+  }
+
+  #checkHosts(cluster: Cluster, hostJudged: HostJudged | undefined): HealthChecker | undefined {
     if (cluster.config.health_checks.length === 0) return undefined;
     const stats = this.#statsUnder(cluster.config, 'health_check', () => new HealthStats());
-    const checks = healthChecks(cluster, { ...this.#options, stats });
+    const checks = healthChecks(cluster, { ...this.#options, stats, hostJudged });
     if (checks) cluster.observe(checks);
     return checks;
+  }
+
+  /** Takes what another thread has to say of a host. */
+  takeEvidence(cluster: string, key: string, evidence: Evidence): void {
+    const host = this.get(cluster)?.find(key);
+    if (evidence.type === 'fail-check') host?.failCheck?.();
+    else host?.outlier?.exceeded(evidence.failure);
   }
 
   *#breakerGroups(): Generator<StatGroup> {

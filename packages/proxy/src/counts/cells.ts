@@ -34,7 +34,7 @@ export interface Counts {
 
 /** Cells of one thread. */
 export class OwnCells implements Cells {
-  readonly #values: number[] = [0, 0, 0, 0, 0, 0, 0, 0];
+  readonly #values: number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
 
   get(index: number): number {
     return this.#values[index] ?? 0;

@@ -1,6 +1,7 @@
 /** The workers beside the main thread. */
 import { Worker } from 'node:worker_threads';
 import { HOST_COUNTS, type Host, type HostCounts } from '../cluster/host.ts';
+import type { JudgedHost, Judgement, TellEvidence } from '../cluster/judging.ts';
 import type { ListeningSocket } from '../listener/acceptor.ts';
 import type { Log } from '../log.ts';
 import type { StatsRegistry } from '../stats/registry.ts';
@@ -15,6 +16,8 @@ export interface WorkerGroupOptions {
   readonly starts: readonly WorkerStart[];
   readonly subscriptions: Subscriptions;
   readonly stats: StatsRegistry;
+  /** Takes what a worker has to say of a host. */
+  readonly takeEvidence: TellEvidence;
   readonly log: Log;
   /** Told once all of them serve. */
   readonly onReady: () => void;
@@ -37,6 +40,11 @@ export class WorkerGroup {
           if (++this.#ready === this.#members.length) options.onReady();
         }),
     );
+  }
+
+  /** Tells all of them what is made of a host. */
+  judged(host: JudgedHost, judgement: Judgement | undefined): void {
+    for (const member of this.#members) member.judged(host, judgement);
   }
 
   get isReady(): boolean {
@@ -113,6 +121,10 @@ class Member {
     this.#worker.postMessage(message);
   }
 
+  judged(host: JudgedHost, judgement: Judgement | undefined): void {
+    this.#send({ type: 'judged', host, judgement });
+  }
+
   #gone(why: string): void {
     if (this.#isGone) return;
     this.#isGone = true;
@@ -128,6 +140,9 @@ class Member {
       case 'watch-all':
       case 'unwatch':
         this.#relay.take(message);
+        return;
+      case 'evidence':
+        this.#options.takeEvidence(message.cluster, message.key, message.evidence);
         return;
       case 'ready':
         this.#onReady();

@@ -5,6 +5,7 @@
  */
 import type { Bootstrap, ResourceType } from '@weft/envoy-api';
 import type { HostCounts } from '../cluster/host.ts';
+import type { Evidence, JudgedHost, Judgement } from '../cluster/judging.ts';
 import type { ResourceSource } from '../config/config-source.ts';
 import type { DrainListeners, DrainRequest } from '../drain.ts';
 import type { ListeningSocket } from '../listener/acceptor.ts';
@@ -40,6 +41,8 @@ export type ToWorker =
   | { readonly type: 'resource'; readonly id: number; readonly resource: unknown; readonly version: string }
   | { readonly type: 'removed'; readonly id: number }
   | { readonly type: 'update'; readonly id: number; readonly update: CollectionUpdate }
+  /** Of a host, by checks and outlier detection. */
+  | { readonly type: 'judged'; readonly host: JudgedHost; readonly judgement: Judgement | undefined }
   /** Answered with `done`. */
   | { readonly type: 'order'; readonly id: number; readonly order: Order }
   /** Answered with `report`. */
@@ -71,6 +74,8 @@ export type FromWorker =
     }
   | { readonly type: 'watch-all'; readonly id: number; readonly source: ResourceSource; readonly of: ResourceType }
   | { readonly type: 'unwatch'; readonly id: number }
+  /** Of a host, for checks and outlier detection. */
+  | { readonly type: 'evidence'; readonly cluster: string; readonly key: string; readonly evidence: Evidence }
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly why: string }
   | {

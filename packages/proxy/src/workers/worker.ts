@@ -1,6 +1,7 @@
 /** The thread of a worker: a proxy that is told by the main thread what to serve. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { HOST_COUNTS, type Host, type HostCounts } from '../cluster/host.ts';
+import { Judgements, type Judging } from '../cluster/judging.ts';
 import { SharedCounts } from '../counts/shared-counts.ts';
 import type { Log } from '../log.ts';
 import { type RunningProxy, startProxy } from '../server.ts';
@@ -21,14 +22,23 @@ async function run(
   const { admin: _, ...bootstrap } = start.bootstrap;
   const { logLevel, drainMs, version, inherited } = start;
   const counts = start.counts && SharedCounts.of(start.counts);
+  const judgements = new Judgements();
+  const judging: Judging = {
+    type: 'elsewhere',
+    judgements,
+    tell: (cluster, key, evidence) => send({ type: 'evidence', cluster, key, evidence }),
+  };
   const given = { bootstrap, log, logLevel, drainMs, version, inherited, counts };
-  const starting = startProxy({ ...given, worker: { subscriptions } });
+  const starting = startProxy({ ...given, worker: { subscriptions, judging } });
   listen((message) => {
     switch (message.type) {
       case 'resource':
       case 'removed':
       case 'update':
         subscriptions.take(message);
+        return;
+      case 'judged':
+        judgements.take(message.host, message.judgement);
         return;
       case 'order':
         void starting

@@ -19,6 +19,8 @@ export interface CheckedCluster {
   healthChanged(): void;
   /** A host failed its checks: connections to it are of no use. */
   hostFailed(host: Host): void;
+  /** A check of a host ended. */
+  hostJudged?(host: Host): void;
 }
 
 export interface HealthCheckerOptions {
@@ -81,6 +83,7 @@ export class HealthChecker implements HostObserver, SessionOwner {
   }
 
   onChecked(host: Host, transition: 'unchanged' | 'pending' | 'changed', isFailure: boolean): void {
+    this.#cluster.hostJudged?.(host);
     if (transition === 'changed') {
       if (isFailure) this.#cluster.hostFailed(host);
       this.#cluster.healthChanged();

@@ -20,6 +20,8 @@ export interface ChecksOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly queue: FlushQueue;
+  /** A check of a host ended. */
+  readonly hostJudged?: ((host: Host) => void) | undefined;
 }
 
 /** The session's own timeout comes first: a connection that is late is no other failure than an answer that is. */
@@ -92,9 +94,10 @@ export function healthChecks(cluster: Cluster, options: ChecksOptions): HealthCh
     ...options,
     ignoresNewHosts: cluster.config.common_lb_config?.ignore_new_hosts_until_first_hc ?? false,
     cluster: {
-      hasTraffic: () => cluster.stats.upstream_cx_total > 0,
+      hasTraffic: () => cluster.limits.wasUsed,
       healthChanged: () => cluster.healthChanged(),
       hostFailed: (host) => cluster.hostFailed(host),
+      hostJudged: (host) => options.hostJudged?.(host),
     },
     makeProbe: probeMaker(cluster, config, options),
   });

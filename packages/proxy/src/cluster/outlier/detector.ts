@@ -4,6 +4,7 @@
  */
 import type { Cancel, Clock } from '../../clock.ts';
 import { maxEjectionMs, type OutlierConfig } from '../../config/outlier.ts';
+import type { Cells } from '../../counts/cells.ts';
 import type { Random } from '../balancer.ts';
 import type { Host } from '../host.ts';
 import type { HostObserver } from '../observer.ts';
@@ -60,6 +61,8 @@ export interface OutlierOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly cluster: JudgedCluster;
+  /** What comes of requests to a host, in all threads; default: there is one thread. */
+  readonly cellsOf?: ((host: Host) => Cells | undefined) | undefined;
 }
 
 /** The cluster, as the detection sees it. */
@@ -68,6 +71,8 @@ export interface JudgedCluster {
   healthChanged(): void;
   /** A host was ejected. */
   hostFailed(host: Host): void;
+  /** A host was ejected, or came back. */
+  hostJudged?(host: Host): void;
 }
 
 export class OutlierDetector implements HostObserver, MonitorOwner {
@@ -76,12 +81,14 @@ export class OutlierDetector implements HostObserver, MonitorOwner {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #cluster: JudgedCluster;
+  readonly #cellsOf: OutlierOptions['cellsOf'];
   readonly #maxEjectionMs: number;
   readonly #hosts = new Map<HostMonitor, Host>();
   #ejected = 0;
   #cancel: Cancel;
 
-  constructor({ config, stats, clock, random, cluster }: OutlierOptions) {
+  constructor({ config, stats, clock, random, cluster, cellsOf }: OutlierOptions) {
+    this.#cellsOf = cellsOf;
     this.#config = config;
     this.#stats = stats;
     this.#clock = clock;
@@ -93,7 +100,10 @@ export class OutlierDetector implements HostObserver, MonitorOwner {
 
   hostsChanged(added: readonly Host[], removed: readonly Host[]): void {
     for (const host of added) {
-      host.outlier = new HostMonitor(this, this.#config, this.#config.split_external_local_origin_errors);
+      const isSplit = this.#config.split_external_local_origin_errors;
+      host.outlier = new HostMonitor(this, this.#config, isSplit, this.#cellsOf?.(host));
+      // Of a host that was there before, other threads may have counted still.
+      host.outlier.forgetAll();
       this.#hosts.set(host.outlier, host);
     }
     for (const host of removed) {
@@ -141,6 +151,7 @@ export class OutlierDetector implements HostObserver, MonitorOwner {
     const base = config.base_ejection_time;
     if (monitor.backOff * base < this.#maxEjectionMs + base) monitor.backOff++;
     this.#cluster.hostFailed(host);
+    this.#cluster.hostJudged?.(host);
     return true;
   }
 
@@ -151,6 +162,7 @@ export class OutlierDetector implements HostObserver, MonitorOwner {
     this.#countEjected(-1);
     monitor.forgetAll();
     monitor.returnedMs = this.#clock.monotonicMs();
+    this.#cluster.hostJudged?.(host);
   }
 
   #isOver(monitor: HostMonitor, nowMs: number): boolean {

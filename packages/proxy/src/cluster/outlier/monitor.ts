@@ -1,4 +1,5 @@
-/** What outlier detection knows of one host: what came of the requests and connections to it. */
+/** What outlier detection knows of one host: what came of the requests and connections to it, in all threads. */
+import { type Cells, OwnCells } from '../../counts/cells.ts';
 
 /** Whether hosts failed, and came back. */
 export interface MonitorOwner {
@@ -12,27 +13,41 @@ export type ConsecutiveFailure = 'consecutive_5xx' | 'consecutive_gateway_failur
 /** How many in a row are too many. */
 export type ConsecutiveLimits = { readonly [K in ConsecutiveFailure]: number };
 
+/** Where what is counted stands among the cells of a host. */
+const FAILURES = {
+  consecutive_5xx: 0,
+  consecutive_gateway_failure: 1,
+  consecutive_local_origin_failure: 2,
+} as const satisfies Readonly<Record<ConsecutiveFailure, number>>;
+const EXTERNAL = 3;
+const LOCAL = 5;
+
 /** Requests of the interval that runs, and of the one before it, which is judged. */
 export class SuccessRate {
-  #total = 0;
-  #successes = 0;
+  readonly #cells: Cells;
+  /** Of all requests; that of those which succeeded is the next one. */
+  readonly #total: number;
   /** Of the last whole interval. */
   volume = 0;
   #lastSuccesses = 0;
   /** From 0 to 100, where the last interval had enough requests to tell; else -1. */
   shown = -1;
 
+  constructor(cells: Cells, base: number) {
+    this.#cells = cells;
+    this.#total = base;
+  }
+
   add(isSuccess: boolean): void {
-    this.#total++;
-    if (isSuccess) this.#successes++;
+    this.#cells.add(this.#total, 1);
+    if (isSuccess) this.#cells.add(this.#total + 1, 1);
   }
 
   /** An interval is over. */
   turn(): void {
-    this.volume = this.#total;
-    this.#lastSuccesses = this.#successes;
-    this.#total = 0;
-    this.#successes = 0;
+    this.volume = this.#cells.swap(this.#total, 0);
+    // Another thread may be between counting a request and counting that it succeeded.
+    this.#lastSuccesses = Math.min(this.volume, this.#cells.swap(this.#total + 1, 0));
     this.shown = -1;
   }
 
@@ -48,9 +63,9 @@ export class HostMonitor {
   /** Whether failures to reach the host count apart from what it answers. */
   readonly #isSplit: boolean;
   /** Answers of the host; and, where they do not count apart, failures to reach it. */
-  readonly external = new SuccessRate();
-  readonly local = new SuccessRate();
-  #failures: Record<ConsecutiveFailure, number>;
+  readonly external: SuccessRate;
+  readonly local: SuccessRate;
+  readonly #cells: Cells;
   /** How many times the shortest ejection the next one takes, less one; it goes down again while nothing happens. */
   backOff = 0;
   jitterMs = 0;
@@ -59,11 +74,14 @@ export class HostMonitor {
   /** When it last came back; undefined: never. */
   returnedMs: number | undefined;
 
-  constructor(owner: MonitorOwner, limits: ConsecutiveLimits, isSplit: boolean) {
+  /** `cells`: of the host, in all threads. */
+  constructor(owner: MonitorOwner, limits: ConsecutiveLimits, isSplit: boolean, cells: Cells = new OwnCells()) {
     this.#owner = owner;
     this.#limits = limits;
     this.#isSplit = isSplit;
-    this.#failures = noFailures();
+    this.#cells = cells;
+    this.external = new SuccessRate(cells, EXTERNAL);
+    this.local = new SuccessRate(cells, LOCAL);
   }
 
   /** The host answered with a status; that of gRPC as the HTTP status that stands for it. */
@@ -71,12 +89,12 @@ export class HostMonitor {
     const isSuccess = status < 500;
     this.external.add(isSuccess);
     if (isSuccess) {
-      this.#failures.consecutive_5xx = 0;
-      this.#failures.consecutive_gateway_failure = 0;
+      this.forget('consecutive_5xx');
+      this.forget('consecutive_gateway_failure');
       return;
     }
     if (status >= 502 && status <= 504) this.#failed('consecutive_gateway_failure');
-    else this.#failures.consecutive_gateway_failure = 0;
+    else this.forget('consecutive_gateway_failure');
     this.#failed('consecutive_5xx');
   }
 
@@ -84,7 +102,7 @@ export class HostMonitor {
   connected(isAll: boolean): void {
     if (this.#isSplit) {
       this.local.add(true);
-      this.#failures.consecutive_local_origin_failure = 0;
+      this.forget('consecutive_local_origin_failure');
     } else if (isAll) this.answered(200);
   }
 
@@ -110,19 +128,21 @@ export class HostMonitor {
   }
 
   #failed(type: ConsecutiveFailure): void {
-    if (++this.#failures[type] === this.#limits[type]) this.#owner.onConsecutive(this, type);
+    if (this.#cells.add(FAILURES[type], 1) === this.#limits[type]) this.exceeded(type);
+  }
+
+  /** The host failed so many times in a row, in this thread or in another. */
+  exceeded(type: ConsecutiveFailure): void {
+    this.#owner.onConsecutive(this, type);
   }
 
   /** Failures of that kind are counted from the start again. */
   forget(type: ConsecutiveFailure): void {
-    this.#failures[type] = 0;
+    const cell = FAILURES[type];
+    if (this.#cells.get(cell) !== 0) this.#cells.swap(cell, 0);
   }
 
   forgetAll(): void {
-    this.#failures = noFailures();
+    for (const cell of Object.values(FAILURES)) this.#cells.swap(cell, 0);
   }
-}
-
-function noFailures(): Record<ConsecutiveFailure, number> {
-  return { consecutive_5xx: 0, consecutive_gateway_failure: 0, consecutive_local_origin_failure: 0 };
 }
