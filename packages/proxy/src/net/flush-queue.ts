@@ -1,3 +1,4 @@
+import { BulkBuffers } from './bulk-buffers.ts';
 import { LentReads } from './lent-reads.ts';
 import { Reclaim } from './reclaim.ts';
 import { DecodingRoom, Slabs } from './slabs.ts';
@@ -17,6 +18,8 @@ export class FlushQueue {
   readonly slabs = new Slabs();
   /** How sockets are read. */
   readonly reads = new LentReads();
+  /** What streams of bytes are read into. */
+  readonly bulk = new BulkBuffers();
   /** Room for what is decoded. */
   readonly decodingRoom = new DecodingRoom();
   readonly #reclaim = new Reclaim();

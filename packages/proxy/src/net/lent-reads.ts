@@ -10,9 +10,13 @@ const LENT_BYTES = 65_536;
 /** Told of bytes that came; they are there only until it returns, and are copied by whoever keeps any. */
 export type TakeLent = (chunk: Buffer) => void;
 
+/** Told of bytes that came; gives the buffer to read into next. */
+export type TakeInto = (chunk: Buffer) => Buffer;
+
 interface ReadSymbols {
   readonly buffer: symbol;
   readonly callback: symbol;
+  readonly next: symbol;
 }
 
 /** The names under which sockets keep the option; undefined where this version of Node has others. */
@@ -22,7 +26,8 @@ function findSymbols(): ReadSymbols | undefined {
   sample.destroy();
   const buffer = symbols.find(({ description }) => description === 'kBuffer');
   const callback = symbols.find(({ description }) => description === 'kBufferCb');
-  return buffer && callback && { buffer, callback };
+  const next = symbols.find(({ description }) => description === 'kBufferGen');
+  return buffer && callback && next && { buffer, callback, next };
 }
 
 export class LentReads {
@@ -34,19 +39,38 @@ export class LentReads {
    * `data` events, as it tells of what it held before.
    */
   attach(socket: Socket, take: TakeLent): boolean {
+    const bytes = this.#bytes;
+    return this.#attach(socket, (length) => take(bytes.subarray(0, length)), undefined);
+  }
+
+  /** Has bytes read into buffers that `take` chooses; the first read goes into one that all sockets share. */
+  attachInto(socket: Socket, take: TakeInto): boolean {
+    let bytes: Buffer = this.#bytes;
+    const onRead = (length: number): void => {
+      bytes = take(bytes.subarray(0, length));
+    };
+    return this.#attach(socket, onRead, () => bytes);
+  }
+
+  /** What all sockets read into that have no buffer of their own. */
+  get shared(): Buffer {
+    return this.#bytes;
+  }
+
+  #attach(socket: Socket, onRead: (length: number) => void, next: (() => Buffer) | undefined): boolean {
     // Decrypted bytes can come while others are looked at, from within a write; those of TCP come one read at a time.
     if ('encrypted' in socket) return false;
     const handle: unknown = Reflect.get(socket, '_handle');
     const use: unknown =
       typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'useUserBuffer') : undefined;
     if (!this.#symbols || typeof use !== 'function') return false;
-    const bytes = this.#bytes;
-    Reflect.set(socket, this.#symbols.buffer, bytes);
+    Reflect.set(socket, this.#symbols.buffer, this.#bytes);
     Reflect.set(socket, this.#symbols.callback, (length: number) => {
-      take(bytes.subarray(0, length));
+      onRead(length);
       return true;
     });
-    Reflect.apply(use, handle, [bytes]);
+    if (next) Reflect.set(socket, this.#symbols.next, next);
+    Reflect.apply(use, handle, [this.#bytes]);
     return true;
   }
 }

@@ -9,13 +9,11 @@ import type { FlushQueue } from '../net/flush-queue.ts';
 import { FLAG } from '../stack/response-flags.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import type { TcpStats } from '../stats/groups.ts';
+import { carry } from './carry.ts';
 import { ConnectionPick, type ConnectionPolicy } from './connection-pick.ts';
 
 /** How long a side may take nothing of what is left for it, once the other one is gone. */
 const STALLED_MS = 30_000;
-
-/** The most that a record of TLS holds (RFC 8446, 5.1). */
-const RECORD_BYTES = 16_384;
 
 export interface TcpSessionOptions {
   readonly config: TcpProxyConfig;
@@ -162,31 +160,13 @@ export class TcpSession {
 
   readonly #onHostFailed = (): void => this.#end();
 
-  /**
-   * One direction: what comes from one goes to the other, no faster than that takes it, and so does its end. TLS gives
-   * its records one by one: those that came together are written together, once everything that has come is read.
-   */
+  /** One direction: what comes from one goes to the other, no faster than that takes it, and so does its end. */
   #carry(from: Socket, to: Socket, count: (bytes: number) => void): void {
-    const isTls = 'encrypted' in from;
-    let isGathering = false;
-    const write = (): void => {
-      isGathering = false;
-      to.uncork();
-    };
-    from.on('data', (chunk: Buffer) => {
-      count(chunk.length);
-      this.#options.queue.moved(chunk.length);
-      this.#idle.set(this.#options.idleMs);
-      // A record that is full is seldom the last one.
-      if (isTls && !isGathering && chunk.length === RECORD_BYTES) {
-        isGathering = true;
-        to.cork();
-        setImmediate(write);
-      }
-      if (!to.write(chunk)) from.pause();
+    const { queue, idleMs } = this.#options;
+    carry(from, to, queue, (bytes) => {
+      count(bytes);
+      this.#idle.set(idleMs);
     });
-    to.on('drain', () => from.resume());
-    from.on('end', () => to.end());
   }
 
   /** A side that said its end before it went has sent everything: the other one gets it all, and a proper end. */
