@@ -3,7 +3,7 @@
  * are refused, be they sent across origins or to a name that was made to point here, and what a client may hold is
  * bounded.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { type AddressInfo, isIP, isIPv4 } from 'node:net';
 import { WeftError } from '@weft/contracts/error';
 import { addressText, type NetworkAddress } from '../config/core.ts';
@@ -19,6 +19,12 @@ const REQUEST_MS = 10_000;
 /** A connection on which nothing moves, be it between requests or in an answer that nobody reads. */
 const IDLE_MS = 60_000;
 const CHECK_MS = 5000;
+
+/**
+ * `node:http`, with what is used of it alone: an import reads each of its properties, and so loads the client of
+ * `fetch` and of WebSockets, 16 MiB that nobody uses.
+ */
+const { createServer } = process.getBuiltinModule('node:http');
 
 function isLoopback(host: string): boolean {
   return host === '::1' || (isIPv4(host) && host.startsWith('127.'));

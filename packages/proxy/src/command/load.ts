@@ -1,5 +1,6 @@
 /** Reads bootstrap files: YAML, JSON, or protobuf in binary (https://www.envoyproxy.io/docs/envoy/v1.40.0/operations/cli). */
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { WeftError } from '@weft/contracts/error';
 import { type Bootstrap, decode, encodeUnknown } from '@weft/envoy-api';
 import { MessageError } from '@weft/protobuf';
@@ -13,23 +14,25 @@ export interface BootstrapFiles {
   readonly yaml: string | undefined;
 }
 
+type Yaml = typeof import('yaml');
+
 /**
  * The bootstrap of a command line, as ProtoJSON. Throws `WeftError` INVALID_ARGUMENT with every violation and its place,
  * NOT_FOUND where there is no such file.
  */
 export async function loadBootstrap({ path, yaml }: BootstrapFiles): Promise<Bootstrap> {
   const parts: Buffer[] = [];
-  if (path !== undefined) parts.push(await readBootstrap(path));
-  if (yaml !== undefined) parts.push(encodeText(await parseYaml(yaml, '--config-yaml'), '--config-yaml'));
+  if (path !== undefined) parts.push(readBootstrap(path));
+  if (yaml !== undefined) parts.push(encodeText(parseYaml(yaml, '--config-yaml'), '--config-yaml'));
   // Messages in binary that stand one behind the other are one message, merged.
   return decode(BOOTSTRAP, Buffer.concat(parts));
 }
 
-async function readBootstrap(path: string): Promise<Buffer> {
+function readBootstrap(path: string): Buffer {
   const bytes = readFile(path);
   if (path.endsWith('.pb')) return checkBinary(path, bytes);
   const text = bytes.toString();
-  return encodeText(path.endsWith('.json') ? parseJson(text, path) : await parseYaml(text, path), path);
+  return encodeText(path.endsWith('.json') ? parseJson(text, path) : parseYaml(text, path), path);
 }
 
 function readFile(path: string): Buffer {
@@ -62,13 +65,23 @@ function parseJson(text: string, path: string): unknown {
   }
 }
 
-async function parseYaml(text: string, path: string): Promise<unknown> {
-  const { parse } = await import('yaml');
+function parseYaml(text: string, path: string): unknown {
   try {
     // Aliases are what YAML files of bootstraps save repetition with; their number is bounded by the parser.
-    return parse(text, { merge: true });
+    return borrowYaml(({ parse }) => parse(text, { merge: true }));
   } catch (thrown) {
     throw invalid(path, thrown);
+  }
+}
+
+/** Lends the YAML library, 72 modules that nobody needs once a bootstrap is read; Node then forgets them. */
+function borrowYaml<T>(use: (yaml: Yaml) => T): T {
+  const require = createRequire(import.meta.url);
+  const before = new Set(Object.keys(require.cache));
+  try {
+    return use(require('yaml') as Yaml);
+  } finally {
+    for (const name of Object.keys(require.cache)) if (!before.has(name)) delete require.cache[name];
   }
 }
 

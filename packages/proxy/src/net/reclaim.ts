@@ -3,19 +3,10 @@
  * that were sent on only when some 64 MiB of them have gathered, however little is in use. A collection of the young
  * generation alone frees them in less than a millisecond.
  */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { type Collect, exposeCollection } from '../memory/collect.ts';
 
 /** Buffers of so many bytes may gather. */
 const RECLAIM_BYTES = 8 * 1024 * 1024;
-
-type Collect = (options: { readonly type: 'minor' }) => void;
-
-/** V8's own, which programs see only when that is asked for. */
-function exposeCollection(): Collect {
-  setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as Collect;
-}
 
 export class Reclaim {
   #bytes = 0;
