@@ -182,7 +182,7 @@ class ProxyServer implements RunningProxy {
     const logStats = stats.share('access_logs.grpc_access_log.', 'access_logs_grpc_access_log_', {}, () => {
       return new GrpcAccessLogStats();
     });
-    this.#logs = new AccessLogs({ streams, node, clock, stats: logStats, log });
+    this.#logs = new AccessLogs({ streams, node, clock, stats: logStats, log, runtime: this.#runtime });
     this.#listeners = new ListenerManager({
       ...shared,
       routes: this.#routes,

@@ -1,5 +1,5 @@
 /** Where an access log goes, once it is known what there is to say. */
-import type { InfoFilter } from '../stack/local-reply.ts';
+import type { InfoFilter } from '../stack/log-filter.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 
 /** Takes one finished request or connection. */

@@ -2,7 +2,8 @@
 import type { Clock } from '../clock.ts';
 import type { FileLog, HttpAccessLogConfig, TcpAccessLogConfig } from '../config/access-log.ts';
 import type { Log } from '../log.ts';
-import { compileFilter } from '../stack/local-reply.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { compileFilter } from '../stack/log-filter.ts';
 import { LogFile } from './file.ts';
 import { GrpcLog, type GrpcLogContext } from './grpc.ts';
 import { filtered, type WriteLog } from './logger.ts';
@@ -10,6 +11,7 @@ import { filtered, type WriteLog } from './logger.ts';
 export interface AccessLogContext extends GrpcLogContext {
   readonly clock: Clock;
   readonly log: Log;
+  readonly runtime: Runtime;
 }
 
 const NO_HEADERS = { request: [], response: [] };
@@ -25,14 +27,16 @@ export class AccessLogs {
   }
 
   http(configs: readonly HttpAccessLogConfig[]): readonly WriteLog[] {
+    const { runtime } = this.#context;
     return configs.map(({ filter, typed_config }) =>
-      filtered(this.#httpLog(typed_config), filter && compileFilter(filter)),
+      filtered(this.#httpLog(typed_config), filter && compileFilter(filter, { runtime, logType: 'DownstreamEnd' })),
     );
   }
 
   tcp(configs: readonly TcpAccessLogConfig[]): readonly WriteLog[] {
+    const { runtime } = this.#context;
     return configs.map(({ filter, typed_config }) =>
-      filtered(this.#tcpLog(typed_config), filter && compileFilter(filter)),
+      filtered(this.#tcpLog(typed_config), filter && compileFilter(filter, { runtime, logType: 'TcpConnectionEnd' })),
     );
   }
 

@@ -1,6 +1,7 @@
 /** Schemas of access logs. */
 import { compileJsonLine, compileText, type Format } from '../access-log/format.ts';
 import { grpcService, substitutionFormat } from './core.ts';
+import { accessLogFilter } from './log-filter.ts';
 import {
   anyOf,
   built,
@@ -14,7 +15,6 @@ import {
   optional,
   type Parsed,
   type Place,
-  presence,
   required,
   struct,
   text,
@@ -91,34 +91,6 @@ const httpGrpc = message('envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccess
 const tcpGrpc = message('envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig', {
   common_config: required(commonGrpc),
 });
-
-const responseFlagFilter = message('envoy.config.accesslog.v3.ResponseFlagFilter', { flags: list(text()) });
-
-const statusCodeFilter = message('envoy.config.accesslog.v3.StatusCodeFilter', {
-  comparison: required(
-    message('envoy.config.accesslog.v3.ComparisonFilter', {
-      op: choice(['EQ', 'GE', 'LE', 'NE']),
-      value: required(message('envoy.config.core.v3.RuntimeUInt32', { default_value: number(), runtime_key: text() })),
-    }),
-  ),
-});
-
-/** Which requests a log, or a mapper of local replies, is for. */
-export const accessLogFilter = message(
-  'envoy.config.accesslog.v3.AccessLogFilter',
-  {
-    response_flag_filter: optional(responseFlagFilter),
-    status_code_filter: optional(statusCodeFilter),
-    not_health_check_filter: presence(),
-  },
-  (filter, place) => {
-    if (!filter.response_flag_filter && !filter.status_code_filter && !filter.not_health_check_filter) {
-      place.refuse('needs a filter');
-    }
-  },
-);
-
-export type AccessLogFilterConfig = Parsed<typeof accessLogFilter>;
 
 const streams = { file: fileAccessLog, stdout: stdoutAccessLog, stderr: stderrAccessLog };
 

@@ -1,11 +1,12 @@
 /** Schema of the HTTP connection manager. */
 import { isFieldValue } from '../http1/characters.ts';
 import { managerTracing } from '../tracing/schema.ts';
-import { accessLogFilter, httpAccessLog } from './access-log.ts';
+import { httpAccessLog } from './access-log.ts';
 import { cidrRange } from './cidr.ts';
 import { configSource } from './config-source.ts';
 import { dataSource, headerAddition, http1Options, http2Options, substitutionFormat } from './core.ts';
 import { HTTP_FILTERS } from './filters.ts';
+import { accessLogFilter } from './log-filter.ts';
 import { routeConfiguration } from './route.ts';
 import {
   anyOf,

@@ -143,7 +143,7 @@ export class HttpManager {
     this.#logs = options.logs;
     this.#listenerPort = options.listenerPort;
     this.#date = new HttpDate(options.clock);
-    this.localReplies = new LocalReplies(config.local_reply_config);
+    this.localReplies = new LocalReplies(config.local_reply_config, { runtime: options.runtime, logType: 'NotSet' });
     this.forwarded = forwardedOptions(config);
     this.#path = pathOptions(config);
     this.#cleansPath = this.#path.normalizes || this.#path.mergesSlashes || this.#path.escapedSlashes !== 'keep';

@@ -1,11 +1,10 @@
 /** Answers that the proxy itself gives, and what the configuration makes of them. */
-import type { AccessLogFilterConfig } from '../config/access-log.ts';
 import type { LocalReplyConfig, ResponseMapperConfig } from '../config/http.ts';
 import { HeaderList } from '../http/header-list.ts';
 import { ResponseHead } from '../http/message.ts';
 import { GRPC_TYPE, grpcMessage, grpcStatusOfHttp, isGrpcRequest } from './grpc.ts';
 import { applyChanges, changeLevels } from './header-changes.ts';
-import { FLAG, isFlag } from './response-flags.ts';
+import { compileFilter, type InfoFilter, type LogFilterContext } from './log-filter.ts';
 import type { StreamInfo } from './stream-info.ts';
 
 export interface LocalReply {
@@ -18,27 +17,6 @@ export interface LocalReply {
   readonly headers?: readonly (readonly [name: string, value: string])[];
   /** What a gRPC request is told; absent: what the HTTP status stands for. */
   readonly grpcStatus?: number;
-}
-
-export type InfoFilter = (info: StreamInfo) => boolean;
-
-/** Whether a log, or a mapper, is for what a request came to. */
-export function compileFilter(config: AccessLogFilterConfig): InfoFilter {
-  const { response_flag_filter: flagFilter, status_code_filter: statusFilter } = config;
-  if (config.not_health_check_filter) return (info) => !info.isHealthCheck;
-  if (flagFilter) {
-    const wanted = flagFilter.flags.reduce((bits, name) => (isFlag(name) ? bits | FLAG[name] : bits), 0);
-    return flagFilter.flags.length === 0 ? (info) => info.flags !== 0 : (info) => (info.flags & wanted) !== 0;
-  }
-  const { op, value } = statusFilter?.comparison ?? { op: 'GE', value: { default_value: 0 } };
-  const limit = value.default_value;
-  const compare: { readonly [K in typeof op]: (status: number) => boolean } = {
-    EQ: (status) => status === limit,
-    NE: (status) => status !== limit,
-    GE: (status) => status >= limit,
-    LE: (status) => status <= limit,
-  };
-  return (info) => compare[op](info.response?.status ?? 0);
 }
 
 interface Mapper {
@@ -56,10 +34,10 @@ export class LocalReplies {
   readonly #mappers: readonly Mapper[];
   readonly #config: LocalReplyConfig | undefined;
 
-  constructor(config: LocalReplyConfig | undefined) {
+  constructor(config: LocalReplyConfig | undefined, context?: LogFilterContext) {
     this.#config = config;
     this.#mappers = (config?.mappers ?? []).map((mapper) => ({
-      matches: compileFilter(mapper.filter),
+      matches: compileFilter(mapper.filter, context),
       config: mapper,
     }));
   }

@@ -48,6 +48,14 @@ export function isFlag(text: string): text is FlagName {
   return Object.hasOwn(FLAG, text);
 }
 
+/** Flags of Envoy that nothing here leads to. */
+const NEVER_SET: ReadonlySet<string> = new Set(['DR', 'IH', 'NFCF', 'RFCF', 'UDO', 'UMSDR']);
+
+/** Whether those letters name a flag of Envoy. */
+export function isKnownFlag(text: string): boolean {
+  return isFlag(text) || NEVER_SET.has(text);
+}
+
 function set(flags: number): readonly FlagText[] {
   return FLAGS.filter((_, bit) => (flags & (1 << bit)) !== 0);
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { accessLogFilter } from '../../config/access-log.ts';
+import { accessLogFilter } from '../../config/log-filter.ts';
 import { Place } from '../../config/schema.ts';
-import { compileFilter } from '../../stack/local-reply.ts';
+import { compileFilter } from '../../stack/log-filter.ts';
 import { FLAG } from '../../stack/response-flags.ts';
 import { Filtered, type FilteredOptions } from '../testing/filtered.ts';
 import { healthCheckFilter } from './schema.ts';
