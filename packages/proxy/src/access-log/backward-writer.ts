@@ -8,12 +8,19 @@ const FIRST_BYTES = 2048;
 /** What is kept for the next message, however large one was. */
 const KEPT_BYTES = 65_536;
 const MAX_VARINT_BYTES = 10;
+/** Room for a tag, and for a length or a number after it. */
+const HEAD_BYTES = 2 * MAX_VARINT_BYTES;
+/** Up to here bytes are written one by one: to call for it takes longer. */
+const SHORT = 64;
+const ASCII = 0x7f;
+/** Numbers below this are taken apart as 32-bit integers. */
+const MAX_INT32 = 0x7fff_ffff;
 
 const VARINT = 0;
 const LENGTH_DELIMITED = 2;
 
 export class BackwardWriter {
-  #buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   /** Where what is written begins. */
   #start = FIRST_BYTES;
 
@@ -22,27 +29,37 @@ export class BackwardWriter {
     return this.#buffer.length - this.#start;
   }
 
-  #room(bytes: number): void {
-    if (this.#start >= bytes) return;
+  /** Forgets what was written since `mark`. */
+  rewind(mark: number): void {
+    this.#start = this.#buffer.length - mark;
+  }
+
+  /** Makes sure that so many bytes fit before what is written. */
+  #room(bytes: number): Buffer {
+    if (this.#start >= bytes) return this.#buffer;
     const written = this.mark;
-    const next = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, written + bytes));
+    const next = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, written + bytes));
     this.#buffer.copy(next, next.length - written, this.#start);
     this.#buffer = next;
     this.#start = next.length - written;
+    return next;
   }
 
-  /** A whole number, 0 to 2^53 - 1. */
+  /** A whole number, 0 to 2^53 - 1, for which there is room. */
   #number(value: number): void {
-    this.#room(MAX_VARINT_BYTES);
-    let length = 1;
-    for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 128)) length++;
-    this.#start -= length;
-    let rest = value;
-    for (let i = 0; i < length - 1; i++) {
-      this.#buffer[this.#start + i] = (rest % 128) | 0x80;
-      rest = Math.floor(rest / 128);
+    const buffer = this.#buffer;
+    if (value <= ASCII) {
+      buffer[--this.#start] = value;
+      return;
     }
-    this.#buffer[this.#start + length - 1] = rest;
+    let length = 1;
+    for (let rest = value; rest > ASCII; rest = rest <= MAX_INT32 ? rest >>> 7 : Math.floor(rest / 128)) length++;
+    this.#start -= length;
+    let at = this.#start;
+    let rest = value;
+    for (; rest > MAX_INT32; rest = Math.floor(rest / 128)) buffer[at++] = (rest % 128) | 0x80;
+    for (; rest > ASCII; rest >>>= 7) buffer[at++] = (rest & 0x7f) | 0x80;
+    buffer[at] = rest;
   }
 
   #tag(field: number, wireType: number): void {
@@ -52,6 +69,7 @@ export class BackwardWriter {
   /** 0 is not written: it is what an absent field says. */
   uint(field: number, value: number): void {
     if (value <= 0) return;
+    this.#room(HEAD_BYTES);
     this.#number(value);
     this.#tag(field, VARINT);
   }
@@ -59,24 +77,48 @@ export class BackwardWriter {
   /** '' and undefined are not written. */
   text(field: number, value: string | undefined): void {
     if (value === undefined || value === '') return;
+    const { length } = value;
+    if (length > SHORT) {
+      this.#longText(field, value);
+      return;
+    }
+    const buffer = this.#room(length + HEAD_BYTES);
+    let at = this.#start;
+    for (let i = length - 1; i >= 0; i--) {
+      const code = value.charCodeAt(i);
+      if (code > ASCII) {
+        this.#longText(field, value);
+        return;
+      }
+      buffer[--at] = code;
+    }
+    this.#start = at;
+    this.#number(length);
+    this.#tag(field, LENGTH_DELIMITED);
+  }
+
+  #longText(field: number, value: string): void {
     const length = Buffer.byteLength(value);
-    this.#room(length);
+    const buffer = this.#room(length + HEAD_BYTES);
     this.#start -= length;
-    this.#buffer.write(value, this.#start);
+    buffer.write(value, this.#start);
     this.#number(length);
     this.#tag(field, LENGTH_DELIMITED);
   }
 
   bytes(field: number, value: Uint8Array): void {
-    this.#room(value.length);
-    this.#start -= value.length;
-    this.#buffer.set(value, this.#start);
-    this.#number(value.length);
+    const { length } = value;
+    const buffer = this.#room(length + HEAD_BYTES);
+    this.#start -= length;
+    if (length > SHORT) buffer.set(value, this.#start);
+    else for (let i = 0; i < length; i++) buffer[this.#start + i] = value[i] as number;
+    this.#number(length);
     this.#tag(field, LENGTH_DELIMITED);
   }
 
   /** Makes what was written since `mark` a nested message. */
   message(field: number, mark: number): void {
+    this.#room(HEAD_BYTES);
     this.#number(this.mark - mark);
     this.#tag(field, LENGTH_DELIMITED);
   }
@@ -84,7 +126,7 @@ export class BackwardWriter {
   /** What was written since the last call, in a buffer of its own. */
   finish(): Buffer {
     const message = Buffer.from(this.#buffer.subarray(this.#start));
-    if (this.#buffer.length > KEPT_BYTES) this.#buffer = Buffer.allocUnsafe(FIRST_BYTES);
+    if (this.#buffer.length > KEPT_BYTES) this.#buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
     this.#start = this.#buffer.length;
     return message;
   }

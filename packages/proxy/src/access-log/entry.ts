@@ -8,6 +8,7 @@ import type { StreamInfo } from '../stack/stream-info.ts';
 import { BackwardWriter } from './backward-writer.ts';
 import { requestField } from './operators.ts';
 import { TlsProperties } from './tls-properties.ts';
+import { ENTRY_FIELD, LOGS_FIELD, type LogKind } from './wire.ts';
 
 /** `AccessLogType` */
 const DOWNSTREAM_END = 6;
@@ -65,38 +66,75 @@ export interface ListedHeaders {
   readonly response: readonly string[];
 }
 
+/** Addresses that are kept as they are written: hosts are few, and each request names one. */
+const MAX_ADDRESSES = 256;
+
 export class EntryWriter {
   readonly #writer = new BackwardWriter();
   readonly #tls = new TlsProperties();
   readonly #listed: ListedHeaders;
+  readonly #addresses = new Map<string, Buffer>();
+  readonly #addressWriter = new BackwardWriter();
 
   constructor(listed: ListedHeaders) {
     this.#listed = listed;
   }
 
+  /** How many bytes {@link message} would have now. */
+  get bytes(): number {
+    return this.#writer.mark;
+  }
+
+  /**
+   * Adds the entry of a request or connection before those that were added since the last message. Gives whether it
+   * could: of one that cannot be put into words nothing is added.
+   */
+  prepend(kind: LogKind, info: StreamInfo): boolean {
+    const writer = this.#writer;
+    const end = writer.mark;
+    try {
+      if (kind === 'http') this.#http(info);
+      else this.#tcp(info);
+    } catch {
+      writer.rewind(end);
+      return false;
+    }
+    writer.message(ENTRY_FIELD, end);
+    return true;
+  }
+
+  /** A message of what was added since the last one. */
+  message(kind: LogKind): Buffer {
+    this.#writer.message(LOGS_FIELD[kind], 0);
+    return this.#writer.finish();
+  }
+
   /** `HTTPAccessLogEntry` */
   http(info: StreamInfo): Buffer {
-    this.#response(info);
-    this.#request(info);
-    this.#writer.uint(2, info.request ? VERSIONS[info.request.protocol] : 0);
-    this.#common(info, DOWNSTREAM_END);
+    this.#http(info);
     return this.#writer.finish();
   }
 
   /** `TCPAccessLogEntry` */
   tcp(info: StreamInfo): Buffer {
+    this.#tcp(info);
+    return this.#writer.finish();
+  }
+
+  #http(info: StreamInfo): void {
+    this.#response(info);
+    this.#request(info);
+    this.#writer.uint(2, info.request ? VERSIONS[info.request.protocol] : 0);
+    this.#common(info, DOWNSTREAM_END);
+  }
+
+  #tcp(info: StreamInfo): void {
     const writer = this.#writer;
     const end = writer.mark;
     writer.uint(2, info.bytesSent);
     writer.uint(1, info.bytesReceived);
     writer.message(2, end);
     this.#common(info, TCP_CONNECTION_END);
-    return writer.finish();
-  }
-
-  /** Throws away what was begun: an entry that could not be written. */
-  reset(): void {
-    this.#writer.finish();
   }
 
   #response({ response, responseDetails, bytesSent }: StreamInfo): void {
@@ -196,35 +234,50 @@ export class EntryWriter {
   /** `Duration` and `Timestamp` are alike on the wire; to a microsecond. */
   #time(field: number, milliseconds: number): void {
     const micros = Math.round(milliseconds * 1000);
+    const seconds = Math.floor(micros / 1_000_000);
     const end = this.#writer.mark;
-    this.#writer.uint(2, (micros % 1_000_000) * 1000);
-    this.#writer.uint(1, Math.floor(micros / 1_000_000));
+    this.#writer.uint(2, (micros - seconds * 1_000_000) * 1000);
+    this.#writer.uint(1, seconds);
     this.#writer.message(field, end);
   }
 
   /** `Address`; there is none of a unix socket's client. */
   #socketAddress(field: number, host: string, port: number): void {
     if (host === '') return;
-    const writer = this.#writer;
-    const end = writer.mark;
-    writer.uint(3, port);
-    writer.text(2, host);
-    writer.message(1, end);
-    writer.message(field, end);
+    const end = this.#writer.mark;
+    writeSocketAddress(this.#writer, host, port);
+    this.#writer.message(field, end);
   }
 
   /** Of a text as logs show it: `127.0.0.1:80`, `[::1]:80`, or the path of a socket. */
   #address(field: number, text: string): void {
+    if (text === '') return;
+    const address = this.#addresses.get(text) ?? this.#learnAddress(text);
+    if (address.length > 0) this.#writer.bytes(field, address);
+  }
+
+  #learnAddress(text: string): Buffer {
+    const writer = this.#addressWriter;
     const colon = text.lastIndexOf(':');
     if (text.startsWith('/') || text.startsWith('@')) {
-      const end = this.#writer.mark;
-      this.#writer.text(1, text);
-      this.#writer.message(2, end);
-      this.#writer.message(field, end);
+      const end = writer.mark;
+      writer.text(1, text);
+      writer.message(2, end);
     } else if (colon > 0) {
-      const isBracketed = text.startsWith('[');
-      const host = isBracketed ? text.slice(1, colon - 1) : text.slice(0, colon);
-      this.#socketAddress(field, host, Number(text.slice(colon + 1)) || 0);
+      const host = text.startsWith('[') ? text.slice(1, colon - 1) : text.slice(0, colon);
+      if (host !== '') writeSocketAddress(writer, host, Number(text.slice(colon + 1)) || 0);
     }
+    const address = writer.finish();
+    if (this.#addresses.size >= MAX_ADDRESSES) this.#addresses.clear();
+    this.#addresses.set(text, address);
+    return address;
   }
+}
+
+/** `socket_address` of an `Address`. */
+function writeSocketAddress(writer: BackwardWriter, host: string, port: number): void {
+  const end = writer.mark;
+  writer.uint(3, port);
+  writer.text(2, host);
+  writer.message(1, end);
 }

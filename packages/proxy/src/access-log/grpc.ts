@@ -11,12 +11,12 @@ import type { StreamInfo } from '../stack/stream-info.ts';
 import type { GrpcAccessLogStats } from '../stats/groups.ts';
 import type { StreamFactory } from '../streams.ts';
 import { EntryWriter, type ListedHeaders } from './entry.ts';
-import { identifierBytes, type LogKind, logsMessage } from './wire.ts';
+import { identifierBytes, type LogKind } from './wire.ts';
 
 const PATH = '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs';
 /** What may be put aside within one turn of the event loop; what is beyond is dropped. */
 const MAX_ASIDE = 10_000;
-/** Bytes of entries that wait for the far side; what is beyond is dropped. */
+/** Bytes of messages that wait for the far side; what is beyond is dropped. */
 const MAX_WAITING_BYTES = 4 * 1_048_576;
 /** Roughly what an entry takes on the wire, to tell when a buffer is full before anything is encoded. */
 const USUAL_ENTRY_BYTES = 600;
@@ -29,6 +29,12 @@ export interface GrpcLogContext {
   readonly node: Node;
   readonly clock: Clock;
   readonly stats: GrpcAccessLogStats;
+}
+
+/** Entries that are encoded, and wait. */
+interface LogsMessage {
+  readonly bytes: Buffer;
+  readonly entries: number;
 }
 
 /** An open stream, and when it is over. */
@@ -48,8 +54,8 @@ export class GrpcLog {
   readonly #abort = new AbortController();
   readonly #batch: number;
   #aside: StreamInfo[] = [];
-  #entries: Buffer[] = [];
-  #entriesBytes = 0;
+  #messages: LogsMessage[] = [];
+  #waitingBytes = 0;
   #open: OpenStream | undefined;
   #isTimerSet = false;
   #isFlushSoon = false;
@@ -92,56 +98,54 @@ export class GrpcLog {
 
   #flush(): void {
     this.#encode();
-    if (this.#entries.length === 0 || this.#isBlocked) return;
+    if (this.#messages.length === 0 || this.#isBlocked) return;
     const open = this.#current() ?? this.#begin();
     if (open) this.#send(open);
     else this.#flushLater();
   }
 
-  /** Entries of what was put aside. */
+  /** Messages of what was put aside: a buffer's worth of entries at a time, as long as there is room for them. */
   #encode(): void {
     const aside = this.#aside;
     if (aside.length === 0) return;
     this.#aside = [];
-    for (const info of aside) {
-      const entry = this.#entriesBytes < MAX_WAITING_BYTES ? this.#entryOf(info) : undefined;
-      if (!entry) this.#context.stats.logs_dropped++;
-      else {
-        this.#entries.push(entry);
-        this.#entriesBytes += entry.length;
-      }
+    for (let from = 0; from < aside.length; from += this.#batch) {
+      if (this.#waitingBytes < MAX_WAITING_BYTES) this.#encodeBatch(aside.slice(from, from + this.#batch));
+      else this.#context.stats.logs_dropped += Math.min(this.#batch, aside.length - from);
     }
   }
 
-  #entryOf(info: StreamInfo): Buffer | undefined {
-    try {
-      return this.#kind === 'http' ? this.#writer.http(info) : this.#writer.tcp(info);
-    } catch {
+  /** The last entry is written first: so are messages, each of which ends once it is as large as the buffer. */
+  #encodeBatch(infos: readonly StreamInfo[]): void {
+    const writer = this.#writer;
+    const messages: LogsMessage[] = [];
+    let entries = 0;
+    for (let i = infos.length - 1; i >= 0; i--) {
+      if (writer.prepend(this.#kind, infos[i] as StreamInfo)) entries++;
       // Of a request that cannot be put into words the log says nothing; the proxy goes on, and the count tells.
-      this.#writer.reset();
-      return undefined;
+      else this.#context.stats.logs_dropped++;
+      if (entries === 0 || (i > 0 && writer.bytes < this.#config.buffer_size_bytes)) continue;
+      const bytes = writer.message(this.#kind);
+      this.#waitingBytes += bytes.length;
+      messages.push({ bytes, entries });
+      entries = 0;
     }
+    while (messages.length > 0) this.#messages.push(messages.pop() as LogsMessage);
   }
 
   #send(open: OpenStream): void {
-    while (this.#entries.length > 0 && !this.#isBlocked) {
-      const batch = this.#takeBatch();
-      const head = open.isNew ? identifierBytes(this.#context.node, this.#config.log_name) : undefined;
+    while (!this.#isBlocked) {
+      const message = this.#messages.shift();
+      if (!message) return;
+      this.#waitingBytes -= message.bytes.length;
+      if (!open.stream.send(open.isNew ? this.#withIdentifier(message.bytes) : message.bytes)) this.#waitForRoom(open);
       open.isNew = false;
-      if (!open.stream.send(logsMessage(this.#kind, batch, head))) this.#waitForRoom(open);
-      this.#context.stats.logs_written += batch.length;
+      this.#context.stats.logs_written += message.entries;
     }
   }
 
-  /** Entries until they make up the size of the buffer: at least one. */
-  #takeBatch(): readonly Buffer[] {
-    let bytes = 0;
-    let count = 0;
-    while (count < this.#entries.length && (count === 0 || bytes < this.#config.buffer_size_bytes)) {
-      bytes += this.#entries[count++]?.length ?? 0;
-    }
-    this.#entriesBytes -= bytes;
-    return this.#entries.splice(0, count);
+  #withIdentifier(message: Buffer): Buffer {
+    return Buffer.concat([identifierBytes(this.#context.node, this.#config.log_name), message]);
   }
 
   #current(): OpenStream | undefined {
@@ -169,7 +173,7 @@ export class GrpcLog {
     if (this.#open && this.#open.stream !== stream) return;
     this.#open = undefined;
     this.#isBlocked = false;
-    if (this.#entries.length > 0) this.#flushLater();
+    if (this.#messages.length > 0) this.#flushLater();
   }
 
   #waitForRoom(open: OpenStream): void {
@@ -188,13 +192,13 @@ export class GrpcLog {
     this.#flush();
     const open = this.#open;
     if (open) await this.#withinMoment(this.#finish(open));
-    this.#context.stats.logs_dropped += this.#entries.length;
-    this.#entries = [];
+    for (const { entries } of this.#messages) this.#context.stats.logs_dropped += entries;
+    this.#messages = [];
     this.#abort.abort();
   }
 
   async #finish({ stream, over }: OpenStream): Promise<void> {
-    while (this.#entries.length > 0 && !stream.signal.aborted) await stream.drained();
+    while (this.#messages.length > 0 && !stream.signal.aborted) await stream.drained();
     stream.end();
     await over;
   }
