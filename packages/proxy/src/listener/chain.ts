@@ -14,7 +14,7 @@ import type { ServerContext } from '../runtime/server-context.ts';
 import { HttpManager } from '../stack/http-manager.ts';
 import { RouteTable } from '../stack/route-table.ts';
 import { type DownstreamInfo, StreamInfo } from '../stack/stream-info.ts';
-import { HttpStats, TcpStats, TlsStats } from '../stats/groups.ts';
+import { HttpStats, ListenerHttpStats, TcpStats, TlsStats } from '../stats/groups.ts';
 import { type StatsRegistry, statName } from '../stats/registry.ts';
 import { TcpProxy } from '../tcp/tcp-proxy.ts';
 import { DownstreamTls } from '../tls/downstream.ts';
@@ -92,7 +92,7 @@ export class Chain {
 
   #makeHttp(
     config: HttpConnectionManagerConfig,
-    { listener }: ChainPlace,
+    { listener, statPrefix }: ChainPlace,
     warming: Warming,
     context: ChainContext,
   ): Server {
@@ -109,6 +109,12 @@ export class Chain {
         'http_',
         { envoy_http_conn_manager_prefix: prefix },
         () => new HttpStats(),
+      ),
+      listenerStats: context.stats.share(
+        `listener.${statPrefix}.http.${prefix}.`,
+        'listener_http_',
+        { envoy_http_conn_manager_prefix: prefix, envoy_listener_address: statPrefix },
+        () => new ListenerHttpStats(),
       ),
       registry: context.stats,
       logs: context.logs.http(config.access_log),

@@ -227,3 +227,77 @@ test('a version that is wrong leaves the one before in use, and the next one tha
   assert.equal(await listened.set({ l: listenerOn(port, [httpChain('three')]) }), '');
   await until('the new version', async () => (await ask(port)).body === 'three');
 });
+
+test('what is answered is counted for the listener and for the connection manager on it', async (t) => {
+  const listened = await Listened.start(t);
+  const port = await freePort();
+  await listened.set({ l: listenerOn(port, [httpChain('web')]) });
+  await until('the listener', isServed(port));
+  await ask(port);
+  const count = (name: string): number =>
+    Number(new RegExp(`^${name}: (\\d+)$`, 'm').exec(listened.proxy.stats.text())?.[1] ?? -1);
+  const prefix = `listener\\.127\\.0\\.0\\.1_${port}\\.http\\.web\\.`;
+  await until('the counts', () => count(`${prefix}downstream_rq_2xx`) >= 2);
+  assert.equal(count(`${prefix}downstream_rq_completed`), count('http\\.web\\.downstream_rq_completed'));
+});
+
+test('a listener with more addresses takes connections at each, and another version of it at those that it names', async (t) => {
+  const listened = await Listened.start(t);
+  const [first, second, third] = [await freePort(), await freePort(), await freePort()];
+  const more = (port: number) => ({
+    additional_addresses: [{ address: { socket_address: { address: '127.0.0.1', port_value: port } } }],
+  });
+  await listened.set({ l: listenerOn(first, [httpChain('one')], more(second)) });
+  await until('the listener', isServed(second));
+  assert.equal((await ask(first)).body, 'one');
+  assert.match(await listened.set({ m: listenerOn(second, [httpChain('m')]) }), /is that of the listener l already/);
+  await listened.set({ l: listenerOn(first, [httpChain('two')], more(third)) });
+  await until('the other address', isServed(third));
+  assert.equal((await ask(first)).body, 'two');
+  await assert.rejects(ask(second), { code: 'ECONNREFUSED' });
+});
+
+test('a connection that was going to the address of another listener is handed on to it, bound or not', async (t) => {
+  const listened = await Listened.start(t);
+  const port = await freePort();
+  const proxyProtocol = {
+    name: 'proxy',
+    typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol' },
+  };
+  const address = { socket_address: { address: '10.1.2.3', port_value: 81 } };
+  const all = { socket_address: { address: '0.0.0.0', port_value: 82 } };
+  await listened.set({
+    l: listenerOn(port, [httpChain('own')], { use_original_dst: true, listener_filters: [proxyProtocol] }),
+    exact: { address, bind_to_port: false, filter_chains: [httpChain('exact')] },
+    all: { address: all, bind_to_port: false, filter_chains: [httpChain('all')] },
+  });
+  await until('the listeners', () => listened.proxy.isReady());
+  for (const [destination, expected] of [
+    ['10.1.2.3 1 81', 'exact'],
+    ['10.9.9.9 1 82', 'all'],
+    ['10.9.9.9 1 83', 'own'],
+  ] as const) {
+    const [host, ...ports] = destination.split(' ');
+    const line = new Line(
+      port,
+      `PROXY TCP4 192.0.2.1 ${host} ${ports.join(' ')}\r\nGET /direct HTTP/1.1\r\nHost: a\r\n\r\n`,
+    );
+    await line.says(new RegExp(`${expected}$`));
+    line.socket.destroy();
+  }
+});
+
+test('a client that says nothing is served all the same where that is asked for', async (t) => {
+  const greeting = createServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.end('220 hello');
+  });
+  const listened = await Listened.start(t, await listening(t, greeting));
+  const port = await freePort();
+  const patient = { listener_filters_timeout: '0.2s', continue_on_listener_filters_timeout: true };
+  await listened.set({ l: listenerOn(port, [tcpChain('one')], { ...TLS_INSPECTOR, ...patient }) });
+  await until('the listener', () => listened.proxy.isReady());
+  const silent = new Line(port, '');
+  await silent.says(/220 hello/);
+  silent.socket.destroy();
+});

@@ -68,6 +68,18 @@ function closeAll(slot: Slot): void {
   slot.acceptors = [];
 }
 
+/** What a listener has bound already of an address that its next version has, too. */
+function boundAt({ active, acceptors }: Slot, address: NetworkAddress): Acceptor | undefined {
+  const text = addressText(address);
+  const index = active ? addressesOf(active.config).findIndex((one) => addressText(one) === text) : -1;
+  return acceptors[index];
+}
+
+/** Lets go of what was bound for a version that does not come to be used. */
+function closeNew(slot: Slot, acceptors: readonly Acceptor[]): void {
+  for (const acceptor of acceptors) if (!slot.acceptors.includes(acceptor)) acceptor.close();
+}
+
 /** A listener as it stands, for those who show it. */
 export interface ListenerView {
   readonly name: string;
@@ -233,7 +245,7 @@ export class ListenerManager {
     const isWanted = !this.#isClosed && !slot.isRemoved;
     if (acceptors && isWanted && slot.warming === listener) this.#activate(name, slot, listener, acceptors);
     else {
-      for (const acceptor of acceptors ?? []) acceptor.close();
+      closeNew(slot, acceptors ?? []);
       // Meanwhile another version came, or the address was not to be had.
       if (isWanted && slot.warming?.warming.isWarm) this.#bindLater(name, slot, acceptors ? 0 : BIND_RETRY_MS);
     }
@@ -245,6 +257,11 @@ export class ListenerManager {
     const acceptors: Acceptor[] = [];
     try {
       for (const address of addressesOf(config)) {
+        const kept = boundAt(slot, address);
+        if (kept && !acceptors.includes(kept)) {
+          acceptors.push(kept);
+          continue;
+        }
         const acceptor = await Acceptor.bind({
           address,
           backlog: config.tcp_backlog_size,
@@ -258,7 +275,7 @@ export class ListenerManager {
       this.stats.listener_create_success++;
       return acceptors;
     } catch (thrown) {
-      for (const acceptor of acceptors) acceptor.close();
+      closeNew(slot, acceptors);
       this.stats.listener_create_failure++;
       const { message } = toWeftError(thrown);
       if (slot.trouble !== message) this.#options.log.error({ listener: name }, `${message}; it is tried again`);
@@ -279,7 +296,7 @@ export class ListenerManager {
     slot.active = listener;
     slot.warming = undefined;
     slot.trouble = undefined;
-    if (acceptorsBefore !== acceptors) for (const acceptor of acceptorsBefore) acceptor.close();
+    for (const acceptor of acceptorsBefore) if (!acceptors.includes(acceptor)) acceptor.close();
     if (active) this.#retire(name, active);
     this.#checkSettled();
   }

@@ -16,7 +16,7 @@ import { Http2Stats } from '../http2/stats.ts';
 import type { Log } from '../log.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import type { ServerContext } from '../runtime/server-context.ts';
-import type { HttpStats } from '../stats/groups.ts';
+import { countDownstreamClass, type HttpStats, type ListenerHttpStats } from '../stats/groups.ts';
 import { type StatsRegistry, statName } from '../stats/registry.ts';
 import { HttpTracing, type HttpTracingOptions } from '../tracing/http-tracing.ts';
 import type { UpstreamCalls } from '../upstream/calls.ts';
@@ -39,6 +39,8 @@ export interface HttpManagerOptions extends ServerContext {
   readonly config: HttpConnectionManagerConfig;
   readonly routes: RouteSource;
   readonly stats: HttpStats;
+  /** What the listener counts of it; absent: nothing does. */
+  readonly listenerStats?: ListenerHttpStats;
   readonly logs: readonly WriteLog[];
   readonly findCluster: (name: string) => Cluster | undefined;
   readonly clock: Clock;
@@ -123,6 +125,7 @@ export class HttpManager {
   readonly isDraining: () => boolean;
   readonly #config: HttpConnectionManagerConfig;
   readonly #logs: readonly WriteLog[];
+  readonly #listenerStats: ListenerHttpStats | undefined;
   readonly #path: PathOptions;
   readonly #cleansPath: boolean;
   readonly #listenerPort: number;
@@ -141,6 +144,7 @@ export class HttpManager {
     this.queue = options.queue;
     this.isDraining = options.isDraining;
     this.#logs = options.logs;
+    this.#listenerStats = options.listenerStats;
     this.#listenerPort = options.listenerPort;
     this.#date = new HttpDate(options.clock);
     this.localReplies = new LocalReplies(config.local_reply_config, { runtime: options.runtime, logType: 'NotSet' });
@@ -308,6 +312,11 @@ export class HttpManager {
     this.#active--;
     this.stats.downstream_rq_active--;
     this.stats.downstream_rq_completed++;
+    const listener = this.#listenerStats;
+    if (listener) {
+      listener.downstream_rq_completed++;
+      if (info.response) countDownstreamClass(listener, info.response.status);
+    }
     this.stats.downstream_rq_time.record(info.endMs - info.startMs);
     for (const write of this.#logs) write(info);
   }

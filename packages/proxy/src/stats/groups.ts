@@ -164,6 +164,16 @@ export class HttpStats {
   readonly downstream_rq_time = new Histogram();
 }
 
+/** `listener.<address>.http.<stat prefix>.` */
+export class ListenerHttpStats {
+  downstream_rq_1xx = 0;
+  downstream_rq_2xx = 0;
+  downstream_rq_3xx = 0;
+  downstream_rq_4xx = 0;
+  downstream_rq_5xx = 0;
+  downstream_rq_completed = 0;
+}
+
 /** `listener.<address>.` */
 export class ListenerStats {
   downstream_cx_active = 0;
@@ -198,6 +208,7 @@ export class TcpStats {
 export class ServerStats {
   concurrency = 1;
   days_until_first_cert_expiring = 0xffff_ffff;
+  hot_restart_epoch = 0;
   live = 0;
   memory_allocated = 0;
   memory_heap_size = 0;
@@ -270,7 +281,7 @@ export function countUpstreamClass(stats: ClusterStats, status: number): void {
 }
 
 /** Counts a status under its class: `downstream_rq_5xx`. */
-export function countDownstreamClass(stats: HttpStats, status: number): void {
+export function countDownstreamClass(stats: ListenerHttpStats, status: number): void {
   if (status < 200) stats.downstream_rq_1xx++;
   else if (status < 300) stats.downstream_rq_2xx++;
   else if (status < 400) stats.downstream_rq_3xx++;

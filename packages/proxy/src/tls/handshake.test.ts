@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
 import { chainToPem, keyToPem } from '@weft/identity';
@@ -68,6 +71,7 @@ async function listening(server: Server): Promise<number> {
 async function knock(
   credential: { readonly chainPem: string; readonly keyPem: string } | undefined,
   validation: ValidationConfig,
+  path?: string,
 ): Promise<{ readonly read: string; readonly refusal: string; readonly secure: boolean }> {
   const config: DownstreamTlsConfig = { ...common, validation, ...tickets, requiresClientCertificate: true };
   const downstream = new DownstreamTls(config, secrets, warming(), new TlsStats(), systemClock);
@@ -87,10 +91,9 @@ async function knock(
       },
     });
   });
-  const port = await listening(server);
+  if (path !== undefined) await once(server.listen(path), 'listening');
   const client = tlsConnect({
-    port,
-    host: '127.0.0.1',
+    ...(path === undefined ? { port: await listening(server), host: '127.0.0.1' } : { path }),
     rejectUnauthorized: false,
     ...(credential && { cert: credential.chainPem, key: credential.keyPem }),
   });
@@ -147,6 +150,21 @@ const VALIDATIONS = [
 /** An extended key usage that the other direction asks for says nothing about this one. */
 const isFine = (what: string, direction: 'client' | 'server'): boolean =>
   what === 'for clients alone' && direction === 'client';
+
+test('connections over a unix socket, which have no addresses to tell them apart, are let in and refused each for itself', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-tls-'));
+  try {
+    const [forgery] = Object.values(forged);
+    assert.ok(forgery);
+    const knocks = [goodCredential, forgery, undefined, goodCredential].map((credential, index) =>
+      knock(credential, trust, join(folder, `s${index}`)),
+    );
+    const read = (await Promise.all(knocks)).map((result) => result.read);
+    assert.deepEqual(read, ['secret', '', '', 'secret']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 for (const [how, validation] of VALIDATIONS) {
   test(`a good certificate is let in by ${how}, both ways`, async () => {
