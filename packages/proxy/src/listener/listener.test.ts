@@ -301,3 +301,16 @@ test('a client that says nothing is served all the same where that is asked for'
   await silent.says(/220 hello/);
   silent.socket.destroy();
 });
+
+test('a listener that asks the kernel where connections were going serves those that were going to it', async (t) => {
+  const listened = await Listened.start(t);
+  const port = await freePort();
+  const originalDst = {
+    name: 'original',
+    typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst' },
+  };
+  const chains = [httpChain('own', { destination_port: port }), httpChain('other')];
+  await listened.set({ l: listenerOn(port, chains, { use_original_dst: true, listener_filters: [originalDst] }) });
+  await until('the listener', isServed(port));
+  assert.equal((await ask(port)).body, 'own');
+});
