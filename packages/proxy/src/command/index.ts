@@ -3,6 +3,7 @@ import { toWeftError } from '@weft/contracts/error';
 import type { Bootstrap } from '@weft/envoy-api';
 import { checkBootstrap, issuesText } from '../config/check.ts';
 import { LeveledLog, type Log } from '../log.ts';
+import { settle } from '../memory/settle.ts';
 import type { Replaceable } from '../restart/parent.ts';
 import { type RunningProxy, startProxy } from '../server.ts';
 import { consoleLog } from './console-log.ts';
@@ -116,7 +117,10 @@ async function firstOf(
     proxy.failed().then((why) => ({ type: 'failed', why }) as const),
   ]);
   if (first.type === 'failed') return first.why;
-  if (first.type === 'ready') await onReady();
+  if (first.type === 'ready') {
+    await onReady();
+    await settle();
+  }
   await stopped;
   return undefined;
 }
