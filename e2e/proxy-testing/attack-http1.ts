@@ -52,6 +52,8 @@ const CODINGS = [
   'chunkedd',
   "'chunked'",
   'chunked\\',
+  `chunked${' '.repeat(50_000)}x`,
+  `x${'\t'.repeat(50_000)},chunked`,
 ] as const;
 
 const LENGTHS = [

@@ -1,5 +1,6 @@
 /** Who the client is, as forwarded headers have it, and what is told about it to the upstream. */
 import { randomUUID } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { HeaderList } from '../http/header-list.ts';
 import type { RequestHead } from '../http/message.ts';
 import { asFieldValue } from '../http1/characters.ts';
@@ -52,14 +53,12 @@ const EDGE_HEADERS = new Set([
   'x-envoy-original-path',
 ]);
 
-const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f:.]*:[0-9a-f:.]*)$/i;
-
 /** The address that stands `hops` before the last in X-Forwarded-For; undefined where there is none. */
 export function forwardedAddress(forwarded: string | undefined, hops: number): string | undefined {
   if (forwarded === undefined) return undefined;
   const addresses = forwarded.split(',');
   const address = addresses[addresses.length - 1 - hops]?.trim();
-  return address !== undefined && ADDRESS.test(address) ? address : undefined;
+  return address !== undefined && isIP(address) !== 0 && !address.includes('%') ? address : undefined;
 }
 
 function append(headers: HeaderList, name: string, value: string): void {

@@ -21,9 +21,20 @@ const MAX_LINE_BYTES = 65_536;
 /** What the first bytes are of; `more`: they can still become several of these. */
 export type HttpOpening = 'h2c' | 'http/1.1' | 'http/1.0' | 'other' | 'more';
 
-/** A method, a target, and maybe a version: a line without one is of HTTP/0.9. */
-const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]+[^ \t\r\n\0]+(?:[ \t]+(\S*)[ \t]*)?$/;
+const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const METHOD_START = /^[!#$%&'*+.^_`|~0-9A-Za-z-]/;
+
+/**
+ * What stands after a method and a target: '' where nothing does, since a line without a version is of HTTP/0.9;
+ * undefined where it is no request line. Words are cut apart in one pass: blanks may be as many as a line is long.
+ */
+function versionOf(line: string): string | undefined {
+  const words = line.split(/[ \t]+/);
+  if (words.length > 2 && words.at(-1) === '') words.pop();
+  const [method = '', target = '', version = '', ...more] = words;
+  if (!METHOD.test(method) || target === '' || /[\r\0]/.test(target) || more.length > 0) return undefined;
+  return version;
+}
 
 /** Reads the start of a connection, as far as it came; `bytes` is not empty. */
 export function readHttpOpening(bytes: Buffer): HttpOpening {
@@ -32,9 +43,8 @@ export function readHttpOpening(bytes: Buffer): HttpOpening {
   const end = bytes.indexOf(10);
   if (end === -1) return METHOD_START.test(bytes.toString('latin1', 0, 1)) ? 'more' : 'other';
   const line = bytes.toString('latin1', 0, bytes[end - 1] === 13 ? end - 1 : end);
-  const match = REQUEST_LINE.exec(line);
-  if (!match) return 'other';
-  const version = match[2] ?? '';
+  const version = versionOf(line);
+  if (version === undefined) return 'other';
   if (version === 'HTTP/1.1') return 'http/1.1';
   return version === '' || /^HTTP\/\d\.\d$/.test(version) ? 'http/1.0' : 'other';
 }
