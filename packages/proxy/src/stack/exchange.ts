@@ -158,6 +158,7 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
 
   #filtered(): void {
     const route = this.route;
+    this.manager.stats.rq_total++;
     if (!route) {
       this.manager.stats.no_route++;
       this.refuse(NO_ROUTE);

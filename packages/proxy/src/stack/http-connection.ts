@@ -28,6 +28,8 @@ export class HttpConnection implements Http2RequestHandler {
   #codec: Codec | undefined;
   #firstBytes: FirstBytes | undefined;
   #isOver = false;
+  #countedRead = 0;
+  #countedWritten = 0;
 
   constructor(manager: HttpManager, socket: Socket, downstream: DownstreamInfo) {
     this.#manager = manager;
@@ -130,9 +132,20 @@ export class HttpConnection implements Http2RequestHandler {
     this.#manager.stats.downstream_cx_idle_timeout++;
   }
 
+  /** Adds what came and went since this was asked last to what is counted of all connections. */
+  countBytes(): void {
+    const { stats } = this.#manager;
+    const { bytesRead = 0, bytesWritten = 0 } = this.#socket;
+    stats.downstream_cx_rx_bytes_total += bytesRead - this.#countedRead;
+    stats.downstream_cx_tx_bytes_total += bytesWritten - this.#countedWritten;
+    this.#countedRead = bytesRead;
+    this.#countedWritten = bytesWritten;
+  }
+
   onClose(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.countBytes();
     for (const timers of this.#freeTimers.splice(0)) timers.dispose();
     const openMs = this.#manager.clock.monotonicMs() - this.#openedMs;
     this.#manager.closed(this, this.#downstream, openMs, this.#protocol);

@@ -132,12 +132,16 @@ export class HttpManager {
   readonly #upgrades: ReadonlyMap<string, boolean>;
   readonly #date: HttpDate;
   readonly #connections = new Set<HttpConnection>();
+  /** Ends the count of bytes whenever statistics are read, which goes on while there are connections. */
+  #stopCounting: (() => void) | undefined;
+  readonly #registry: StatsRegistry;
   #active = 0;
   #total = 0;
 
   constructor(options: HttpManagerOptions) {
     const { config, stats } = options;
     this.#config = config;
+    this.#registry = options.registry;
     this.routes = options.routes;
     this.stats = stats;
     this.clock = options.clock;
@@ -239,6 +243,7 @@ export class HttpManager {
   accept(socket: Socket, downstream: DownstreamInfo): HttpConnection {
     const connection = new HttpConnection(this, socket, downstream);
     this.#connections.add(connection);
+    this.#stopCounting ??= this.#registry.onRead(this.#countBytes);
     this.stats.downstream_cx_total++;
     this.stats.downstream_cx_active++;
     if (downstream.tls) {
@@ -247,6 +252,10 @@ export class HttpManager {
     }
     return connection;
   }
+
+  readonly #countBytes = (): void => {
+    for (const connection of this.#connections) connection.countBytes();
+  };
 
   /** A network filter closed a connection before it came here. */
   refused(): void {
@@ -278,6 +287,10 @@ export class HttpManager {
     protocol: 'http1' | 'http2' | undefined,
   ): void {
     if (!this.#connections.delete(connection)) return;
+    if (this.#connections.size === 0) {
+      this.#stopCounting?.();
+      this.#stopCounting = undefined;
+    }
     this.stats.downstream_cx_active--;
     if (protocol) this.stats[`downstream_cx_${protocol}_active`]--;
     this.stats.downstream_cx_destroy++;

@@ -1,0 +1,74 @@
+/** What both data planes count of the same traffic, and under which names. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ask, type DataPlane } from './harness.ts';
+import { temporaryFolder } from './proxy-testing/pair.ts';
+import { type Plane, startPlane } from './proxy-testing/plane.ts';
+import { startRecordingUpstream } from './proxy-testing/recording-upstream.ts';
+
+/** Names that Envoy alone has, each kind with why Weft's proxy does not. */
+const ENVOY_ALONE: readonly (readonly [names: RegExp, why: string])[] = [
+  [/http3|0_?rtt/, 'there is no HTTP/3'],
+  [/^(?:http|listener)\.admin\./, 'the admin interface is not counted'],
+  [/overload|_flow_control_|_bytes_buffered$/, 'there is no overload manager, and buffers are not shown'],
+  [
+    /^(?:filesystem|main_thread|server\.main_thread|server\.worker|workers|thread_local_cluster_manager|envoy|dns)\b/,
+    'of how Envoy works',
+  ],
+  [/\.worker_\d+\.|workers_pinned|connections_accepted_per_socket_event/, 'connections are not counted by thread'],
+  [/^http\.async-client\./, 'calls of the proxy itself are counted with their clusters'],
+  [/\.(?:assignment_use_cached|update_no_rebuild|warming_state|default\.total_match_count)$/, 'of how Envoy works'],
+  [/(?:update_merge_cancelled|_via_merge|_out_of_merge_window)$/, 'updates are not merged'],
+  [/\.(?:upstream_cx_pool_overflow|upstream_cx_preconnect_skipped)$/, 'neither can happen'],
+  [
+    /max_duration_reached|max_requests_reached|downstream_cx_http1_soft_drain|rs_too_large|ip_detection/,
+    'not done or counted',
+  ],
+  [/upstream_rq_maintenance_mode|rx_reset_no_error|upstream_rq_per_cx$/, 'not done or counted'],
+  [
+    /\.downstream_cx_(?:delayed_close_timeout|destroy_(?:local|remote)(?:_active_rq)?)$/,
+    'who closed is not told apart',
+  ],
+  [/^cluster\.[^.]+\.(?:external|internal|http1)\./, 'answers are counted in one place, whoever asked'],
+  [/\.(?:tracing\.|extension_config_missing|network_extension_config_missing)/, 'counted once it is configured'],
+  [/^(?:server\.|runtime\.|http1\.|vhost\.|tls_inspector|listener_manager\.)/, "of the process: Envoy's own"],
+];
+
+/** What both are to count alike of this traffic. */
+const COUNTED =
+  /^(?:cluster\.[^.]+\.upstream_(?:cx_(?:total|active|connect_fail|http1_total)|rq_(?:total|completed|\dxx|\d{3}|active|retry|timeout|pending_total))|cluster\.[^.]+\.membership_|http\.http\.downstream_(?:rq_(?:total|completed|\dxx|active)|cx_(?:total|active|rx_bytes_total))|http\.http\.(?:no_route|rq_total|rq_direct_response|rq_redirect)|listener\.[^.]+\.(?:downstream_cx_(?:total|active)|downstream_pre_cx_active|no_filter_chain_match)|cluster_manager\.(?:active_clusters|cluster_added|cluster_removed|warming_clusters)|listener_manager\.(?:listener_added|total_listeners_active|listener_create_failure))/;
+
+type Counts = ReadonlyMap<string, string>;
+
+async function countsOf(plane: Plane): Promise<Counts> {
+  const { body } = await plane.admin('/stats');
+  const lines = body.split('\n').map((line) => line.split(': ') as [string, string]);
+  return new Map(lines.map(([name, value]) => [name.replace(/127\.0\.0\.1_\d+/, 'ADDRESS'), value]));
+}
+
+test('both data planes count the same traffic alike, and Envoy has no name that is not known here', async (t) => {
+  const counted = new Map<DataPlane, Counts>();
+  for (const dataPlane of ['weft', 'envoy'] as const) {
+    const [a, b] = [await startRecordingUpstream(t), await startRecordingUpstream(t)];
+    const ports = { 10081: a.port, 10082: b.port };
+    const folder = temporaryFolder(t);
+    const plane = await startPlane(t, { dataPlane, bootstrap: 'http-routing.yaml', folder, ports });
+    for (const path of ['/', '/a', '/b?x=1', '/nowhere']) {
+      await ask(`http://127.0.0.1:${plane.port()}${path}`, { headers: { host: 'shop.example' } });
+    }
+    counted.set(dataPlane, await countsOf(plane));
+  }
+  const [weft, envoy] = [counted.get('weft') ?? new Map(), counted.get('envoy') ?? new Map()];
+  const alone = [...envoy.keys()].filter((name) => !weft.has(name) && !ENVOY_ALONE.some(([names]) => names.test(name)));
+  assert.deepEqual(
+    alone.filter((name) => name !== ''),
+    [],
+  );
+  const both = [...envoy.keys()].filter((name) => COUNTED.test(name) && weft.has(name));
+  assert.ok(both.length > 60, `${both.length} names are compared`);
+  const differing = both.filter((name) => envoy.get(name) !== weft.get(name));
+  assert.deepEqual(
+    differing.map((name) => `${name}: ${weft.get(name)}, Envoy ${envoy.get(name)}`),
+    [],
+  );
+});
