@@ -4,6 +4,7 @@
  * which has the same bound; what only a backtracking engine can do is refused, as RE2 refuses it.
  */
 import { setFlagsFromString } from 'node:v8';
+import { linearSource, NotLinear } from './linear-regex.ts';
 
 const REFUSED: readonly (readonly [RegExp, string])[] = [
   [/\(\?<?[=!]/, 'look-around'],
@@ -18,29 +19,46 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
 
 const MAX_LENGTH = 4096;
 
-/** What is written differently in RE2 and in JavaScript, brought to JavaScript's way. */
-function translated(regex: string): { readonly source: string; readonly flags: string } {
+/** The flags at the start, and the rest with the anchors of RE2 written JavaScript's way. */
+function opened(regex: string): { readonly source: string; readonly flags: string } {
   const flags = /^\(\?([im]+)\)/.exec(regex);
-  const source = regex
-    .slice(flags?.[0].length ?? 0)
-    .replaceAll('(?P<', '(?<')
-    .replaceAll('\\A', '^')
-    .replaceAll('\\z', '$')
-    .replaceAll('\\a', '\\x07');
+  const source = regex.slice(flags?.[0].length ?? 0).replaceAll(/\\(.)/gs, (given, character: string) => {
+    if (character === 'A') return '^';
+    if (character === 'z') return '$';
+    return character === 'a' ? '\\x07' : given;
+  });
   return { source, flags: flags?.[1] ?? '' };
 }
 
-/** The expression, or a sentence about why it cannot be used. */
+/** Whether the machine that does not backtrack can take over. */
+function isLinear(source: string, flags: string): boolean {
+  try {
+    new RegExp(source, `${flags}l`);
+    return true;
+  } catch {
+    return false; // says no more than that
+  }
+}
+
+/** The expression, or a sentence about why it cannot be used. `isWhole`: it is to match all of a text, which it only tests. */
 export function compileRegex(regex: string, { isWhole }: { readonly isWhole: boolean }): RegExp | string {
   if (regex.length > MAX_LENGTH) return `is longer than ${MAX_LENGTH} characters`;
   for (const [pattern, what] of REFUSED) {
     if (pattern.test(regex.replaceAll('\\\\', ''))) return `uses ${what}, which is not supported`;
   }
-  const { source, flags } = translated(regex);
+  setFlagsFromString('--enable-experimental-regexp-engine');
   setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
+  const { source: given, flags: first } = opened(regex);
   try {
-    return new RegExp(isWhole ? `^(?:${source})$` : source, isWhole ? `${flags}s` : `${flags}gs`);
+    // For what is wrong with the expression as it was written.
+    new RegExp(given.replaceAll('(?P<', '(?<'));
+    const source = linearSource(given, { dropsCaptures: isWhole, ignoresCase: first.includes('i') });
+    const flags = `${first.includes('m') ? 'm' : ''}${isWhole ? 's' : 'gs'}`;
+    const whole = isWhole ? `^(?:${source})$` : source;
+    const expression = new RegExp(whole, flags);
+    return isLinear(whole, flags) ? expression : 'cannot be matched in linear time here: it counts what it captures';
   } catch (error) {
+    if (error instanceof NotLinear) return error.message;
     return `is not a valid regular expression: ${(error as Error).message}`;
   }
 }
