@@ -22,6 +22,55 @@ export const systemClock: Clock = {
   },
 };
 
+/** What one look at the clock is good for: as long as the turn has not changed. */
+export interface Turns {
+  readonly turn: number;
+  /** Makes sure that the turn changes before anything is waited for. */
+  endSoon(): void;
+}
+
+/**
+ * A clock that is looked at once in a turn, however often it is asked: for a request it is asked a dozen times, and what is
+ * done between two of them takes less time than to look.
+ */
+export class TurnClock implements Clock {
+  readonly #clock: Clock;
+  readonly #turns: Turns;
+  #turn = -1;
+  #monotonicMs = 0;
+  #wallTurn = -1;
+  #wallMs = 0;
+
+  constructor(clock: Clock, turns: Turns) {
+    this.#clock = clock;
+    this.#turns = turns;
+  }
+
+  monotonicMs(): number {
+    if (this.#turn !== this.#turns.turn) this.#look();
+    return this.#monotonicMs;
+  }
+
+  wallMs(): number {
+    if (this.#wallTurn !== this.#turns.turn) {
+      this.#wallTurn = this.#turns.turn;
+      this.#wallMs = this.#clock.wallMs();
+      this.#turns.endSoon();
+    }
+    return this.#wallMs;
+  }
+
+  after(delayMs: number, run: () => void): Cancel {
+    return this.#clock.after(delayMs, run);
+  }
+
+  #look(): void {
+    this.#turn = this.#turns.turn;
+    this.#monotonicMs = this.#clock.monotonicMs();
+    this.#turns.endSoon();
+  }
+}
+
 /**
  * A deadline that is set and taken back far more often than it passes, such as that of each request on a connection:
  * both cost a comparison. The timer below it is set once, and looks at the deadline again when it rings.

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import type { Bootstrap, Node } from '@weft/envoy-api';
 import { AccessLogs } from './access-log/logs.ts';
 import type { AdminContext, AdminListener, ServerState } from './admin/context.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { type Clock, systemClock, TurnClock } from './clock.ts';
 import type { Random } from './cluster/balancer.ts';
 import type { Judging } from './cluster/judging.ts';
 import { ClusterManager } from './cluster/manager.ts';
@@ -16,14 +16,15 @@ import type { ResourceSource } from './config/config-source.ts';
 import type { ConfigIssue } from './config/schema.ts';
 import type { SharedCounts } from './counts/shared-counts.ts';
 import type { DrainListeners, DrainRequest } from './drain.ts';
-import { inheritedSockets, type ListeningSocket, shareOut } from './listener/acceptor.ts';
 import type { TrafficDirection } from './listener/chain.ts';
 import { Connections } from './listener/connections.ts';
+import { type InheritedSockets, inheritedSockets, type ListeningSocket, shareOut } from './listener/inherited.ts';
 import { ListenerManager } from './listener/manager.ts';
 import { RouteStore } from './listener/routes.ts';
 import { LeveledLog, type Log, type LogLevel } from './log.ts';
 import { FlushQueue } from './net/flush-queue.ts';
 import { resolveHost } from './net/resolve.ts';
+import { systemCalls } from './net/system-calls.ts';
 import { Runtime, type RuntimeChange, RuntimeStats } from './runtime/runtime.ts';
 import { shownListeners, shownRoutes } from './shown.ts';
 import { GrpcAccessLogStats, ServerStats } from './stats/groups.ts';
@@ -54,6 +55,10 @@ export interface ProxyOptions {
   readonly onQuit?: () => void;
   /** Sockets of the process that this one takes over from. */
   readonly inherited?: readonly ListeningSocket[];
+  /** How often the proxy was replaced before. */
+  readonly restartEpoch?: number;
+  /** Processes of which version can take over from this one; default `disabled`: none can. */
+  readonly hotRestartVersion?: string;
   /** Threads that serve, this one among them; default 1. */
   readonly concurrency?: number;
   /** This is a further worker of a process: resources come from its main thread. */
@@ -79,6 +84,14 @@ export interface RunningProxy {
   readonly adminAddress: string | undefined;
   /** Frees the address of the admin interface. */
   closeAdmin(): Promise<void>;
+  /** Has the admin interface back. Throws `WeftError` UNAVAILABLE where its address is taken. */
+  openAdmin(): Promise<void>;
+  /** Whether the paths of Unix sockets stay when this process closes, because another one listens there, too. */
+  keepPaths(keeps: boolean): void;
+  /** Of clients, in all threads. */
+  connections(): number;
+  /** How many connections the process before this one still has, for statistics. */
+  setParentConnections(connections: number): void;
   /** The sockets that listen in this thread. */
   sockets(): readonly ListeningSocket[];
   /** The sockets that listen in all threads, for a process that takes over. */
@@ -130,6 +143,8 @@ class ProxyServer implements RunningProxy {
   readonly #listeners: ListenerManager;
   /** Sockets that were taken over: for this thread, and for each further worker. */
   readonly #inherited: readonly (readonly ListeningSocket[])[];
+  readonly #inheritedHere: InheritedSockets;
+  #parentConnections = 0;
   #workers: WorkerGroup | undefined;
   readonly #refused = new Map<string, AdminListener>();
   readonly #draining = new Set<TrafficDirection | 'ALL'>();
@@ -140,16 +155,17 @@ class ProxyServer implements RunningProxy {
   #state: ServerState = 'PRE_INITIALIZING';
   #isHealthy = true;
   #isListening = false;
-  #endAdmin: () => Promise<void> = async () => undefined;
+  #endAdmin: (() => Promise<void>) | undefined;
   adminAddress: string | undefined;
 
   constructor(options: ProxyOptions, checked: CheckedBootstrap) {
-    const { clock = systemClock, random = Math.random } = options;
-    const streams = options.streams ?? clusterStreams((name) => this.clusters.get(name), clock);
     const queue = new FlushQueue();
+    const { clock = new TurnClock(systemClock, queue), random = Math.random } = options;
+    const streams = options.streams ?? clusterStreams((name) => this.clusters.get(name), clock);
     const stats = this.stats;
     this.#options = options;
     this.#inherited = shareOut(options.inherited ?? [], options.concurrency ?? 1);
+    this.#inheritedHere = inheritedSockets(this.#inherited[0] ?? []);
     this.#checked = checked;
     this.#clock = clock;
     this.#log = new LeveledLog(options.log, options.logLevel ?? 'info');
@@ -197,13 +213,15 @@ class ProxyServer implements RunningProxy {
       zone: node.locality?.zone ?? '',
       isFailed: () => !this.#isHealthy || this.#state === 'DRAINING',
       isDraining: (direction, type) => this.#isDraining(direction) || (type === 'DEFAULT' && !this.#isHealthy),
-      inherited: inheritedSockets(this.#inherited[0] ?? []),
+      inherited: this.#inheritedHere,
       share: options.worker ? 'other' : this.#inherited.length > 1 ? 'first' : 'only',
       log,
       drainMs: options.drainMs ?? DEFAULT_DRAIN_MS,
       onSettled: () => this.#checkReady(),
       onStaticTrouble: (message) => this.#failed.resolve(message),
     });
+    // Until it has taken over, the process before this one has the paths.
+    this.keepPaths((options.inherited ?? []).length > 0);
     this.#keepServerStats();
   }
 
@@ -297,6 +315,7 @@ class ProxyServer implements RunningProxy {
     if (!this.#isListening || this.#state !== 'INITIALIZING' || !this.#listeners.isSettled) return;
     if (this.#workers && !this.#workers.isReady) return;
     this.#state = 'LIVE';
+    this.#inheritedHere.closeRest();
     this.#listeners.stats.workers_started = 1;
     this.#log.info({ ms: Math.round(this.#clock.monotonicMs() - this.#startedAt) }, 'all is in use');
     this.#ready.resolve();
@@ -305,6 +324,7 @@ class ProxyServer implements RunningProxy {
   async #startWorkers(): Promise<void> {
     const [, ...shares] = this.#inherited;
     if (shares.length === 0) return;
+    await shareAddresses(this.#inherited.flat());
     const { WorkerGroup } = await import('./workers/group.ts');
     const { bootstrap, logLevel = 'info', drainMs = DEFAULT_DRAIN_MS, version = ownVersion(), counts } = this.#options;
     const memory = counts?.memory;
@@ -321,7 +341,7 @@ class ProxyServer implements RunningProxy {
 
   async #startAdmin(): Promise<void> {
     const address = this.#checked.config.admin?.address;
-    if (!address) return;
+    if (!address || this.#endAdmin) return;
     const { startAdmin } = await import('./admin/server.ts');
     const admin = await startAdmin(this.#adminContext(), address);
     this.adminAddress = admin.address;
@@ -391,8 +411,25 @@ class ProxyServer implements RunningProxy {
   }
 
   async closeAdmin(): Promise<void> {
-    await this.#endAdmin();
-    this.#endAdmin = async () => undefined;
+    const end = this.#endAdmin;
+    this.#endAdmin = undefined;
+    await end?.();
+  }
+
+  openAdmin(): Promise<void> {
+    return this.#startAdmin();
+  }
+
+  keepPaths(keeps: boolean): void {
+    this.#listeners.keepsPaths = keeps;
+  }
+
+  connections(): number {
+    return this.#connections.active;
+  }
+
+  setParentConnections(connections: number): void {
+    this.#parentConnections = connections;
   }
 
   sockets(): readonly ListeningSocket[] {
@@ -441,7 +478,9 @@ class ProxyServer implements RunningProxy {
       stats.uptime = Math.floor((this.#clock.monotonicMs() - this.#startedAt) / 1000);
       stats.memory_allocated = heapUsed;
       stats.memory_heap_size = rss;
-      stats.total_connections = this.#connections.active;
+      stats.total_connections = this.#connections.active + this.#parentConnections;
+      stats.parent_connections = this.#parentConnections;
+      stats.hot_restart_epoch = this.#options.restartEpoch ?? 0;
     });
   }
 
@@ -450,7 +489,13 @@ class ProxyServer implements RunningProxy {
   }
 
   #adminContext(): AdminContext {
-    const { bootstrap, version = ownVersion(), commandLine = {}, onQuit } = this.#options;
+    const {
+      bootstrap,
+      version = ownVersion(),
+      commandLine = {},
+      hotRestartVersion = 'disabled',
+      onQuit,
+    } = this.#options;
     return {
       stats: this.stats,
       clusters: this.clusters,
@@ -467,6 +512,7 @@ class ProxyServer implements RunningProxy {
       startedMs: this.#startedMs,
       version,
       commandLine,
+      hotRestartVersion,
       clock: this.#clock,
       log: this.#log,
       actions: {
@@ -505,6 +551,13 @@ function localProxies(node: Bootstrap['node'], cluster = '') {
 
 function ownVersion(): string {
   return (createRequire(import.meta.url)('../package.json') as { readonly version: string }).version;
+}
+
+/** Has further threads bind the addresses of sockets that were taken over from a process that had one thread. */
+async function shareAddresses(sockets: readonly ListeningSocket[]): Promise<void> {
+  if (sockets.length === 0) return;
+  const calls = await systemCalls();
+  for (const { address, descriptor } of sockets) if (!address.startsWith('/')) calls.shareAddress(descriptor);
 }
 
 function appliesTo(direction: DrainRequest['direction']): (given: TrafficDirection) => boolean {

@@ -8,6 +8,7 @@ import { HeaderList } from '../http/header-list.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
+import { localAddressOf } from '../net/peer.ts';
 import { SocketWriter } from '../net/socket-writer.ts';
 import type { Framing } from './fields.ts';
 import { type BodyKind, Parser, type ParserEvents } from './parser.ts';
@@ -59,6 +60,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   readonly #socket: Socket;
   readonly #owner: ClientConnectionOwner;
   readonly #options: Http1ClientOptions;
+  readonly #queue: FlushQueue;
   readonly #writer: SocketWriter;
   readonly #parser: Parser;
   readonly #idle: Deadline;
@@ -79,6 +81,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   #isReusable = true;
   #idleTimeoutMs: number;
   #isOver = false;
+  #localAddress: string | undefined;
 
   constructor(
     socket: Socket,
@@ -90,6 +93,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     this.#socket = socket;
     this.#owner = owner;
     this.#options = options;
+    this.#queue = queue;
     this.#idleTimeoutMs = options.idleTimeoutMs;
     this.#writer = new SocketWriter(socket, queue, () => this.#listener?.onUpstreamDrain());
     this.#parser = new Parser(this, options);
@@ -114,8 +118,8 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
 
   /** This side's address, as logs show it. */
   get localAddress(): string {
-    const { localAddress, localPort } = this.#socket;
-    return localAddress === undefined ? '' : `${localAddress}:${localPort}`;
+    this.#localAddress ??= localAddressOf(this.#socket);
+    return this.#localAddress;
   }
 
   readonly protocol = 'HTTP/1.1';
@@ -141,6 +145,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   }
 
   #onData(chunk: Buffer, isLent: boolean): void {
+    this.#queue.beginTurn();
     this.#owner.onBytes(chunk.length);
     // An answer that nobody asked for: whose would it be?
     if (this.#listener === undefined) this.#close('protocol-error', 'protocol-error');

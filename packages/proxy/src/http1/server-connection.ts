@@ -29,6 +29,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
   readonly #socket: Socket;
   readonly #handler: RequestHandler;
   readonly #options: Http1ServerOptions;
+  readonly #queue: FlushQueue;
   readonly #writer: SocketWriter;
   readonly #parser: Parser;
   readonly #idle: Deadline;
@@ -63,6 +64,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     this.#socket = socket;
     this.#handler = handler;
     this.#options = options;
+    this.#queue = queue;
     this.#writer = new SocketWriter(socket, queue, () => this.#onDrain());
     this.#parser = new Parser(this, options, checkRequestStart);
     this.#idle = new Deadline(clock, () => this.#onIdle());
@@ -95,6 +97,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
 
   #onData(chunk: Buffer, isLent: boolean): void {
     if (this.#isClosing) return;
+    this.#queue.beginTurn();
     this.#isReading = true;
     this.#parser.push(chunk, isLent);
     this.#isReading = false;

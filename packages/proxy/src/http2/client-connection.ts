@@ -5,6 +5,7 @@ import type { RequestHead } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
 import type { ClosedCause } from '../http1/client-connection.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
+import { localAddressOf } from '../net/peer.ts';
 import type { PoolConnection } from '../pool/pool.ts';
 import { type ClientHost, ClientStream } from './client-stream.ts';
 import { Http2Connection } from './connection.ts';
@@ -46,6 +47,7 @@ export class Http2ClientConnection extends Http2Connection<ClientStream> impleme
   #hasPeerSettings = false;
   #deferred: Deferred[] = [];
   #isDraining = false;
+  #localAddress: string | undefined;
   #closedCause: ClosedCause = 'remote';
   cutCause: Pick<UpstreamReset, 'type' | 'text'> = { type: 'connection-termination', text: '' };
 
@@ -92,8 +94,8 @@ export class Http2ClientConnection extends Http2Connection<ClientStream> impleme
 
   /** This side's address, as logs show it. */
   get localAddress(): string {
-    const { localAddress, localPort } = this.socket;
-    return localAddress === undefined ? '' : `${localAddress}:${localPort}`;
+    this.#localAddress ??= localAddressOf(this.socket);
+    return this.#localAddress;
   }
 
   /** Begins a request; {@link RequestStream.sendHead} follows at once. */

@@ -21,6 +21,7 @@ export abstract class Http2Connection<S extends Http2Stream> extends Http2Link<S
   protected readonly block: HeaderBlock;
   readonly #reader = new FrameReader(this);
   readonly #fragment = new Fragment();
+  readonly #queue: FlushQueue;
   readonly #decoder: HpackDecoder;
   readonly #trailerFields: TrailerFields;
   /** The stream whose DATA frame is under way; undefined: it is thrown away. */
@@ -29,6 +30,7 @@ export abstract class Http2Connection<S extends Http2Stream> extends Http2Link<S
 
   constructor(socket: Socket, options: Http2Options, queue: FlushQueue, clock: Clock, stats: Http2Stats) {
     super(socket, options, queue, clock, stats);
+    this.#queue = queue;
     this.#decoder = new HpackDecoder(queue.decodingRoom);
     this.#decoder.limit(Math.max(options.hpackTableBytes, DEFAULT_TABLE_BYTES));
     this.#trailerFields = new TrailerFields(options.maxHeadBytes, options.maxFields);
@@ -66,6 +68,7 @@ export abstract class Http2Connection<S extends Http2Stream> extends Http2Link<S
 
   protected onChunk(chunk: Buffer): void {
     if (this.isClosing) return;
+    this.#queue.beginTurn();
     try {
       this.#reader.push(chunk);
       if (!this.isClosing) this.guard.onOutput();

@@ -1,3 +1,4 @@
+import type { Turns } from '../clock.ts';
 import { BulkBuffers } from './bulk-buffers.ts';
 import { LentReads } from './lent-reads.ts';
 import { Reclaim } from './reclaim.ts';
@@ -13,7 +14,7 @@ export interface Flushable {
  * one write, and so do the requests of many connections that go on over one, in one TLS record. To read first and
  * write afterwards also wakes the far sides once for all of it; after each socket it costs a quarter more.
  */
-export class FlushQueue {
+export class FlushQueue implements Turns {
   /** Buffers to gather in. */
   readonly slabs = new Slabs();
   /** How sockets are read. */
@@ -25,10 +26,29 @@ export class FlushQueue {
   readonly #reclaim = new Reclaim();
   #waiting: Flushable[] = [];
   #spare: Flushable[] = [];
+  #turn = 0;
+  #endsSoon = false;
+
+  /** Changes with what is read, and when everything is flushed. */
+  get turn(): number {
+    return this.#turn;
+  }
+
+  /** Something was read, and is looked at from now on. */
+  beginTurn(): void {
+    this.#turn++;
+  }
+
+  endSoon(): void {
+    if (this.#endsSoon) return;
+    this.#endsSoon = true;
+    setImmediate(this.#flushAll);
+  }
 
   /** Each must be added once only until it was flushed. */
   add(target: Flushable): void {
-    if (this.#waiting.push(target) === 1) setImmediate(this.#flushAll);
+    this.#waiting.push(target);
+    this.endSoon();
   }
 
   /** Bytes of a body pass through. */
@@ -39,8 +59,10 @@ export class FlushQueue {
   readonly #flushAll = (): void => {
     const batch = this.#waiting;
     this.#waiting = this.#spare;
+    this.#endsSoon = false;
     for (const target of batch) target.flush();
     batch.length = 0;
     this.#spare = batch;
+    this.#turn++;
   };
 }

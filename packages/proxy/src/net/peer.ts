@@ -22,3 +22,8 @@ export function addressesOf(socket: Socket): SocketAddresses {
     localPort: socket.localPort ?? 0,
   };
 }
+
+/** This side's address as logs show it: `10.0.0.2:8080`; '' of a socket that is not connected. */
+export function localAddressOf({ localAddress, localPort }: Socket): string {
+  return localAddress === undefined ? '' : `${localAddress}:${localPort}`;
+}

@@ -6,7 +6,7 @@ import { type ForwardedOptions, forward } from './forwarded.ts';
 import { type CertificateNames, StreamInfo, type TlsInfo } from './stream-info.ts';
 import { downstream } from './testing/downstream.ts';
 
-const OPTIONS: ForwardedOptions = {
+const OPTIONS: Omit<ForwardedOptions, 'clientCertElements'> = {
   usesRemoteAddress: false,
   trustedHops: 0,
   skipsAppend: false,
@@ -44,7 +44,7 @@ function run(
 ) {
   const head = new RequestHead('GET', '/', 'a', '', new HeaderList([...fields]));
   const info = new StreamInfo(downstream(connection), 0, 0);
-  forward(head, info, { ...OPTIONS, ...options });
+  forward(head, info, { ...OPTIONS, clientCertElements: new WeakMap(), ...options });
   return { get: (name: string) => head.headers.joined(name), remote: info.remoteHost, flat: head.headers.flat };
 }
 

@@ -22,6 +22,8 @@ export interface ForwardedOptions {
     readonly dns: boolean;
     readonly uri: boolean;
   };
+  /** What was told of connections: it is the same for each of their requests. */
+  readonly clientCertElements: WeakMap<TlsInfo, string>;
 }
 
 /** Headers with which parts of a mesh steer the router: nobody may who is not known to be one. */
@@ -158,7 +160,11 @@ function markClientCert(head: RequestHead, info: StreamInfo, options: ForwardedO
     return;
   }
   if (mode === 'FORWARD_ONLY') return;
-  const element = clientCertElement(tls, tls.peer, options.clientCertDetails);
+  let element = options.clientCertElements.get(tls);
+  if (element === undefined) {
+    element = clientCertElement(tls, tls.peer, options.clientCertDetails);
+    options.clientCertElements.set(tls, element);
+  }
   if (mode === 'SANITIZE_SET') head.headers.set('x-forwarded-client-cert', element);
   else append(head.headers, 'x-forwarded-client-cert', element);
 }

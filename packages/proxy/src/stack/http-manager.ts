@@ -93,6 +93,7 @@ function forwardedOptions(config: HttpConnectionManagerConfig): ForwardedOptions
     preservesRequestId: config.preserve_external_request_id,
     clientCert: config.forward_client_cert_details,
     clientCertDetails: config.set_current_client_cert_details ?? none,
+    clientCertElements: new WeakMap(),
   };
 }
 
