@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { connect, createServer, type Server } from 'node:tls';
-import type { Credential } from '@weft/identity/testing';
+import { chainToPem, keyToPem } from '@weft/identity';
+import { type Credential, createTestMesh, makeCertificate, type TestMesh } from '@weft/identity/testing';
 import { DATA_PLANES, type DataPlane } from './harness.ts';
 import { type Credentials, makeCredentials, writeCertificates } from './proxy-testing/certificates.ts';
 import { temporaryFolder } from './proxy-testing/pair.ts';
@@ -53,10 +54,11 @@ const ENVOY_ACCEPTS: Readonly<Record<string, RegExp>> = {
   caller: /^(two URIs|no key usage|for clients alone)$/,
   spiffe:
     /^(two URIs|for clients alone|SPIFFE ID with (a query|a fragment|percent encoding|an empty segment|a dot segment|a double-dot segment|a slash at its end))$/,
+  named: /^(two URIs|for clients alone)$/,
   server: /^(two URIs|no key usage)$/,
 };
 
-function isAccepted(dataPlane: DataPlane, by: 'caller' | 'spiffe' | 'server', name: string): boolean {
+function isAccepted(dataPlane: DataPlane, by: 'caller' | 'spiffe' | 'named' | 'server', name: string): boolean {
   return dataPlane === 'envoy' && (ENVOY_ACCEPTS[by]?.test(name) ?? false);
 }
 
@@ -141,6 +143,59 @@ for (const dataPlane of DATA_PLANES) {
       const { answers } = await send(plane.port(listener), REQUEST);
       assert.match(answers[0]?.start ?? '', /^HTTP\/1\.1 200 /, listener);
     }
+  });
+}
+
+/** What is wrong with certificates of which two trusted domains, or their CAs, made something odd. */
+function crossed({ mesh, far }: Credentials, serviceAccount: string): Readonly<Record<string, Credential>> {
+  const of = (domain: string, issuer: TestMesh): Credential => {
+    const made = makeCertificate(`spiffe://${domain}/ns/shop/sa/${serviceAccount}`, {}, issuer.root);
+    const { der } = made.certificate;
+    return { chain: [der], chainPem: chainToPem([der]), keyPem: keyToPem(made.privateKey) };
+  };
+  const foreign = of(mesh.trustDomain, far);
+  return {
+    'by the CA of another trusted domain': foreign,
+    'of another trusted domain by this CA': of(far.trustDomain, mesh),
+    'by another CA, with the right one beside it': {
+      ...foreign,
+      chainPem: foreign.chainPem + mesh.rootPem + far.rootPem,
+    },
+    'of a domain that nobody trusts': of('other.example', createTestMesh('other.example')),
+  };
+}
+
+for (const dataPlane of DATA_PLANES) {
+  test(`${dataPlane} believes each trust domain of its own identities alone, as server and as client`, async (t) => {
+    const credentials = makeCredentials();
+    const upstream = await startRecordingUpstream(t);
+    const plane = await start(t, dataPlane, 'mtls-server.yaml', credentials, { 10081: upstream.port });
+    const { chain, chainPem, keyPem } = credentials.far.issue('shop', 'stock');
+    const far: Credential = { chain: chain.map((der) => Buffer.from(der)), chainPem, keyPem };
+    for (const [name, credential] of Object.entries(crossed(credentials, 'cart'))) {
+      assert.deepEqual([await askWith(plane.port('spiffe'), credential), upstream.bytes], ['', 0], name);
+    }
+    assert.match(await askWith(plane.port('spiffe'), far), /^HTTP\/1\.1 200 /);
+
+    const { rootPem } = credentials.mesh;
+    const server = await startServer(t, credentials.stock, rootPem);
+    const client = await start(t, dataPlane, 'mtls-client.yaml', credentials, { 10445: portOf(server) });
+    const told = async (credential: Credential): Promise<string> => {
+      server.setSecureContext({ cert: credential.chainPem, key: credential.keyPem, ca: rootPem });
+      server.told = '';
+      await send(client.port('spiffe'), REQUEST);
+      return server.told;
+    };
+    for (const [name, credential] of Object.entries(crossed(credentials, 'stock'))) {
+      assert.equal(await told(credential), '', name);
+    }
+    const wrong: string[] = [];
+    for (const [name, credential] of Object.entries({ ...credentials.forgedStock, other: credentials.other })) {
+      const isTold = (await told(credential)) !== '';
+      if (isTold !== isAccepted(dataPlane, 'named', name)) wrong.push(`${name} ${isTold ? 'is told' : 'is not told'}`);
+    }
+    assert.deepEqual(wrong, []);
+    for (const credential of [credentials.stock, far]) assert.equal(await told(credential), REQUEST.toString());
   });
 }
 

@@ -5,6 +5,8 @@ import { type Credential, createTestMesh, forgedCredentials, type TestMesh } fro
 
 export interface Credentials {
   readonly mesh: TestMesh;
+  /** Another trust domain that is trusted, where several are, for identities of its own: `far.example`. */
+  readonly far: TestMesh;
   readonly cart: Credential;
   readonly stock: Credential;
   /** Of the mesh, and neither of the two. */
@@ -23,6 +25,7 @@ export function makeCredentials(): Credentials {
   };
   return {
     mesh,
+    far: createTestMesh('far.example'),
     cart: issue('cart'),
     stock: issue('stock'),
     other: issue('other'),
@@ -32,11 +35,12 @@ export function makeCredentials(): Credentials {
 }
 
 /** Writes what the bootstraps read to `folder`/certificates. */
-export function writeCertificates(folder: string, { mesh, cart, stock }: Credentials): void {
+export function writeCertificates(folder: string, { mesh, far, cart, stock }: Credentials): void {
   const target = join(folder, 'certificates');
   mkdirSync(target, { recursive: true });
   const write = (name: string, text: string) => writeFileSync(join(target, name), text, { mode: 0o600 });
   write('roots.pem', mesh.rootPem);
+  write('far-roots.pem', far.rootPem);
   write('client.pem', cart.chainPem);
   write('client.key', cart.keyPem);
   write('server.pem', stock.chainPem);

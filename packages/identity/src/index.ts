@@ -18,6 +18,22 @@ export {
 } from './join-token.ts';
 export { generateKey, keyFromPem, keyToPem, spkiHash, spkiOf } from './key.ts';
 export { chainToPem, derToPem, pemToDer } from './pem.ts';
-export { formatSpiffeId, isLabel, isTrustDomain, parseSpiffeId, type SpiffeId, SYSTEM_NAMESPACE } from './spiffe.ts';
+export {
+  formatSpiffeId,
+  isLabel,
+  isTrustDomain,
+  parseAnySpiffeId,
+  parseSpiffeId,
+  type SpiffeId,
+  SYSTEM_NAMESPACE,
+} from './spiffe.ts';
 export { createSvid, renewAtMs, type Svid } from './svid.ts';
-export { type PeerCertificate, parseTrust, peerChain, type VerifyOptions, verifySvid } from './verify.ts';
+export {
+  type AnyVerifyOptions,
+  type PeerCertificate,
+  parseTrust,
+  peerChain,
+  type VerifyOptions,
+  verifyAnySvid,
+  verifySvid,
+} from './verify.ts';

@@ -42,3 +42,20 @@ export function parseSpiffeId(text: string): SpiffeId {
   }
   return { trustDomain, namespace, serviceAccount };
 }
+
+/** The longest that SPIFFE allows an ID to be (SPIFFE-ID, 2.3). */
+const MAX_ID_LENGTH = 2048;
+const ANY_ID = /^spiffe:\/\/([a-z0-9._-]{1,255})((?:\/[a-zA-Z0-9._-]+)*)$/;
+
+/**
+ * The trust domain of a SPIFFE ID of any form, that of a trust domain itself included (`hasPath` is false then);
+ * undefined where the text is no SPIFFE ID.
+ */
+export function parseAnySpiffeId(
+  text: string,
+): { readonly trustDomain: string; readonly hasPath: boolean } | undefined {
+  const match = text.length <= MAX_ID_LENGTH ? ANY_ID.exec(text) : null;
+  const [, trustDomain = '', path = ''] = match ?? [];
+  if (!match || path.split('/').some((segment) => segment === '.' || segment === '..')) return undefined;
+  return { trustDomain, hasPath: path !== '' };
+}

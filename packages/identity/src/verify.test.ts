@@ -4,7 +4,7 @@ import { connect, createServer, type TLSSocket } from 'node:tls';
 import { contextTag, encode, encodeSequence, TAG } from './der.ts';
 import { encodeOid } from './der-types.ts';
 import { permittedUriHost } from './extensions.ts';
-import { type Certificate, formatSpiffeId, parseTrust, peerChain, verifySvid } from './index.ts';
+import { type Certificate, formatSpiffeId, parseTrust, peerChain, verifyAnySvid, verifySvid } from './index.ts';
 import type { Issuer } from './issue.ts';
 import { OID } from './oids.ts';
 import { createTestMesh, forgedCredentials, type LeafOptions, makeCertificate, makeLooseRoot } from './testing.ts';
@@ -156,6 +156,65 @@ describe('an intermediate', () => {
     );
     const { chain, root } = chainOf({ extra: [excluded] });
     refuses(/must not issue/, chain, [root.certificate]);
+  });
+});
+
+describe('where several trust domains are trusted', () => {
+  const far = makeLooseRoot();
+  const near = makeLooseRoot();
+  const rootsOf = (domain: string) =>
+    domain === 'near.example' ? [near.certificate] : domain === 'far.example' ? [far.certificate] : undefined;
+  const ask = (...chain: readonly Issuer[]): string =>
+    verifyAnySvid(
+      chain.map(({ certificate }) => certificate.der),
+      { rootsOf, nowMs: Date.now() },
+    );
+  const refused = (reason: RegExp, ...chain: readonly Issuer[]) =>
+    assert.throws(() => ask(...chain), { name: 'WeftError', code: 'UNAUTHENTICATED', message: reason });
+
+  test('each vouches for its own identities, of whatever form they are', () => {
+    assert.equal(ask(makeCertificate('spiffe://near.example/a', {}, near)), 'spiffe://near.example/a');
+    const middle = makeCertificate('', { uris: [], ca: true, subject: 'middle' }, far);
+    assert.equal(ask(makeCertificate('spiffe://far.example/B/c.d', {}, middle), middle), 'spiffe://far.example/B/c.d');
+  });
+
+  test('none vouches for those of another, its roots being of one name or not', () => {
+    const forged = makeCertificate('spiffe://near.example/a', {}, far);
+    refused(/not signed by a root/, forged);
+    refused(/not signed by a root|signature/, forged, near);
+    const middle = makeCertificate('', { uris: [], ca: true, subject: 'middle' }, far);
+    refused(/not signed by a root/, makeCertificate('spiffe://near.example/a', {}, middle), middle);
+    const cross = makeCertificate('', { uris: [], ca: true, subject: 'loose root' }, far);
+    refused(/signature|not signed by a root/, makeCertificate('spiffe://near.example/a', {}, cross), near, cross);
+  });
+
+  test('others are not', () => {
+    refused(
+      /nothing is known of the trust domain "other.example"/,
+      makeCertificate('spiffe://other.example/a', {}, far),
+    );
+  });
+
+  test('an ID that is none, or of a domain alone, is refused, and so are none and two', () => {
+    const of = (...uris: readonly string[]) => makeCertificate('', { uris, dnsNames: ['x.example'] }, near);
+    const id = 'spiffe://near.example/a';
+    refused(/names no URIs/, of());
+    refused(/names 2 URIs/, of(id, id));
+    refused(/names 2 URIs/, of(id, 'https://near.example/'));
+    refused(/names a trust domain, not a workload/, of('spiffe://near.example'));
+    for (const bad of ['spiffe://near.example/', `${id}/../b`, `${id}?b`, `${id}%62`, 'spiffe://near.example:1/a']) {
+      refused(/is not a SPIFFE ID/, of(bad));
+    }
+    refused(/is not a SPIFFE ID/, of(`${id}${'a'.repeat(2048)}`));
+  });
+
+  test('a leaf that is expired, a CA, or by an intermediate that is none, is refused', () => {
+    const id = 'spiffe://near.example/a';
+    const past = { notBeforeMs: Date.now() - 2 * DAY_MS, notAfterMs: Date.now() - DAY_MS };
+    refused(/expired/, makeCertificate(id, past, near));
+    refused(/of a CA/, makeCertificate(id, { ca: true }, near));
+    const middle = makeCertificate(id, {}, near);
+    refused(/./, makeCertificate(id, {}, middle), middle);
   });
 });
 

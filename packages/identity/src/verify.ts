@@ -5,7 +5,7 @@ import { publicKeyOf } from './key.ts';
 import { OID } from './oids.ts';
 import { findPath, generalTrouble, pathTrouble } from './path.ts';
 import { isStrongKey } from './signature.ts';
-import { parseSpiffeId, type SpiffeId } from './spiffe.ts';
+import { parseAnySpiffeId, parseSpiffeId, type SpiffeId } from './spiffe.ts';
 
 const MAX_CHAIN = 8;
 
@@ -23,13 +23,19 @@ function refuse(reason: string, cause?: unknown): WeftError {
   return new WeftError('UNAUTHENTICATED', `the certificate is refused: ${reason}`, { retryable: false, ...why });
 }
 
-/** The one SPIFFE ID in a certificate; throws a reason in words when there is not exactly one. */
-function identityOf(leaf: Certificate): SpiffeId {
+/** The one URI in a certificate; throws a reason in words when there is not exactly one. */
+function uriOf(leaf: Certificate): string {
   const uris = (leaf.extensions.names ?? []).flatMap((name) => (name.type === 'uri' ? [name.text] : []));
   const [uri] = uris;
   if (uri === undefined || uris.length !== 1) {
     throw refuse(`it names ${uris.length === 0 ? 'no' : uris.length} URIs, and an identity is exactly one`);
   }
+  return uri;
+}
+
+/** The one SPIFFE ID of Weft's form in a certificate. */
+function identityOf(leaf: Certificate): SpiffeId {
+  const uri = uriOf(leaf);
   try {
     return parseSpiffeId(uri);
   } catch (error) {
@@ -50,39 +56,76 @@ function leafTrouble(leaf: Certificate): string | undefined {
   return isStrongKey(publicKeyOf(leaf.spki)) ? undefined : 'its key is weak, or of an unknown kind';
 }
 
-/**
- * Gives the identity that a chain proves (DER, the leaf first; a root at its end does no harm), or throws `WeftError`
- * UNAUTHENTICATED with the reason. Everything is checked here, signatures and validity too, so that it does not matter
- * what a TLS library checked before; that the peer has the key is the TLS handshake's to prove.
- */
-export function verifySvid(chain: readonly Uint8Array[], { roots, trustDomain, nowMs }: VerifyOptions): SpiffeId {
-  if (chain.length === 0) throw refuse('none was presented');
+function parseChain(chain: readonly Uint8Array[]): readonly [Certificate, ...Certificate[]] {
   if (chain.length > MAX_CHAIN) throw refuse(`its chain of ${chain.length} certificates is longer than ${MAX_CHAIN}`);
   let certificates: readonly Certificate[];
-  let trouble: string | undefined;
   try {
     certificates = chain.map(parseCertificate);
   } catch (error) {
     throw refuse(toWeftError(error).message, error);
   }
-  const [leaf] = certificates;
+  const [leaf, ...issuers] = certificates;
   if (!leaf) throw refuse('none was presented');
-  const id = identityOf(leaf);
-  if (id.trustDomain !== trustDomain) {
-    throw refuse(
-      `it is of the trust domain ${JSON.stringify(id.trustDomain)}, and this mesh is ${JSON.stringify(trustDomain)}`,
-    );
-  }
+  return [leaf, ...issuers];
+}
+
+/** Throws where the leaf is not one, or does not hang from one of the roots. */
+function checkChain(
+  chain: readonly [Certificate, ...Certificate[]],
+  roots: readonly Certificate[],
+  nowMs: number,
+): void {
+  const [leaf] = chain;
+  let trouble: string | undefined;
   try {
     trouble = generalTrouble(leaf, nowMs, 'it') ?? leafTrouble(leaf);
-    const path = trouble === undefined ? findPath(certificates, roots) : undefined;
+    const path = trouble === undefined ? findPath(chain, roots) : undefined;
     if (path?.type === 'refused') trouble = path.reason;
     if (path?.type === 'found') trouble = pathTrouble(leaf, path.issuers, nowMs);
   } catch (error) {
     throw refuse(toWeftError(error).message, error);
   }
   if (trouble !== undefined) throw refuse(trouble);
+}
+
+/**
+ * Gives the identity that a chain proves (DER, the leaf first; a root at its end does no harm), or throws `WeftError`
+ * UNAUTHENTICATED with the reason. Everything is checked here, signatures and validity too, so that it does not matter
+ * what a TLS library checked before; that the peer has the key is the TLS handshake's to prove.
+ */
+export function verifySvid(chain: readonly Uint8Array[], { roots, trustDomain, nowMs }: VerifyOptions): SpiffeId {
+  const certificates = parseChain(chain);
+  const id = identityOf(certificates[0]);
+  if (id.trustDomain !== trustDomain) {
+    throw refuse(
+      `it is of the trust domain ${JSON.stringify(id.trustDomain)}, and this mesh is ${JSON.stringify(trustDomain)}`,
+    );
+  }
+  checkChain(certificates, roots, nowMs);
   return id;
+}
+
+export interface AnyVerifyOptions {
+  /** What to trust for identities of a trust domain, and for no others; undefined: they are not trusted. */
+  readonly rootsOf: (trustDomain: string) => readonly Certificate[] | undefined;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
+/**
+ * As {@link verifySvid} for SPIFFE IDs of any form and of several trust domains: the roots of the domain that the leaf
+ * names have to vouch for it, those of others cannot. Gives the ID.
+ */
+export function verifyAnySvid(chain: readonly Uint8Array[], { rootsOf, nowMs }: AnyVerifyOptions): string {
+  const certificates = parseChain(chain);
+  const uri = uriOf(certificates[0]);
+  const id = parseAnySpiffeId(uri);
+  if (!id) throw refuse(`${JSON.stringify(uri)} is not a SPIFFE ID`);
+  if (!id.hasPath) throw refuse(`${JSON.stringify(uri)} names a trust domain, not a workload`);
+  const roots = rootsOf(id.trustDomain);
+  if (!roots) throw refuse(`nothing is known of the trust domain ${JSON.stringify(id.trustDomain)}`);
+  checkChain(certificates, roots, nowMs);
+  return uri;
 }
 
 /**

@@ -9,6 +9,7 @@ import { compileRegex, compileSubstitution } from './regex.ts';
 import { routeConfiguration } from './route.ts';
 import { durationMs, type Parsed, Place, type Schema } from './schema.ts';
 import { tcpProxy } from './tcp.ts';
+import { validationContext } from './tls.ts';
 
 /** What a schema gives, and what it refuses: `path: message`. */
 function read<T>(schema: Schema<T>, value: unknown): { readonly value: T; readonly issues: readonly string[] } {
@@ -38,6 +39,17 @@ const staticCluster = (fields: object): object => ({ name: 'c', load_assignment:
 
 const CHECK = { timeout: '1s', interval: '1s', unhealthy_threshold: 1, healthy_threshold: 1, tcp_health_check: {} };
 
+const SPIFFE_DOMAIN = { name: 'a.example', trust_bundle: { inline_string: 'x' } };
+const spiffeValidator = (fields: object): object => ({
+  custom_validator_config: {
+    name: 'spiffe',
+    typed_config: {
+      '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig',
+      ...fields,
+    },
+  },
+});
+
 const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...issues: RegExp[]])[] = [
   [cluster, staticCluster({ lb_policy: 'NEVER' }), /^lb_policy: NEVER is not supported by Weft's proxy, only /],
   [
@@ -56,6 +68,17 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
     staticCluster({ typed_extension_protocol_options: { x: { '@type': 'a/b.C' } } }),
     /^typed_extension_protocol_options\["x"\]: a\/b\.C is not supported/,
   ],
+  [
+    validationContext,
+    spiffeValidator({ trust_domains: [SPIFFE_DOMAIN, SPIFFE_DOMAIN] }),
+    /^custom_validator_config.typed_config.trust_domains: has "a.example" twice/,
+  ],
+  [
+    validationContext,
+    spiffeValidator({ trust_domains: [SPIFFE_DOMAIN], trust_bundles: { filename: '/x' } }),
+    /^custom_validator_config.typed_config.trust_bundles: not supported by Weft's proxy/,
+  ],
+  [validationContext, spiffeValidator({}), /^custom_validator_config.typed_config.trust_domains: must have an entry/],
   [cluster, { name: 'c', type: 'EDS' }, /^eds_cluster_config: is needed/],
   [cluster, { name: '', load_assignment: { cluster_name: 'c' } }, /^name: must not be empty/],
   [

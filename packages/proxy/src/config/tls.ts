@@ -50,9 +50,17 @@ const trustDomain = message('envoy.extensions.transport_sockets.tls.v3.SPIFFECer
   trust_bundle: required(dataSource),
 });
 
-const spiffeValidator = message('envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig', {
-  trust_domains: list(trustDomain, { min: 1 }),
-});
+const spiffeValidator = message(
+  'envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig',
+  { trust_domains: list(trustDomain, { min: 1 }) },
+  ({ trust_domains: domains }, place) => {
+    const names = domains.map((domain) => domain.name);
+    const twice = names.find((one, index) => names.indexOf(one) !== index);
+    if (twice !== undefined) {
+      place.within('trust_domains', () => place.refuse(`has ${JSON.stringify(twice)} twice: a domain has one bundle`));
+    }
+  },
+);
 
 const customValidator = message('envoy.config.core.v3.TypedExtensionConfig', {
   name: text(),

@@ -380,6 +380,19 @@ test('a session does not outlive its certificate', async () => {
   assert.deepEqual([first?.seen, second?.seen], [uri, 'refused']);
 });
 
+test('a CA of one trusted domain makes no identities of another, with a session or without', async () => {
+  const spiffeBundles = new Map([['weft.local', mesh.rootPem]]).set('loose.example', looseRootPem);
+  for (const [domain, expected] of [
+    ['weft.local', 'refused'] as const,
+    ['loose.example', 'spiffe://loose.example/a'],
+  ]) {
+    const { certificate, privateKey } = makeCertificate(`spiffe://${domain}/a`, {}, looseRoot);
+    const credential = { chainPem: chainToPem([certificate.der]), keyPem: keyToPem(privateKey) };
+    const calls = await callTwice(credential, { validation: { ...trust, spiffeBundles } });
+    assert.deepEqual([calls[0]?.seen, calls[1]?.seen], [expected, expected]);
+  }
+});
+
 test('no sessions are given where they are switched off', async () => {
   const [, second] = await callTwice(goodCredential, { givesTickets: false });
   assert.deepEqual(second, { isResumed: false, seen: uri });

@@ -2,7 +2,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { toWeftError } from '@weft/contracts/error';
-import { type Certificate, parseCertificate, parseSpiffeId, peerChain, verifySvid } from '@weft/identity';
+import { type Certificate, parseCertificate, peerChain, verifyAnySvid } from '@weft/identity';
 import type { SanMatcher } from '../config/tls.ts';
 import { certificateKey, chainKey, presentedChain } from './recent.ts';
 import type { Validation } from './validation.ts';
@@ -13,57 +13,12 @@ export interface Refusal {
   readonly reason: string;
 }
 
-const SPIFFE_ID = /^spiffe:\/\/([a-z0-9._-]{1,255})((?:\/[a-zA-Z0-9._-]+)*)$/;
-const MAX_SPIFFE_ID_LENGTH = 2048;
-
-function spiffeDomain(id: string): string | undefined {
-  const match = id.length <= MAX_SPIFFE_ID_LENGTH ? SPIFFE_ID.exec(id) : null;
-  if (!match || (match[2] ?? '').split('/').some((segment) => segment === '.' || segment === '..')) return undefined;
-  return match[1];
-}
-
-function isWeftId(id: string): boolean {
-  try {
-    parseSpiffeId(id);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The rules of X.509-SVID for the leaf; gives its ID, or a sentence about what is wrong. */
-function readSvid(leaf: Certificate): { readonly id: string; readonly domain: string } | string {
-  const { names = [], basicConstraints, keyUsage } = leaf.extensions;
-  const uris = names.flatMap((name) => (name.type === 'uri' ? [name.text] : []));
-  const [id] = uris;
-  if (id === undefined || uris.length !== 1) return `it names ${uris.length} URIs, and an identity is exactly one`;
-  const domain = spiffeDomain(id);
-  if (domain === undefined) return `${JSON.stringify(id)} is not a SPIFFE ID`;
-  if (id.length === `spiffe://${domain}`.length) return `${JSON.stringify(id)} names a trust domain, not a workload`;
-  if (basicConstraints?.ca) return 'it is of a CA, and a workload is none';
-  if (keyUsage?.has('keyCertSign') || keyUsage?.has('cRLSign')) return 'its key usage is that of a CA';
-  return { id, domain };
-}
-
+/** The rules of X.509-SVID, and that the roots of the trust domain which the leaf names vouch for it, and they alone. */
 function checkSpiffe(chain: readonly Uint8Array[], validation: Validation, nowMs: number): Refusal | undefined {
-  const refuse = (reason: string): Refusal => ({ type: 'name', reason: `the certificate is refused: ${reason}` });
-  const [leaf] = chain;
-  if (!leaf || !validation.spiffeRoots) return undefined;
-  let svid: ReturnType<typeof readSvid>;
+  const { spiffeRoots: rootsOf } = validation;
+  if (!rootsOf) return undefined;
   try {
-    svid = readSvid(parseCertificate(leaf));
-  } catch (error) {
-    return refuse(toWeftError(error).message);
-  }
-  if (typeof svid === 'string') return refuse(svid);
-  const roots = validation.spiffeRoots(svid.domain);
-  if (!roots) return refuse(`nothing is known of the trust domain ${svid.domain}`);
-  if (!isWeftId(svid.id)) {
-    const last = Buffer.from(chain.at(-1) ?? []);
-    return roots.some((root) => root.der.equals(last)) ? undefined : refuse(`no root of ${svid.domain} signed it`);
-  }
-  try {
-    verifySvid(chain, { roots, trustDomain: svid.domain, nowMs });
+    verifyAnySvid(chain, { rootsOf, nowMs });
     return undefined;
   } catch (error) {
     return { type: 'name', reason: toWeftError(error).message };
