@@ -20,9 +20,9 @@ export class BulkBuffer {
     this.#writing++;
   }
 
-  readonly written = (): void => {
+  written(): void {
     if (--this.#writing === 0 && !this.#isUsed) this.#onFree(this);
-  };
+  }
 
   use(): void {
     this.#isUsed = true;

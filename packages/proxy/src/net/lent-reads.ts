@@ -6,12 +6,17 @@
 import { Socket } from 'node:net';
 
 const LENT_BYTES = 65_536;
+/** The most that a record of TLS holds (RFC 8446, 5.1), which is as much as comes at once. */
+const RECORD_BYTES = 16_384;
 
 /** Told of bytes that came; they are there only until it returns, and are copied by whoever keeps any. */
 export type TakeLent = (chunk: Buffer) => void;
 
-/** Told of bytes that came; gives the buffer to read into next. */
-export type TakeInto = (chunk: Buffer) => Buffer;
+/** Told of bytes that came, the first of the buffer; gives the buffer to read into next. */
+export type TakeInto = (bytes: Buffer, length: number) => Buffer;
+
+/** Told of a record that came, or a part of one: the first bytes of the buffer. It copies them before all else. */
+export type TakeRecord = (bytes: Buffer, length: number) => void;
 
 interface ReadSymbols {
   readonly buffer: symbol;
@@ -33,23 +38,36 @@ function findSymbols(): ReadSymbols | undefined {
 export class LentReads {
   readonly #symbols = findSymbols();
   readonly #bytes = Buffer.allocUnsafeSlow(LENT_BYTES);
+  readonly #record = Buffer.allocUnsafeSlow(RECORD_BYTES);
 
   /**
    * Has `take` told of what is read from the socket from now on. False: this socket cannot be read so, and tells by its
    * `data` events, as it tells of what it held before.
    */
   attach(socket: Socket, take: TakeLent): boolean {
+    // Decrypted bytes can come while others are looked at, from within a write; those of TCP come one read at a time.
+    if ('encrypted' in socket) return false;
     const bytes = this.#bytes;
-    return this.#attach(socket, (length) => take(bytes.subarray(0, length)), undefined);
+    return this.#attach(socket, bytes, (length) => take(bytes.subarray(0, length)), undefined);
   }
 
   /** Has bytes read into buffers that `take` chooses; the first read goes into one that all sockets share. */
   attachInto(socket: Socket, take: TakeInto): boolean {
+    if ('encrypted' in socket) return false;
     let bytes: Buffer = this.#bytes;
     const onRead = (length: number): void => {
-      bytes = take(bytes.subarray(0, length));
+      bytes = take(bytes, length);
     };
-    return this.#attach(socket, onRead, () => bytes);
+    return this.#attach(socket, this.#bytes, onRead, () => bytes);
+  }
+
+  /**
+   * Has records of TLS read into one buffer. They can come from within a write of another connection, so they have to be
+   * copied before anything else is done.
+   */
+  attachRecords(socket: Socket, take: TakeRecord): boolean {
+    const bytes = this.#record;
+    return this.#attach(socket, bytes, (length) => take(bytes, length), undefined);
   }
 
   /** What all sockets read into that have no buffer of their own. */
@@ -57,20 +75,18 @@ export class LentReads {
     return this.#bytes;
   }
 
-  #attach(socket: Socket, onRead: (length: number) => void, next: (() => Buffer) | undefined): boolean {
-    // Decrypted bytes can come while others are looked at, from within a write; those of TCP come one read at a time.
-    if ('encrypted' in socket) return false;
+  #attach(socket: Socket, bytes: Buffer, onRead: (length: number) => void, next: (() => Buffer) | undefined): boolean {
     const handle: unknown = Reflect.get(socket, '_handle');
     const use: unknown =
       typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'useUserBuffer') : undefined;
     if (!this.#symbols || typeof use !== 'function') return false;
-    Reflect.set(socket, this.#symbols.buffer, this.#bytes);
+    Reflect.set(socket, this.#symbols.buffer, bytes);
     Reflect.set(socket, this.#symbols.callback, (length: number) => {
       onRead(length);
       return true;
     });
     if (next) Reflect.set(socket, this.#symbols.next, next);
-    Reflect.apply(use, handle, [this.#bytes]);
+    Reflect.apply(use, handle, [bytes]);
     return true;
   }
 }

@@ -1,34 +1,60 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
+import { chainToPem } from '@weft/identity';
+import { createTestMesh } from '@weft/identity/testing';
 import fc from 'fast-check';
 import { FlushQueue } from '../net/flush-queue.ts';
 import { carry } from './carry.ts';
 
-/** Two connections that bytes are carried between: `near` and `far` are their outer ends. */
-async function pair(t: TestContext, queue: FlushQueue): Promise<{ readonly near: Socket; readonly far: Socket }> {
-  const accepted: Socket[] = [];
-  const both = Promise.withResolvers<void>();
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    if (accepted.push(socket) === 2) both.resolve();
-  });
+/** How either connection is made. */
+type Kind = 'clear' | 'tls';
+
+const { chain, keyPem } = createTestMesh('weft.local').issue('shop', 'cart');
+const certificate = { cert: chainToPem(chain), key: keyPem };
+
+function listen(kind: Kind, onConnection: (socket: Socket) => void): Server {
+  const options = { allowHalfOpen: true, noDelay: true };
+  return kind === 'clear'
+    ? createServer(options, onConnection)
+    : createTlsServer({ ...options, ...certificate }, onConnection);
+}
+
+function dial(kind: Kind, port: number): Socket {
+  const options = { host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true };
+  return kind === 'clear' ? connect(options) : tlsConnect({ ...options, rejectUnauthorized: false });
+}
+
+/** A connection: its outer end, and the one that bytes are carried to and from. */
+async function line(t: TestContext, kind: Kind): Promise<readonly [Socket, Socket]> {
+  const accepted = Promise.withResolvers<Socket>();
+  const server = listen(kind, accepted.resolve);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const bound = server.address();
-  const port = typeof bound === 'object' && bound ? bound.port : 0;
-  const ends = [0, 1].map(() => connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true }));
-  await both.promise;
-  for (const socket of [...accepted, ...ends]) socket.on('error', () => socket.destroy());
+  const outer = dial(kind, typeof bound === 'object' && bound ? bound.port : 0);
+  outer.on('error', () => outer.destroy());
   t.after(() => {
-    for (const socket of [...accepted, ...ends]) socket.destroy();
+    outer.destroy();
     server.close();
   });
-  const [near, far] = ends as [Socket, Socket];
-  // Either may have been accepted first.
-  const inner = accepted.toSorted((a) => (a.remotePort === near.localPort ? -1 : 1)) as [Socket, Socket];
-  carry(inner[0], inner[1], queue, () => undefined);
-  carry(inner[1], inner[0], queue, () => undefined);
-  for (const socket of inner) socket.resume();
+  const inner = await accepted.promise;
+  inner.on('error', () => inner.destroy());
+  t.after(() => inner.destroy());
+  return [outer, inner];
+}
+
+/** Two connections that bytes are carried between: `near` and `far` are their outer ends. */
+async function pair(
+  t: TestContext,
+  kinds: readonly [Kind, Kind],
+  queue: FlushQueue,
+): Promise<{ readonly near: Socket; readonly far: Socket }> {
+  const [[near, left], [far, right]] = await Promise.all([line(t, kinds[0]), line(t, kinds[1])]);
+  carry(left, right, queue, () => undefined);
+  carry(right, left, queue, () => undefined);
+  for (const socket of [left, right]) socket.resume();
   return { near, far };
 }
 
@@ -66,28 +92,38 @@ function hashOf(pieces: readonly Buffer[]): string {
   return hash.digest('hex');
 }
 
-test('every byte arrives once and in its place, both ways, however slow the readers are', async (t) => {
-  // All connections share what is read into.
-  const queue = new FlushQueue();
-  const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 2000 }), fc.integer({ min: 10_000, max: 900_000 })), {
-    minLength: 1,
-    maxLength: 8,
+const KINDS = [
+  ['clear', 'clear'],
+  ['tls', 'clear'],
+  ['tls', 'tls'],
+] as const;
+
+for (const kinds of KINDS) {
+  test(`every byte arrives once and in its place, both ways, however slow the readers are: ${kinds.join(' to ')}`, async (t) => {
+    // All connections share what is read into.
+    const queue = new FlushQueue();
+    const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 2000 }), fc.integer({ min: 10_000, max: 900_000 })), {
+      minLength: 1,
+      maxLength: 8,
+    });
+    const line = fc.record({ up: sizes, down: sizes, pause: fc.integer({ min: 1, max: 9 }) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(line, { minLength: 1, maxLength: 4 }), async (lines) => {
+        await Promise.all(
+          lines.map(async ({ up, down, pause }, index) => {
+            const { near, far } = await pair(t, kinds, queue);
+            const [sentUp = [], sentDown = []] = [up, down].map((list, way) =>
+              list.map((size) => counting(size, 2 * index + way)),
+            );
+            const received = Promise.all([readAll(far, pause), readAll(near, pause)]);
+            await Promise.all([sendAll(near, sentUp), sendAll(far, sentDown)]);
+            assert.deepEqual(await received, [hashOf(sentUp), hashOf(sentDown)]);
+            near.destroy();
+            far.destroy();
+          }),
+        );
+      }),
+      { numRuns: 15 },
+    );
   });
-  const line = fc.record({ up: sizes, down: sizes, pause: fc.integer({ min: 1, max: 9 }) });
-  await fc.assert(
-    fc.asyncProperty(fc.array(line, { minLength: 1, maxLength: 4 }), async (lines) => {
-      await Promise.all(
-        lines.map(async ({ up, down, pause }, index) => {
-          const { near, far } = await pair(t, queue);
-          const [sentUp, sentDown] = [up, down].map((list, way) => list.map((size) => counting(size, 2 * index + way)));
-          const received = Promise.all([readAll(far, pause), readAll(near, pause)]);
-          await Promise.all([sendAll(near, sentUp ?? []), sendAll(far, sentDown ?? [])]);
-          assert.deepEqual(await received, [hashOf(sentUp ?? []), hashOf(sentDown ?? [])]);
-          near.destroy();
-          far.destroy();
-        }),
-      );
-    }),
-    { numRuns: 25 },
-  );
-});
+}
