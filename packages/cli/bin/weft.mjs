@@ -4,6 +4,17 @@
 import { enableCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
+// A data plane makes its objects for one request each, most of them gone with it: V8 lets the room for young objects
+// grow to three times 16 MiB under load and keeps it, 4 MiB each cost as little time. V8 reads this once, before any
+// program runs; so the process starts again in place, as the same one, where it was not started with it.
+const YOUNG = '--max-semi-space-size';
+const isDataPlane = process.argv[2] === 'proxy' || process.argv[2] === 'run';
+const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''];
+if (isDataPlane && process.execve && !process.channel && !given.some((flag) => flag.includes(YOUNG))) {
+  const [node, ...rest] = process.argv;
+  process.execve(node, [node, `${YOUNG}=4`, ...process.execArgv, ...rest]);
+}
+
 enableCompileCache(fileURLToPath(new URL('../../../node_modules/.cache/weft-compile', import.meta.url)));
 const { main } = await import('../src/main.ts');
 process.exitCode = await main(process.argv.slice(2));
