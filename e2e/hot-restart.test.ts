@@ -1,6 +1,6 @@
 /** A new process of Weft's proxy takes over the port of the one that runs, which ends when its work is done. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,8 +10,29 @@ import { freePort, type Process, until, weftProcess } from './harness.ts';
 
 const TYPES = 'type.googleapis.com/envoy.extensions.filters';
 
-function bootstrapText(port: number, adminPort: number, upstreamPort: number, route: string): string {
+/** A control plane that never answers: what names it is not ready before this time is over. */
+function waitingText(waitMs: number): string {
   return `
+dynamic_resources:
+  lds_config:
+    resource_api_version: V3
+    initial_fetch_timeout: ${waitMs / 1000}s
+    api_config_source: { api_type: GRPC, transport_api_version: V3, grpc_services: [{ envoy_grpc: { cluster_name: silent } }] }
+node: { id: a, cluster: a }`;
+}
+
+interface Wanted {
+  /** What `/who` is answered with. */
+  readonly route: string;
+  readonly port: number;
+  readonly adminPort: number;
+  readonly upstreamPort: number;
+  readonly socketPath: string;
+  readonly waitMs: number;
+}
+
+function bootstrapText({ port, adminPort, upstreamPort, route, socketPath, waitMs }: Wanted): string {
+  return `${waitMs > 0 ? waitingText(waitMs) : ''}
 admin: { address: { socket_address: { address: 127.0.0.1, port_value: ${adminPort} } } }
 static_resources:
   listeners:
@@ -31,7 +52,31 @@ static_resources:
                       routes:
                         - { match: { path: /who }, direct_response: { status: 200, body: { inline_string: ${route} } } }
                         - { match: { prefix: / }, route: { cluster: up, timeout: 30s } }
+    - name: unix
+      address: { pipe: { path: ${socketPath} } }
+      filter_chains:
+        - filters:
+            - name: http
+              typed_config:
+                "@type": ${TYPES}.network.http_connection_manager.v3.HttpConnectionManager
+                stat_prefix: unix
+                http_filters: [{ name: router, typed_config: { "@type": ${TYPES}.http.router.v3.Router } }]
+                route_config:
+                  virtual_hosts:
+                    - name: a
+                      domains: ["*"]
+                      routes:
+                        - { match: { path: /who }, direct_response: { status: 200, body: { inline_string: ${route} } } }
   clusters:
+    - name: silent
+      type: STATIC
+      typed_extension_protocol_options:
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+          "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+          explicit_http_config: { http2_protocol_options: {} }
+      load_assignment:
+        cluster_name: silent
+        endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: 1 } } } }] }]
     - name: up
       type: STATIC
       load_assignment:
@@ -41,9 +86,9 @@ static_resources:
 }
 
 /** One request on a connection of its own; gives the body, or what the connection came to. */
-function ask(port: number, path: string): Promise<string> {
+function ask(at: number | string, path: string): Promise<string> {
   return new Promise((resolve) => {
-    const socket = createConnection(port, '127.0.0.1');
+    const socket = typeof at === 'string' ? createConnection(at) : createConnection(at, '127.0.0.1');
     let received = '';
     socket.on('data', (chunk) => {
       received += chunk.toString('latin1');
@@ -57,10 +102,16 @@ function ask(port: number, path: string): Promise<string> {
 interface Ground {
   readonly port: number;
   readonly adminPort: number;
+  /** Of a listener at a Unix socket. */
+  readonly socketPath: string;
   /** Ends the answer that the upstream owes to `/slow`. */
   readonly finishSlow: () => void;
   isSlowBegun(): boolean;
   start(route: string, ...flags: readonly string[]): Process;
+  /** The same, for a process that is not ready before that time. */
+  startLate(waitMs: number, route: string, ...flags: readonly string[]): Process;
+  /** What the admin interface answers; '' where it does not. */
+  admin(path: string): Promise<string>;
 }
 
 async function prepare(t: TestContext): Promise<Ground> {
@@ -80,32 +131,40 @@ async function prepare(t: TestContext): Promise<Ground> {
     upstream.closeAllConnections();
     rmSync(folder, { recursive: true, force: true });
   });
+  const socketPath = join(folder, 'proxy.sock');
+  const start = (waitMs: number, route: string, ...flags: readonly string[]): Process => {
+    const path = join(folder, `${route}.yaml`);
+    writeFileSync(path, bootstrapText({ port, adminPort, upstreamPort, route, socketPath, waitMs }));
+    // A folder of its own keeps the base IDs of this test apart from those of others.
+    const process = weftProcess(['proxy', '-c', path, ...flags], { env: { TMPDIR: folder } });
+    processes.push(process);
+    return process;
+  };
   return {
     port,
     adminPort,
+    socketPath,
+    start: (route, ...flags) => start(0, route, ...flags),
+    startLate: start,
+    admin: async (path) => {
+      const answer = await fetch(`http://127.0.0.1:${adminPort}${path}`).catch(() => undefined);
+      return (await answer?.text()) ?? '';
+    },
     finishSlow: () => finish?.(),
     isSlowBegun: () => finish !== undefined,
-    start(route, ...flags) {
-      const path = join(folder, `${route}.yaml`);
-      writeFileSync(path, bootstrapText(port, adminPort, upstreamPort, route));
-      // A folder of its own keeps the base IDs of this test apart from those of others.
-      const process = weftProcess(['proxy', '-c', path, ...flags], { env: { TMPDIR: folder } });
-      processes.push(process);
-      return process;
-    },
   };
 }
 
 test('a new process takes over while requests come and go: none is refused, none is cut', async (t) => {
   const ground = await prepare(t);
-  const { port } = ground;
+  const { port, socketPath } = ground;
   const first = ground.start('first', '--base-id', '7');
-  await until('the first process', async () => ((await ask(port, '/who')) === 'first' ? true : undefined));
+  await until('the first process', async () => ((await ask(socketPath, '/who')) === 'first' ? true : undefined));
 
   const answers: string[] = [];
   let isLoading = true;
   const load = (async () => {
-    while (isLoading) answers.push(await ask(port, '/who'));
+    while (isLoading) answers.push(await ask(port, '/who'), await ask(socketPath, '/who'));
   })();
   const slow = ask(port, '/slow');
   await until('the slow request', () => (ground.isSlowBegun() ? true : undefined));
@@ -126,6 +185,7 @@ test('a new process takes over while requests come and go: none is refused, none
   );
   assert.equal((await second.ended).code, 0);
 
+  assert.equal(await ground.admin('/hot_restart_version'), 'weft.1');
   ground.finishSlow();
   assert.equal(await slow, 'slow');
   assert.equal((await first.ended).code, 0);
@@ -140,6 +200,65 @@ test('a new process takes over while requests come and go: none is refused, none
   const state = await fetch(`http://127.0.0.1:${ground.adminPort}/server_info`).then((answer) => answer.text());
   assert.match(state, /"restart_epoch": 2/);
   assert.equal((await third.stop()).code, 0);
+  assert.equal(existsSync(socketPath), false, 'the last one removes the path');
+});
+
+test('the new process tells how many connections the old one still has', async (t) => {
+  const ground = await prepare(t);
+  const { port } = ground;
+  const first = ground.start('first', '--base-id', '7');
+  await until('the first process', async () => ((await ask(port, '/who')) === 'first' ? true : undefined));
+  const slow = ask(port, '/slow');
+  await until('the slow request', () => (ground.isSlowBegun() ? true : undefined));
+  ground.start('second', '--base-id', '7', '--restart-epoch', '1');
+  const tells = (count: number) => async () =>
+    (await ground.admin('/stats')).includes(`server.parent_connections: ${count}\n`) ? true : undefined;
+  await until('the second process', async () => ((await ask(port, '/who')) === 'second' ? true : undefined));
+  await until('the connection of the old one', tells(1));
+  ground.finishSlow();
+  assert.equal(await slow, 'slow');
+  assert.equal((await first.ended).code, 0);
+  await until('none', tells(0));
+});
+
+test('a new process that ends before it serves leaves the old one as it was, its admin interface too', async (t) => {
+  const ground = await prepare(t);
+  const { port, socketPath } = ground;
+  ground.start('first', '--base-id', '7');
+  await until('the first process', async () => ((await ask(socketPath, '/who')) === 'first' ? true : undefined));
+  for (const end of ['SIGKILL', 'SIGTERM'] as const) {
+    const late = ground.startLate(60_000, 'late', '--base-id', '7', '--restart-epoch', '1');
+    await until('the admin interface of the new one', async () =>
+      (await ground.admin('/ready')).startsWith('INITIALIZING') ? true : undefined,
+    );
+    const other = await ground.start('other', '--base-id', '7', '--restart-epoch', '1').ended;
+    assert.equal(other.code, 1);
+    assert.match(other.err, /another process is taking over/);
+    late.signal(end);
+    await late.ended;
+    await until('the old one', async () => ((await ground.admin('/ready')).startsWith('LIVE') ? true : undefined));
+    for (let count = 0; count < 20; count++) {
+      assert.equal(await ask(port, '/who'), 'first');
+      assert.equal(await ask(socketPath, '/who'), 'first');
+    }
+  }
+  ground.start('second', '--base-id', '7', '--restart-epoch', '1');
+  await until('the second process', async () => ((await ask(socketPath, '/who')) === 'second' ? true : undefined));
+});
+
+test('an old process that is ended while it is taken over leaves no gap', async (t) => {
+  const ground = await prepare(t);
+  const { port, socketPath } = ground;
+  const first = ground.start('first', '--base-id', '7');
+  await until('the first process', async () => ((await ask(socketPath, '/who')) === 'first' ? true : undefined));
+  ground.startLate(4000, 'late', '--base-id', '7', '--restart-epoch', '1');
+  await until('the admin interface of the new one', async () =>
+    (await ground.admin('/ready')).startsWith('INITIALIZING') ? true : undefined,
+  );
+  assert.equal((await first.stop()).code, 0);
+  assert.equal(await ask(port, '/who'), 'late', 'connections wait until the new one serves');
+  assert.equal(await ask(socketPath, '/who'), 'late');
+  await until('the new one', async () => ((await ground.admin('/ready')).startsWith('LIVE') ? true : undefined));
 });
 
 test('what cannot be taken over is said, and what runs goes on', async (t) => {

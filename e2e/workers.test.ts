@@ -69,6 +69,7 @@ async function prepare(t: TestContext): Promise<Ground> {
 function connected(port: number): Promise<{ readonly close: () => void }> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(port, '127.0.0.1');
+    socket.setTimeout(15_000, () => socket.destroy(new Error('a connection had no answer')));
     socket.on('error', reject);
     socket.once('data', () => resolve({ close: () => socket.destroy() }));
     socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -101,27 +102,31 @@ test('what all threads serve is counted together, and each has its share', async
   assert.equal((await started.stop()).code, 0);
 });
 
-test('a process with several threads is taken over from without a refused connection', async (t) => {
-  const ground = await prepare(t);
-  const first = ground.start('--concurrency', '2', '--base-id', '1');
-  await up(ground, first);
-  let isLoading = true;
-  let answered = 0;
-  const load = (async () => {
-    while (isLoading) {
-      (await connected(ground.port)).close();
-      answered++;
-    }
-  })();
-  const second = ground.start('--concurrency', '2', '--base-id', '1', '--restart-epoch', '1');
-  assert.equal((await first.ended).code, 0, first.text());
-  const before = answered;
-  await until(
-    'more answers',
-    () => (answered > before + 50 ? true : undefined),
-    30_000,
-    () => second.text(),
-  );
-  isLoading = false;
-  await load;
-});
+for (const [before, after] of [
+  [2, 2],
+  [3, 1],
+  [1, 3],
+] as const) {
+  test(`a process with ${before} threads is taken over from by one with ${after} without a refused connection`, async (t) => {
+    const ground = await prepare(t);
+    const first = ground.start('--concurrency', `${before}`, '--base-id', '1');
+    await up(ground, first);
+    let isLoading = true;
+    let answered = 0;
+    const load = (async () => {
+      while (isLoading) {
+        (await connected(ground.port)).close();
+        answered++;
+      }
+    })();
+    const second = ground.start('--concurrency', `${after}`, '--base-id', '1', '--restart-epoch', '1');
+    assert.equal((await first.ended).code, 0, first.text());
+    const so = answered;
+    const isEnough = () => (answered > so + 100 ? true : undefined);
+    await until('more answers', isEnough, 30_000, () => second.text());
+    isLoading = false;
+    await load;
+    assert.equal(await ground.stat('server.concurrency'), after);
+    assert.equal(await ground.stat('server.hot_restart_epoch'), 1);
+  });
+}

@@ -85,6 +85,8 @@ export interface AdminContext {
   readonly version: string;
   /** `envoy.admin.v3.CommandLineOptions` as ProtoJSON, as far as the options were given. */
   readonly commandLine: Readonly<Record<string, unknown>>;
+  /** Processes of which version can take over from this one; `disabled`: none can. */
+  readonly hotRestartVersion: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly actions: AdminActions;

@@ -81,7 +81,11 @@ const READING: readonly AdminPath[] = [
         ? json(listenersJson(context.listeners()))
         : text(listenersText(context.listeners())),
   },
-  { path: '/hot_restart_version', help: 'compatibility of hot restarts', answer: () => text('disabled') },
+  {
+    path: '/hot_restart_version',
+    help: 'compatibility of hot restarts',
+    answer: ({ hotRestartVersion }) => text(hotRestartVersion),
+  },
   { path: '/memory', help: 'memory in use', answer: memory },
   { path: '/ready', help: 'state of the server: 200 where LIVE, else 503', answer: ready },
   { path: '/runtime', help: 'values of the runtime', answer: ({ runtime: values }) => runtime(values) },

@@ -12,7 +12,7 @@ export function serverInfo(context: AdminContext): Answer {
     state: context.state(),
     uptime_current_epoch: uptime,
     uptime_all_epochs: uptime,
-    hot_restart_version: 'disabled',
+    hot_restart_version: context.hotRestartVersion,
     command_line_options: {
       ...redact(options),
       // A whole bootstrap, keys and all.

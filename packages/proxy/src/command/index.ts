@@ -1,4 +1,5 @@
 /** `weft proxy`: Weft's proxy on a bootstrap, as a process of its own. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { toWeftError } from '@weft/contracts/error';
 import type { Bootstrap } from '@weft/envoy-api';
 import { checkBootstrap, issuesText } from '../config/check.ts';
@@ -38,6 +39,10 @@ export async function runProxyCommand(
   return 0;
 }
 
+/** How long it is tried to have the admin interface back from a process that did not come up, and how often. */
+const ADMIN_BACK_MS = 30_000;
+const ADMIN_RETRY_MS = 100;
+
 async function run(flags: ProxyFlags, output: CommandOutput, version: string): Promise<number> {
   const name = flags.path ?? '--config-yaml';
   try {
@@ -63,16 +68,18 @@ async function serve(flags: ProxyFlags, bootstrap: Bootstrap, version: string): 
   await using ended = new AsyncDisposableStack();
   const stop = stopSignals();
   ended.defer(() => stop.dispose());
-  const target = new Target(stop.request);
+  const target = new Target(stop.request, log);
   const restart = await Restart.begin(flags, target, log);
   ended.defer(() => restart.close());
-  const { drainMs, logLevel, given: commandLine } = flags;
+  const { drainMs, logLevel, given: commandLine, restartEpoch, concurrency } = flags;
   const onQuit = stop.request;
-  const given = { bootstrap, log: lines, logLevel, drainMs, version, commandLine, onQuit };
-  const proxy = await startProxy({ ...given, inherited: restart.inherited, concurrency: flags.concurrency });
+  const hotRestartVersion = restart.version;
+  const given = { bootstrap, log: lines, logLevel, drainMs, version, commandLine, onQuit, hotRestartVersion };
+  const proxy = await startProxy({ ...given, inherited: restart.inherited, restartEpoch, concurrency });
   target.proxy = proxy;
   if (proxy.adminAddress !== undefined) log.info({ address: proxy.adminAddress }, 'the admin interface listens');
-  const failed = await firstOf(proxy, stop.first, () => restart.serving(target));
+  const failed = await firstOf(proxy, stop.first, () => restart.serving(target, proxy));
+  target.ended();
   if (failed === undefined) await end(proxy, log, Math.min(drainMs, target.shutdownMs), stop.second);
   await proxy.close();
   if (failed === undefined) return 0;
@@ -83,20 +90,63 @@ async function serve(flags: ProxyFlags, bootstrap: Bootstrap, version: string): 
 /** What another process takes over from. */
 class Target implements Replaceable {
   readonly #end: () => void;
+  readonly #log: Log;
   proxy: RunningProxy | undefined;
+  /** Whether another process is taking over. */
+  #isWanted = false;
+  #hasEnded = false;
   /** How long it may take to end. */
   shutdownMs = Number.POSITIVE_INFINITY;
 
-  constructor(end: () => void) {
+  constructor(end: () => void, log: Log) {
     this.#end = end;
+    this.#log = log;
   }
 
   async sockets(): ReturnType<RunningProxy['allSockets']> {
     return (await this.proxy?.allSockets()) ?? [];
   }
 
+  begun(): void {
+    this.#isWanted = true;
+    this.proxy?.keepPaths(true);
+  }
+
   async closeAdmin(): Promise<void> {
     await this.proxy?.closeAdmin();
+  }
+
+  abandoned(): void {
+    this.#isWanted = false;
+    this.proxy?.keepPaths(false);
+    void this.#openAdmin();
+  }
+
+  /** The process that wanted the address of the admin interface may still be letting go of it. */
+  async #openAdmin(): Promise<void> {
+    const until = performance.now() + ADMIN_BACK_MS;
+    for (;;) {
+      if (this.#isWanted || this.#hasEnded) return;
+      try {
+        await this.proxy?.openAdmin();
+        return;
+      } catch (thrown) {
+        if (performance.now() > until) {
+          this.#log.error({}, `the admin interface is not back: ${toWeftError(thrown).message}`);
+          return;
+        }
+      }
+      await delay(ADMIN_RETRY_MS);
+    }
+  }
+
+  /** The proxy is ending: there is nothing to have back. */
+  ended(): void {
+    this.#hasEnded = true;
+  }
+
+  connections(): number {
+    return this.proxy?.connections() ?? 0;
   }
 
   replaced(shutdownMs: number): void {

@@ -1,9 +1,11 @@
 /** Hot restart, as the flags ask for it: https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/operations/hot_restart. */
 import { toWeftError } from '@weft/contracts/error';
-import type { ListeningSocket } from '../listener/acceptor.ts';
+import type { ListeningSocket } from '../listener/inherited.ts';
 import type { Log } from '../log.ts';
 import { type Takeover, takeOver } from '../restart/child.ts';
+import { HOT_RESTART_VERSION } from '../restart/messages.ts';
 import { type Offer, offerRestart, type Replaceable } from '../restart/parent.ts';
+import type { RunningProxy } from '../server.ts';
 import type { ProxyFlags } from './flags.ts';
 
 type RestartFlags = Pick<ProxyFlags, 'baseId' | 'restartEpoch' | 'canBeReplaced' | 'parentShutdownMs'>;
@@ -37,10 +39,16 @@ export class Restart {
     return this.#takeover?.sockets ?? [];
   }
 
+  /** With which version other processes can take over from this one. */
+  get version(): string {
+    return this.#flags.canBeReplaced ? HOT_RESTART_VERSION : 'disabled';
+  }
+
   /** This process serves: the one before it may end, and the next one may come. */
-  async serving(target: Replaceable): Promise<void> {
+  async serving(target: Replaceable, proxy: Pick<RunningProxy, 'keepPaths' | 'setParentConnections'>): Promise<void> {
     if (!this.#takeover) return;
-    await this.#takeover.complete(this.#flags.parentShutdownMs);
+    proxy.keepPaths(false);
+    await this.#takeover.complete(this.#flags.parentShutdownMs, (count) => proxy.setParentConnections(count));
     this.#log.info({ pid: this.#takeover.pid }, 'has taken over; the process before it serves what it has begun');
     await this.#offerTo(target);
   }
@@ -58,6 +66,7 @@ export class Restart {
   }
 
   async close(): Promise<void> {
+    this.#takeover?.close();
     await this.#offer?.close();
   }
 }

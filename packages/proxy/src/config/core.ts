@@ -34,7 +34,12 @@ export type NetworkAddress =
       /** An IPv6 address that takes IPv4 too, where something listens at it. */
       readonly isDualStack?: boolean;
     }
-  | { readonly type: 'unix'; readonly path: string };
+  | {
+      readonly type: 'unix';
+      readonly path: string;
+      /** Of the file, where something listens at it; absent: as the process makes files. */
+      readonly mode?: number;
+    };
 
 /** As Envoy writes it: `127.0.0.1:80`, `[::1]:80`, or the path of a socket. */
 export function addressText(address: NetworkAddress): string {
@@ -67,7 +72,7 @@ export const address: Schema<NetworkAddress> = built(addressMessage, ({ socket_a
         port: socket_address.port_value ?? 0,
         ...(socket_address.ipv4_compat ? { isDualStack: true } : {}),
       }
-    : { type: 'unix', path: unix?.path ?? '' },
+    : { type: 'unix', path: unix?.path ?? '', ...(unix?.mode ? { mode: unix.mode } : {}) },
 );
 
 const dataSourceMessage = message('envoy.config.core.v3.DataSource', {

@@ -1,40 +1,10 @@
 /** A bound address. Who serves its connections can change without a connection being refused meanwhile. */
-import { unlinkSync } from 'node:fs';
-import { createConnection, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { WeftError } from '@weft/contracts/error';
 import { addressText, type NetworkAddress } from '../config/core.ts';
 import { descriptorOf } from '../net/system-calls.ts';
-
-/** Sockets of another process that listen, for whoever binds their address. */
-export interface InheritedSockets {
-  /** A descriptor that listens at that address (`127.0.0.1:8080`); undefined where there is none left. */
-  take(address: string): number | undefined;
-}
-
-/** A socket that listens. */
-export interface ListeningSocket {
-  /** As configured: `127.0.0.1:8080`. */
-  readonly address: string;
-  readonly descriptor: number;
-}
-
-/** Gives each socket to the first who binds its address. */
-export function inheritedSockets(sockets: readonly ListeningSocket[]): InheritedSockets {
-  const left = Map.groupBy(sockets, ({ address }) => address);
-  return { take: (address) => left.get(address)?.shift()?.descriptor };
-}
-
-/** Deals sockets out to workers: of each address one to each, as far as they go. */
-export function shareOut(
-  sockets: readonly ListeningSocket[],
-  workers: number,
-): readonly (readonly ListeningSocket[])[] {
-  const shares: ListeningSocket[][] = Array.from({ length: workers }, () => []);
-  for (const same of Map.groupBy(sockets, ({ address }) => address).values()) {
-    for (const [index, socket] of same.entries()) shares[index % workers]?.push(socket);
-  }
-  return shares;
-}
+import type { InheritedSockets } from './inherited.ts';
+import { SocketPath } from './socket-path.ts';
 
 /**
  * How the workers of a process share addresses: there is one worker; this one is the first of several, which has every
@@ -54,28 +24,46 @@ export interface AcceptorOptions {
 }
 
 export class Acceptor {
-  readonly #server: Server;
+  /** One, unless the process before this one had more threads. */
+  readonly #servers: Server[] = [];
+  #path: SocketPath | undefined;
   onConnection: (socket: Socket) => void;
 
-  private constructor(server: Server, onConnection: (socket: Socket) => void) {
-    this.#server = server;
+  private constructor(onConnection: (socket: Socket) => void) {
     this.onConnection = onConnection;
-    server.on('connection', (socket) => this.onConnection(socket));
   }
 
   /** Binds an address and listens. Throws `WeftError` UNAVAILABLE with the address and what to do. */
   static async bind(given: AcceptorOptions): Promise<Acceptor> {
-    const { address, backlog, onConnection } = given;
-    const descriptor = given.inherited?.take(addressText(address));
-    const share = given.share ?? 'only';
+    const { address, share = 'only' } = given;
+    const acceptor = new Acceptor(given.onConnection);
+    const descriptors = given.inherited?.take(addressText(address)) ?? [];
     const isShared = share !== 'only' && canBeShared(address) && (given.allowsSharing ?? true);
+    if (share === 'other' && !isShared && descriptors.length === 0) return acceptor;
+    try {
+      if (descriptors.length > 0) {
+        if (address.type === 'unix') acceptor.#path = SocketPath.inherited(address);
+        for (const fd of descriptors) await acceptor.#listen({ fd }, given);
+      } else if (address.type === 'unix') {
+        const path = await SocketPath.prepare(address);
+        acceptor.#path = path;
+        await acceptor.#listen({ path: path.boundAs }, given);
+        path.publish();
+      } else await acceptor.#listen(listenAt(address, isShared), given);
+    } catch (thrown) {
+      acceptor.close();
+      throw bindError(address, thrown as NodeJS.ErrnoException);
+    }
+    return acceptor;
+  }
+
+  async #listen(where: ListenOptions & { readonly fd?: number }, { backlog }: AcceptorOptions): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
-    if (share === 'other' && !isShared) return new Acceptor(server, onConnection);
-    if (address.type === 'unix' && descriptor === undefined) await removeStaleSocket(address.path);
-    const where = descriptor === undefined ? listenAt(address, isShared) : { fd: descriptor };
+    this.#servers.push(server);
+    server.on('connection', (socket) => this.onConnection(socket));
     const options: ListenOptions = { ...where, ...(backlog === undefined ? {} : { backlog }) };
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error: NodeJS.ErrnoException) => reject(bindError(address, error)));
+      server.once('error', reject);
       server.listen(options, () => {
         server.removeAllListeners('error');
         resolve();
@@ -83,24 +71,26 @@ export class Acceptor {
     });
     // What goes wrong later concerns single connections that could not be accepted; the socket goes on listening.
     server.on('error', () => undefined);
-    return new Acceptor(server, onConnection);
   }
 
-  /** Below the socket that listens; undefined once it is closed. */
-  get descriptor(): number | undefined {
-    return descriptorOf(this.#server);
+  /** Below the sockets that listen and that another process may take over; none once they are closed. */
+  get descriptors(): readonly number[] {
+    if (this.#path && !this.#path.outlivesServer) return [];
+    return this.#servers.map(descriptorOf).filter((descriptor) => descriptor !== undefined);
   }
 
   /** As bound, with the port that was found for port 0. */
   get address(): NetworkAddress {
-    const bound = this.#server.address();
-    if (bound === null || typeof bound === 'string') return { type: 'unix', path: bound ?? '' };
+    if (this.#path) return { type: 'unix', path: this.#path.path };
+    const bound = this.#servers[0]?.address();
+    if (!bound || typeof bound === 'string') return { type: 'unix', path: bound ?? '' };
     return { type: 'tcp', host: bound.address, port: bound.port };
   }
 
-  /** Frees the address. Connections that were accepted stay. */
-  close(): void {
-    this.#server.close();
+  /** Frees the address. Connections that were accepted stay. `keepsPath`: another process listens there, too. */
+  close(keepsPath = false): void {
+    for (const server of this.#servers) server.close();
+    if (!keepsPath) this.#path?.remove();
   }
 }
 
@@ -109,14 +99,14 @@ function canBeShared(address: NetworkAddress): boolean {
   return address.type === 'tcp' && address.port !== 0;
 }
 
-function listenAt(address: NetworkAddress, isShared: boolean): ListenOptions {
-  if (address.type === 'unix') return { path: address.path };
+function listenAt(address: Extract<NetworkAddress, { type: 'tcp' }>, isShared: boolean): ListenOptions {
   const ipv6Only = address.host.includes(':') && !address.isDualStack;
   return { host: address.host, port: address.port, ipv6Only, reusePort: isShared };
 }
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there; stop it, or choose another port',
+  EEXIST: 'there is a file that is no socket; move it, or choose another path',
   EACCES: 'this process may not: ports below 1024 need more rights',
   EADDRNOTAVAIL: 'this machine has no such address',
 };
@@ -124,17 +114,4 @@ const REASONS: Readonly<Record<string, string>> = {
 function bindError(address: NetworkAddress, error: NodeJS.ErrnoException): WeftError {
   const reason = REASONS[error.code ?? ''] ?? error.message;
   return new WeftError('UNAVAILABLE', `cannot listen on ${addressText(address)}: ${reason}`, { cause: error });
-}
-
-/** A socket that nobody listens at any more is left by a process that was killed; one that answers is in use. */
-async function removeStaleSocket(path: string): Promise<void> {
-  const isDead = await new Promise<boolean>((resolve) => {
-    const probe = createConnection(path);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(false);
-    });
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
-  });
-  if (isDead) unlinkSync(path);
 }

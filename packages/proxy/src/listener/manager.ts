@@ -12,9 +12,10 @@ import type { Log } from '../log.ts';
 import { ListenerManagerStats, ListenerStats } from '../stats/groups.ts';
 import { statName } from '../stats/registry.ts';
 import { Warming } from '../warming.ts';
-import { Acceptor, type AddressShare, type InheritedSockets, type ListeningSocket } from './acceptor.ts';
+import { Acceptor, type AddressShare } from './acceptor.ts';
 import { Chain, type ChainContext, type TrafficDirection } from './chain.ts';
 import { makePipeline } from './filters/pipeline.ts';
+import type { InheritedSockets, ListeningSocket } from './inherited.ts';
 import { type ConnectionBudget, Listener } from './listener.ts';
 
 export interface ListenerManagerOptions extends ChainContext {
@@ -63,11 +64,6 @@ function boundText(config: ListenerConfig): string {
   return config.bind_to_port ? addressesOf(config).map(addressText).join() : '';
 }
 
-function closeAll(slot: Slot): void {
-  for (const acceptor of slot.acceptors) acceptor.close();
-  slot.acceptors = [];
-}
-
 /** What a listener has bound already of an address that its next version has, too. */
 function boundAt({ active, acceptors }: Slot, address: NetworkAddress): Acceptor | undefined {
   const text = addressText(address);
@@ -95,6 +91,8 @@ export class ListenerManager {
   readonly #slots = new Map<string, Slot>();
   readonly #draining = new Set<{ readonly name: string; readonly listener: Listener }>();
   readonly stats: ListenerManagerStats;
+  /** Whether another process listens at the same paths: they stay when this one closes. */
+  keepsPaths = false;
   #isClosed = false;
 
   constructor(options: ListenerManagerOptions) {
@@ -296,7 +294,7 @@ export class ListenerManager {
     slot.active = listener;
     slot.warming = undefined;
     slot.trouble = undefined;
-    for (const acceptor of acceptorsBefore) if (!acceptors.includes(acceptor)) acceptor.close();
+    for (const acceptor of acceptorsBefore) if (!acceptors.includes(acceptor)) acceptor.close(this.keepsPaths);
     if (active) this.#retire(name, active);
     this.#checkSettled();
   }
@@ -315,7 +313,7 @@ export class ListenerManager {
     this.stats.listener_removed++;
     slot.isRemoved = true;
     slot.cancelRetry();
-    closeAll(slot);
+    this.#closeAll(slot);
     slot.warming?.release(0, () => undefined);
     if (slot.active) this.#retire(name, slot.active);
     this.#checkSettled();
@@ -336,14 +334,18 @@ export class ListenerManager {
     return [...this.#slots.values()].flatMap(({ trouble }) => trouble ?? []);
   }
 
+  #closeAll(slot: Slot): void {
+    for (const acceptor of slot.acceptors) acceptor.close(this.keepsPaths);
+    slot.acceptors = [];
+  }
+
   /** The sockets that listen, for a process that takes over. */
   sockets(): readonly ListeningSocket[] {
     return [...this.#slots.values()].flatMap(({ active, acceptors }) => {
       const addresses = active ? addressesOf(active.config) : [];
-      return acceptors.flatMap(({ descriptor }, index) => {
+      return acceptors.flatMap(({ descriptors }, index) => {
         const address = addresses[index];
-        if (!address || descriptor === undefined || address.type === 'unix') return [];
-        return [{ address: addressText(address), descriptor }];
+        return address ? descriptors.map((descriptor) => ({ address: addressText(address), descriptor })) : [];
       });
     });
   }
@@ -390,7 +392,7 @@ export class ListenerManager {
   stopListening(applies: (direction: TrafficDirection) => boolean = () => true): void {
     for (const slot of this.#slots.values()) {
       if (!slot.active || !applies(slot.active.config.traffic_direction)) continue;
-      closeAll(slot);
+      this.#closeAll(slot);
       this.stats.listener_stopped++;
     }
   }
@@ -400,7 +402,7 @@ export class ListenerManager {
     this.#isClosed = true;
     for (const slot of this.#slots.values()) {
       slot.cancelRetry();
-      closeAll(slot);
+      this.#closeAll(slot);
       slot.active?.destroy();
       slot.warming?.destroy();
     }

@@ -11,6 +11,8 @@ const PIDFD_OPEN = 434n;
 const PIDFD_GETFD = 438n;
 /** `prctl`: which process may look into this one. */
 const PR_SET_PTRACER = 0x5961_6d61;
+const SOL_SOCKET = 1;
+const SO_REUSEPORT = 15;
 const SOL_IP = 0;
 const SOL_IPV6 = 41;
 const SO_ORIGINAL_DST = 80;
@@ -22,6 +24,8 @@ export interface SystemCalls {
   allowTakingBy(pid: number): void;
   /** A descriptor of another process of the same user, as one of this process. Throws `WeftError` PERMISSION_DENIED. */
   takeDescriptor(pid: number, descriptor: number): number;
+  /** Lets others of this user bind the address of a socket that listens, each with a share of its connections. */
+  shareAddress(descriptor: number): void;
   /** Where a connection was going before netfilter redirected it here; undefined where it was not redirected. */
   originalDestination(socket: Socket): { readonly host: string; readonly port: number } | undefined;
 }
@@ -50,6 +54,7 @@ export async function systemCalls(): Promise<SystemCalls> {
   const { functions } = dlopen(null, {
     syscall: { return: 'i64', arguments: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64', 'i64'] },
     prctl: { return: 'i32', arguments: ['i32', 'u64', 'u64', 'u64', 'u64'] },
+    setsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'i32'] },
     getsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'] },
   });
   const call = (number: bigint, a: bigint, b: bigint): bigint => functions.syscall(number, a, b, 0n, 0n, 0n, 0n);
@@ -66,6 +71,11 @@ export async function systemCalls(): Promise<SystemCalls> {
         'PERMISSION_DENIED',
         `the kernel does not let this process take a socket of process ${pid}: both must run as the same user, and may need CAP_SYS_PTRACE`,
       );
+    },
+    shareAddress(descriptor) {
+      const on = Buffer.alloc(4);
+      on.writeInt32LE(1);
+      functions.setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, getRawPointer(on), on.length);
     },
     originalDestination(socket) {
       const descriptor = descriptorOf(socket);

@@ -3,18 +3,31 @@ import { rm } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { toWeftError, WeftError } from '@weft/contracts/error';
-import type { ListeningSocket } from '../listener/acceptor.ts';
+import type { ListeningSocket } from '../listener/inherited.ts';
 import type { Log } from '../log.ts';
 import { systemCalls } from '../net/system-calls.ts';
-import { parseRequest, type SocketsAnswer } from './messages.ts';
+import {
+  type ConnectionsAnswer,
+  HOT_RESTART_VERSION,
+  parseRequest,
+  type RefusedAnswer,
+  type Request,
+  type SocketsAnswer,
+} from './messages.ts';
 import { restartSocket } from './place.ts';
 
 /** What is done when another process takes over. */
 export interface Replaceable {
   sockets(): Promise<readonly ListeningSocket[]>;
+  /** Another process listens at the same addresses, too, and is about to take over. */
+  begun(): void;
   closeAdmin(): Promise<void>;
+  /** The other process has ended, or given up: everything is to be as before it came. */
+  abandoned(): void;
   /** Serve what runs, take nothing new, and end; after that many milliseconds at the latest. */
   replaced(shutdownMs: number): void;
+  /** How many connections are left. */
+  connections(): number;
 }
 
 export interface OfferOptions {
@@ -29,11 +42,15 @@ export interface Offer {
   close(): Promise<void>;
 }
 
+/** How often the new process is told how many connections are left. */
+const TELL_MS = 1000;
+
 /**
  * Lets a process that is started with the same base ID and the next epoch take over. Throws `WeftError` ALREADY_EXISTS
  * where another process has the base ID.
  */
-export async function offerRestart({ baseId, epoch, target, log }: OfferOptions): Promise<Offer> {
+export async function offerRestart(options: OfferOptions): Promise<Offer> {
+  const { baseId } = options;
   const path = restartSocket(baseId);
   // The process that was taken over from has let go of the socket by then; what is left is of one that was killed.
   if (await answers(path)) {
@@ -43,62 +60,122 @@ export async function offerRestart({ baseId, epoch, target, log }: OfferOptions)
     );
   }
   await rm(path, { force: true });
-  let isOpen = true;
-  const connections = new Set<Socket>();
-  const close = async (): Promise<void> => {
-    if (!isOpen) return;
-    isOpen = false;
-    await new Promise((resolve) => server.close(resolve));
-  };
-  const answer = async (line: string, socket: Socket): Promise<void> => {
-    const request = parseRequest(line);
-    switch (request.type) {
-      case 'sockets': {
-        (await systemCalls()).allowTakingBy(request.pid);
-        reply(socket, { pid: process.pid, epoch, sockets: await target.sockets() } satisfies SocketsAnswer);
-        return;
-      }
-      case 'close-admin': {
-        await target.closeAdmin();
-        reply(socket, {});
-        return;
-      }
-      case 'drain': {
-        log.info({}, 'another process has taken over');
-        // The path is free for the other process before it hears that this one drains.
-        void close();
-        reply(socket, {});
-        target.replaced(request.shutdownMs);
-      }
-    }
-  };
-  const server: Server = createServer((socket) => {
-    connections.add(socket);
+  const offer = new OpenOffer(options);
+  await offer.listen(path);
+  return offer;
+}
+
+class OpenOffer implements Offer {
+  readonly #options: OfferOptions;
+  readonly #server: Server;
+  readonly #connections = new Set<Socket>();
+  /** Of the process that is taking over. */
+  #taker: Socket | undefined;
+  #state: 'offered' | 'replaced' | 'closed' = 'offered';
+
+  constructor(options: OfferOptions) {
+    this.#options = options;
+    this.#server = createServer((socket) => this.#accept(socket)).unref();
+  }
+
+  listen(path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(path, resolve);
+    });
+  }
+
+  #accept(socket: Socket): void {
+    this.#connections.add(socket);
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => connections.delete(socket));
+    socket.on('close', () => {
+      this.#connections.delete(socket);
+      this.#ended(socket);
+    });
     socket.unref();
     createInterface(socket).on('line', (line) => {
-      answer(line, socket).catch((thrown: unknown) => {
-        log.warn({}, `a process that wanted to take over was refused: ${toWeftError(thrown).message}`);
+      this.#answer(line, socket).catch((thrown: unknown) => {
+        this.#options.log.warn({}, `a process that wanted to take over was refused: ${toWeftError(thrown).message}`);
         socket.destroy();
       });
     });
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, resolve);
-  });
-  server.unref();
-  return {
-    async close() {
-      for (const socket of connections) socket.destroy();
-      await close();
-    },
-  };
+  }
+
+  /** The process that is taking over is gone, or has what it wanted. */
+  #ended(socket: Socket): void {
+    if (this.#taker !== socket) return;
+    this.#taker = undefined;
+    if (this.#state !== 'offered') return;
+    this.#options.log.warn({}, 'the process that was taking over is gone; this one goes on');
+    this.#options.target.abandoned();
+  }
+
+  /** Why a process cannot take over; undefined where it can. */
+  #refusal({ epoch: wanted }: Extract<Request, { type: 'sockets' }>): string | undefined {
+    const { baseId, epoch } = this.#options;
+    if (this.#taker) return `another process is taking over from the one with the base ID ${baseId}; wait until it has`;
+    if (wanted === epoch + 1) return undefined;
+    return `the process with the base ID ${baseId} has the restart epoch ${epoch}; give --restart-epoch ${epoch + 1}`;
+  }
+
+  async #answer(line: string, socket: Socket): Promise<void> {
+    const { target, log } = this.#options;
+    const request = parseRequest(line);
+    switch (request.type) {
+      case 'sockets': {
+        const refused = this.#refusal(request);
+        if (refused !== undefined) {
+          reply(socket, { refused } satisfies RefusedAnswer);
+          return;
+        }
+        this.#taker = socket;
+        target.begun();
+        (await systemCalls()).allowTakingBy(request.pid);
+        const sockets = await target.sockets();
+        reply(socket, { version: HOT_RESTART_VERSION, pid: process.pid, sockets } satisfies SocketsAnswer);
+        return;
+      }
+      case 'close-admin': {
+        if (this.#taker !== socket) throw new WeftError('FAILED_PRECONDITION', 'it has not asked for the sockets');
+        await target.closeAdmin();
+        // It may have gone meanwhile, and nobody would have the admin interface.
+        if (socket.destroyed) target.abandoned();
+        else reply(socket, {});
+        return;
+      }
+      case 'drain': {
+        if (this.#taker !== socket) throw new WeftError('FAILED_PRECONDITION', 'it has not asked for the sockets');
+        log.info({}, 'another process has taken over');
+        this.#state = 'replaced';
+        // The path is free for the other process before it hears that this one drains.
+        this.#server.close();
+        reply(socket, {});
+        target.replaced(request.shutdownMs);
+        this.#tellConnections(socket);
+      }
+    }
+  }
+
+  #tellConnections(socket: Socket): void {
+    const { target } = this.#options;
+    const tell = () => reply(socket, { connections: target.connections() } satisfies ConnectionsAnswer);
+    const timer = setInterval(tell, TELL_MS).unref();
+    socket.on('close', () => clearInterval(timer));
+    tell();
+  }
+
+  async close(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (this.#state === 'offered') this.#server.close(() => resolve());
+    else resolve();
+    this.#state = 'closed';
+    for (const socket of this.#connections) socket.destroy();
+    await promise;
+  }
 }
 
 function reply(socket: Socket, answer: object): void {
-  socket.write(`${JSON.stringify(answer)}\n`);
+  if (!socket.destroyed) socket.write(`${JSON.stringify(answer)}\n`);
 }
 
 function answers(path: string): Promise<boolean> {

@@ -141,6 +141,7 @@ export class HttpStats {
   downstream_rq_max_duration_reached = 0;
   downstream_rq_non_relative_path = 0;
   downstream_rq_redirected_with_normalized_path = 0;
+  downstream_rq_rejected_via_ip_detection = 0;
   downstream_rq_response_before_rq_complete = 0;
   downstream_rq_rx_reset = 0;
   downstream_rq_timeout = 0;

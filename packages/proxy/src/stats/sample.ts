@@ -37,6 +37,7 @@ const GAUGES = new Set([
   'connected_state',
   'days_until_first_cert_expiring',
   'deprecated_feature_seen_since_process_start',
+  'hot_restart_epoch',
   'live',
   'max_entries_per_host',
   'max_hashes_per_host',

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { HOST_COUNTS, type Host, type HostCounts } from '../cluster/host.ts';
 import type { JudgedHost, Judgement, TellEvidence } from '../cluster/judging.ts';
-import type { ListeningSocket } from '../listener/acceptor.ts';
+import type { ListeningSocket } from '../listener/inherited.ts';
 import type { Log } from '../log.ts';
 import type { StatsRegistry } from '../stats/registry.ts';
 import type { Subscriptions } from '../xds/subscriptions.ts';

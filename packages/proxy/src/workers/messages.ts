@@ -8,7 +8,7 @@ import type { HostCounts } from '../cluster/host.ts';
 import type { Evidence, JudgedHost, Judgement } from '../cluster/judging.ts';
 import type { ResourceSource } from '../config/config-source.ts';
 import type { DrainListeners, DrainRequest } from '../drain.ts';
-import type { ListeningSocket } from '../listener/acceptor.ts';
+import type { ListeningSocket } from '../listener/inherited.ts';
 import type { LogLevel } from '../log.ts';
 import type { RuntimeChange } from '../runtime/runtime.ts';
 import type { PlainGroup } from '../stats/plain.ts';
