@@ -1,7 +1,7 @@
 /** What both data planes count of the same traffic, and under which names. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, type DataPlane } from './harness.ts';
+import { ask, type DataPlane, until } from './harness.ts';
 import { temporaryFolder } from './proxy-testing/pair.ts';
 import { type Plane, startPlane } from './proxy-testing/plane.ts';
 import { startRecordingUpstream } from './proxy-testing/recording-upstream.ts';
@@ -21,7 +21,7 @@ const ENVOY_ALONE: readonly (readonly [names: RegExp, why: string])[] = [
   [/(?:update_merge_cancelled|_via_merge|_out_of_merge_window)$/, 'updates are not merged'],
   [/\.(?:upstream_cx_pool_overflow|upstream_cx_preconnect_skipped)$/, 'neither can happen'],
   [
-    /max_duration_reached|max_requests_reached|downstream_cx_http1_soft_drain|rs_too_large|ip_detection/,
+    /max_duration_reached|max_requests_reached|downstream_cx_http1_soft_drain|rs_too_large/,
     'not done or counted',
   ],
   [/upstream_rq_maintenance_mode|rx_reset_no_error|upstream_rq_per_cx$/, 'not done or counted'],
@@ -56,6 +56,8 @@ test('both data planes count the same traffic alike, and Envoy has no name that 
     for (const path of ['/', '/a', '/b?x=1', '/nowhere']) {
       await ask(`http://127.0.0.1:${plane.port()}${path}`, { headers: { host: 'shop.example' } });
     }
+    const isQuiet = async () => ((await plane.stat('http.http.downstream_cx_active')) === 0 ? true : undefined);
+    await until('the end of the connections', isQuiet);
     counted.set(dataPlane, await countsOf(plane));
   }
   const [weft, envoy] = [counted.get('weft') ?? new Map(), counted.get('envoy') ?? new Map()];

@@ -7,6 +7,7 @@ import { configSource } from './config-source.ts';
 import { dataSource, headerAddition, http1Options, http2Options, substitutionFormat } from './core.ts';
 import { HTTP_FILTERS } from './filters.ts';
 import { accessLogFilter } from './log-filter.ts';
+import { checkOriginalIps, originalIpDetection } from './original-ip.ts';
 import { routeConfiguration } from './route.ts';
 import {
   anyOf,
@@ -96,6 +97,11 @@ const uuidRequestId = message('envoy.extensions.request_id.uuid.v3.UuidRequestId
 
 const requestIdExtension = message(`${HCM}.RequestIDExtension`, { typed_config: anyOf({ uuid: uuidRequestId }) });
 
+/** `match_upstream` is refused: what is said to upstreams follows what the client said, or this. */
+const schemeTransformation = message('envoy.config.core.v3.SchemeHeaderTransformation', {
+  scheme_to_overwrite: optional(choice(['http', 'https'])),
+});
+
 export const httpConnectionManager = message(
   `${HCM}.HttpConnectionManager`,
   {
@@ -115,6 +121,10 @@ export const httpConnectionManager = message(
     use_remote_address: flag(),
     xff_num_trusted_hops: number(0),
     skip_xff_append: flag(),
+    append_x_forwarded_port: flag(),
+    original_ip_detection_extensions: list(originalIpDetection),
+    via: fieldValue(''),
+    scheme_header_transformation: optional(schemeTransformation),
     internal_address_config: optional(internalAddresses),
     generate_request_id: flag(true),
     preserve_external_request_id: flag(),
@@ -146,10 +156,12 @@ export const httpConnectionManager = message(
     ]),
     strip_matching_host_port: flag(),
     strip_any_host_port: flag(),
+    strip_trailing_host_dot: flag(),
     local_reply_config: optional(localReply),
   },
   (value, place) => {
     if (!value.rds && !value.route_config) place.refuse('needs route_config or rds');
+    checkOriginalIps(value, place);
     const last = value.http_filters.length - 1;
     const names = new Set<string>();
     for (const [index, filter] of value.http_filters.entries()) {

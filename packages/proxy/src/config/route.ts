@@ -317,7 +317,7 @@ const virtualHost = message('envoy.config.route.v3.VirtualHost', {
   cors: optional(routeCorsPolicy),
   rate_limits: list(routeRateLimit),
   metadata: optional(metadata),
-  require_tls: choice(['NONE']),
+  require_tls: choice(['NONE', 'EXTERNAL_ONLY', 'ALL']),
 });
 
 const DEFAULT_MAX_DIRECT_RESPONSE_BYTES = 4096;

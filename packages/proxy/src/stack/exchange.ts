@@ -16,7 +16,7 @@ import { forward } from './forwarded.ts';
 import type { HttpManager } from './http-manager.ts';
 import { InternalRedirects, type RedirectPolicy } from './internal-redirect.ts';
 import type { LocalReply } from './local-reply.ts';
-import { REDIRECT_STATUS, redirectLocation } from './redirect.ts';
+import { REDIRECT_STATUS, redirectLocation, TLS_REDIRECT } from './redirect.ts';
 import { FLAG } from './response-flags.ts';
 import type { ForwardAction, Route } from './route-table.ts';
 import { streamDurationMs } from './stream-duration.ts';
@@ -66,7 +66,12 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
       this.refuse(refusal);
       return;
     }
-    forward(head, info, manager.forwarded);
+    const stranger = forward(head, info, manager.forwarded);
+    if (stranger) {
+      manager.stats.downstream_rq_rejected_via_ip_detection++;
+      this.refuse(stranger);
+      return;
+    }
     this.chooseRouteAgain();
     if (this.route && !manager.allowsUpgrade(head, this.route)) {
       manager.stats.downstream_rq_ws_on_non_ws_route++;
@@ -181,7 +186,8 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     const { stats } = this.manager;
     switch (action.type) {
       case 'redirect': {
-        stats.rq_redirect++;
+        if (action.config === TLS_REDIRECT) stats.rq_direct_response++;
+        else stats.rq_redirect++;
         const location = redirectLocation(action.config, this.head, route.path);
         const status = REDIRECT_STATUS[action.config.response_code];
         this.reply({

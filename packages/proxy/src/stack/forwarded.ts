@@ -1,15 +1,24 @@
 /** Who the client is, as forwarded headers have it, and what is told about it to the upstream. */
 import { randomUUID } from 'node:crypto';
-import { isIP } from 'node:net';
 import type { HeaderList } from '../http/header-list.ts';
 import type { RequestHead } from '../http/message.ts';
 import { asFieldValue } from '../http1/characters.ts';
+import type { LocalReply } from './local-reply.ts';
+import { type DetectIp, forwardedAddress } from './original-ip.ts';
 import type { CertificateNames, StreamInfo, TlsInfo } from './stream-info.ts';
 
 export interface ForwardedOptions {
   readonly usesRemoteAddress: boolean;
   readonly trustedHops: number;
   readonly skipsAppend: boolean;
+  /** Who finds out about the client; undefined: X-Forwarded-For alone is looked at. */
+  readonly detectIp: DetectIp | undefined;
+  /** Whether X-Forwarded-Port tells the port where the request came in. */
+  readonly appendsPort: boolean;
+  /** What all requests count as having come by; undefined: what they did come by. */
+  readonly scheme: string | undefined;
+  /** An entry for Via; '': none. */
+  readonly via: string;
   /** Whether an address is one of the mesh's own. */
   readonly isInternal: (address: string) => boolean;
   readonly generatesRequestId: boolean;
@@ -55,14 +64,6 @@ const EDGE_HEADERS = new Set([
   'x-envoy-original-path',
 ]);
 
-/** The address that stands `hops` before the last in X-Forwarded-For; undefined where there is none. */
-export function forwardedAddress(forwarded: string | undefined, hops: number): string | undefined {
-  if (forwarded === undefined) return undefined;
-  const addresses = forwarded.split(',');
-  const address = addresses[addresses.length - 1 - hops]?.trim();
-  return address !== undefined && isIP(address) !== 0 && !address.includes('%') ? address : undefined;
-}
-
 function append(headers: HeaderList, name: string, value: string): void {
   const before = headers.joined(name);
   headers.set(name, before === undefined || before === '' ? value : `${before},${value}`);
@@ -74,23 +75,51 @@ function setRemoteAddress(info: StreamInfo, address: string | undefined): void {
   info.remotePort = 0;
 }
 
-function markForwarded(head: RequestHead, info: StreamInfo, options: ForwardedOptions): void {
+/** Gives what a client is told that must be recognized and was not. */
+function markForwarded(head: RequestHead, info: StreamInfo, options: ForwardedOptions): LocalReply | undefined {
   const { headers } = head;
   const forwarded = headers.joined('x-forwarded-for');
   const scheme = info.downstream.tls ? 'https' : 'http';
   if (!options.usesRemoteAddress) {
-    setRemoteAddress(info, forwardedAddress(forwarded, options.trustedHops));
+    const isSingle = forwarded !== undefined && !forwarded.includes(',');
+    let isTrusted = isSingle;
+    if (options.detectIp) {
+      const found = options.detectIp(headers, info.downstream.remoteHost);
+      if (found.refusal) return found.refusal;
+      isTrusted = found.isTrusted;
+      setRemoteAddress(info, found.address);
+      if (found.appends) appendPeer(headers, info);
+    } else setRemoteAddress(info, forwardedAddress(forwarded, options.trustedHops));
     if (!headers.has('x-forwarded-proto')) headers.add('x-forwarded-proto', scheme);
-    sanitize(head, forwarded !== undefined && !forwarded.includes(',') ? info.remoteHost : undefined, false, options);
-    return;
+    sanitize(head, isTrusted ? info.remoteHost : undefined, false, options);
+    return undefined;
   }
   if (options.trustedHops > 0) setRemoteAddress(info, forwardedAddress(forwarded, options.trustedHops - 1));
-  if (!options.skipsAppend && info.downstream.remoteHost !== '') {
-    append(headers, 'x-forwarded-for', info.downstream.remoteHost);
-  }
+  if (!options.skipsAppend) appendPeer(headers, info);
   if (options.trustedHops === 0 || !headers.has('x-forwarded-proto')) headers.set('x-forwarded-proto', scheme);
   const isInternal = sanitize(head, forwarded === undefined ? info.remoteHost : undefined, true, options);
   if (!isInternal && info.remoteHost !== '') headers.set('x-envoy-external-address', info.remoteHost);
+  return undefined;
+}
+
+function appendPeer(headers: HeaderList, { downstream }: StreamInfo): void {
+  if (downstream.remoteHost !== '') append(headers, 'x-forwarded-for', downstream.remoteHost);
+}
+
+/** A port, a scheme and an entry of Via that the configuration asks for; most ask for none. */
+function markWay({ headers }: RequestHead, info: StreamInfo, options: ForwardedOptions): void {
+  if (options.appendsPort && info.downstream.localHost !== '') {
+    // A proxy before this one is believed where it is believed in who the client is.
+    const isKept = (!options.usesRemoteAddress || options.trustedHops > 0) && headers.has('x-forwarded-port');
+    if (!isKept) headers.set('x-forwarded-port', String(info.downstream.localPort));
+  }
+  if (options.via !== '') appendVia(headers, options.via);
+}
+
+/** RFC 9110, 7.6.3. */
+export function appendVia(headers: HeaderList, entry: string): void {
+  const before = headers.joined('via');
+  headers.set('via', before === undefined || before === '' ? entry : `${before}, ${entry}`);
 }
 
 /**
@@ -169,9 +198,19 @@ function markClientCert(head: RequestHead, info: StreamInfo, options: ForwardedO
   else append(head.headers, 'x-forwarded-client-cert', element);
 }
 
-/** Brings what the request says of its client in line with what is believed, and notes that in `info`. */
-export function forward(head: RequestHead, info: StreamInfo, options: ForwardedOptions): void {
-  markForwarded(head, info, options);
+/**
+ * Brings what the request says of its client in line with what is believed, and notes that in `info`. Gives an answer
+ * where the client had to be recognized and was not.
+ */
+export function forward(head: RequestHead, info: StreamInfo, options: ForwardedOptions): LocalReply | undefined {
+  const refusal = markForwarded(head, info, options);
+  if (refusal) return refusal;
+  if (options.scheme !== undefined) {
+    head.scheme = options.scheme;
+    head.headers.set('x-forwarded-proto', options.scheme);
+  }
+  if (options.appendsPort || options.via !== '') markWay(head, info, options);
   setRequestId(head, options);
   markClientCert(head, info, options);
+  return undefined;
 }

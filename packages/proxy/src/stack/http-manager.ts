@@ -22,12 +22,13 @@ import { HttpTracing, type HttpTracingOptions } from '../tracing/http-tracing.ts
 import type { UpstreamCalls } from '../upstream/calls.ts';
 import type { Warming } from '../warming.ts';
 import type { Exchange } from './exchange.ts';
-import type { ForwardedOptions } from './forwarded.ts';
+import { appendVia, type ForwardedOptions } from './forwarded.ts';
 import { HttpConnection } from './http-connection.ts';
 import { HttpDate } from './http-date.ts';
 import { LocalReplies, type LocalReply } from './local-reply.ts';
 import { normalizePath, type PathOptions } from './normalize-path.ts';
-import { type Route, type RouteTable, withoutPort } from './route-table.ts';
+import { compileOriginalIp } from './original-ip.ts';
+import { type Route, type RouteTable, withoutPort, withoutTrailingDot } from './route-table.ts';
 import type { DownstreamInfo, StreamInfo } from './stream-info.ts';
 
 /** The routes of a connection manager, which change while it runs. */
@@ -88,6 +89,10 @@ function forwardedOptions(config: HttpConnectionManagerConfig): ForwardedOptions
     usesRemoteAddress: config.use_remote_address,
     trustedHops: config.xff_num_trusted_hops,
     skipsAppend: config.skip_xff_append,
+    detectIp: compileOriginalIp(config.original_ip_detection_extensions.map(({ typed_config }) => typed_config)),
+    appendsPort: config.append_x_forwarded_port,
+    scheme: config.scheme_header_transformation?.scheme_to_overwrite,
+    via: config.via,
     isInternal: internalAddresses(config),
     generatesRequestId: config.generate_request_id,
     preservesRequestId: config.preserve_external_request_id,
@@ -357,6 +362,7 @@ export class HttpManager {
       this.stats.downstream_rq_non_relative_path++;
       return NO_PATH;
     }
+    if (this.#config.strip_trailing_host_dot) head.authority = withoutTrailingDot(head.authority);
     if (this.#config.strip_any_host_port) head.authority = withoutPort(head.authority);
     else if (this.#config.strip_matching_host_port && head.authority.endsWith(`:${this.#listenerPort}`)) {
       head.authority = withoutPort(head.authority);
@@ -398,6 +404,7 @@ export class HttpManager {
     else if (config.server_header_transformation === 'APPEND_IF_ABSENT' && !headers.has('server')) {
       headers.add('server', config.server_name);
     }
+    if (config.via !== '') appendVia(headers, config.via);
     if (!config.always_set_request_id_in_response) return;
     const id = request?.headers.get('x-request-id');
     if (id !== undefined) headers.set('x-request-id', id);

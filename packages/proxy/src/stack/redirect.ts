@@ -14,6 +14,19 @@ export const REDIRECT_STATUS: { readonly [K in RedirectConfig['response_code']]:
   PERMANENT_REDIRECT: 308,
 };
 
+/** Where virtual hosts with `require_tls` send requests that came in the clear: to the same, port and all, with TLS. */
+export const TLS_REDIRECT: RedirectConfig = {
+  https_redirect: true,
+  scheme_redirect: '',
+  host_redirect: '',
+  port_redirect: 0,
+  path_redirect: '',
+  prefix_rewrite: '',
+  regex_rewrite: undefined,
+  response_code: 'MOVED_PERMANENTLY',
+  strip_query: false,
+};
+
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: '80', https: '443' };
 
 function splitQuery(path: string): readonly [string, string] {
@@ -54,7 +67,7 @@ function redirectAuthority(config: RedirectConfig, authority: string, from: stri
   if (config.port_redirect !== 0) return `${target.replace(/:\d+$/, '')}:${config.port_redirect}`;
   if (config.host_redirect !== '') return target;
   // A port that belongs to the scheme that is left does not go along to the other one.
-  if (from !== to && port === DEFAULT_PORTS[from]) return host;
+  if (from !== to && port === DEFAULT_PORTS[from] && config !== TLS_REDIRECT) return host;
   return authority;
 }
 

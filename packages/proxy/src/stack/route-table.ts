@@ -14,6 +14,7 @@ import { compileHashPolicy, type HashPolicy } from './hash-policy.ts';
 import { changeLevels, type HeaderChanges } from './header-changes.ts';
 import { compileRedirectPolicy, type RedirectPolicy } from './internal-redirect.ts';
 import { compileMirrorPolicy, type MirrorPolicy } from './mirror-policy.ts';
+import { TLS_REDIRECT } from './redirect.ts';
 import { compileRetryPolicy, type RetryPolicy } from './retry-policy.ts';
 import { OrderedRoutes } from './route-index.ts';
 import { compileConditions, compilePath, type PathMatch, pathOnly } from './route-match.ts';
@@ -87,6 +88,8 @@ export interface FilterLevels {
 interface VirtualHost {
   readonly config: VirtualHostConfig;
   readonly routes: OrderedRoutes;
+  /** Where requests go that came without TLS; undefined where they may. */
+  readonly toTls: Route | undefined;
 }
 
 const requestChanges = (config: HeaderChangesConfig): HeaderChanges => ({
@@ -209,6 +212,30 @@ function compileRoute(
   };
 }
 
+function tlsRoute(host: VirtualHostConfig): Route | undefined {
+  if (host.require_tls === 'NONE') return undefined;
+  return {
+    name: '',
+    virtualHost: host,
+    path: { test: () => true, prefixLength: () => 0 },
+    isConnect: false,
+    conditions: undefined,
+    action: { type: 'redirect', config: TLS_REDIRECT },
+    requestChanges: [],
+    responseChanges: [],
+    bufferLimit: undefined,
+    metadata: undefined,
+    tracing: undefined,
+    decorator: undefined,
+    filters: undefined,
+  };
+}
+
+function needsTls({ require_tls }: VirtualHostConfig, { headers, scheme }: RequestHead): boolean {
+  if ((headers.get('x-forwarded-proto') ?? scheme) === 'https') return false;
+  return require_tls === 'ALL' || headers.get('x-envoy-internal') !== 'true';
+}
+
 /** Virtual hosts under the fixed part of a wildcard, by its length, the longest first. */
 class WildcardDomains {
   readonly #byLength: { readonly length: number; readonly hosts: Map<string, VirtualHost> }[] = [];
@@ -239,6 +266,13 @@ export function withoutPort(authority: string): string {
   return colon === -1 || authority.indexOf(']', colon) !== -1 ? authority : authority.slice(0, colon);
 }
 
+/** `host.:8080` and `host.` without the dot, which says that the name is whole (RFC 3986, 3.2.2). */
+export function withoutTrailingDot(authority: string): string {
+  const dot = authority.lastIndexOf('.');
+  if (dot === -1 || (dot !== authority.length - 1 && authority[dot + 1] !== ':')) return authority;
+  return authority.slice(0, dot) + authority.slice(dot + 1);
+}
+
 export class RouteTable {
   readonly name: string;
   readonly config: RouteConfigurationConfig;
@@ -252,7 +286,8 @@ export class RouteTable {
     this.config = config;
     for (const host of config.virtual_hosts) {
       const routes = new OrderedRoutes(host.routes.map((route) => compileRoute(route, host, config, runtime)));
-      for (const domain of host.domains) this.#addDomain(domain, { config: host, routes });
+      const compiled = { config: host, routes, toTls: tlsRoute(host) };
+      for (const domain of host.domains) this.#addDomain(domain, compiled);
     }
   }
 
@@ -280,6 +315,7 @@ export class RouteTable {
   /** The first route of the request's virtual host that is for it. */
   match(head: RequestHead): Route | undefined {
     const host = this.#virtualHost(head.authority);
+    if (host?.toTls && needsTls(host.config, head)) return host.toTls;
     return host?.routes.match(head, pathOnly(head.path));
   }
 }
