@@ -12,7 +12,8 @@ const isDataPlane = process.argv[2] === 'proxy' || process.argv[2] === 'run';
 const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''];
 if (isDataPlane && process.execve && !process.channel && !given.some((flag) => flag.includes(YOUNG))) {
   const [node, ...rest] = process.argv;
-  process.execve(node, [node, `${YOUNG}=4`, ...process.execArgv, ...rest]);
+  const flags = [`${YOUNG}=4`, '--disable-warning=ExperimentalWarning', ...process.execArgv];
+  process.execve(node, [node, ...flags, ...rest]);
 }
 
 enableCompileCache(fileURLToPath(new URL('../../../node_modules/.cache/weft-compile', import.meta.url)));
