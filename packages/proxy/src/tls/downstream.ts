@@ -58,6 +58,8 @@ export class DownstreamTls {
     }
     this.#handshakes.set(socket, handshake);
     socket.once('close', () => this.#fail(socket, 'the connection ended during the handshake'));
+    // Who ends its direction before the handshake is done has left; after it a direction may end by itself.
+    socket.allowHalfOpen = false;
     this.#currentServer().emit('connection', socket);
   }
 
@@ -109,13 +111,13 @@ export class DownstreamTls {
       ...(ciphers === undefined ? {} : { ciphers, honorCipherOrder: true }),
       ...(curves === undefined ? {} : { ecdhCurve: curves }),
       ...(alpn.length > 0 ? { ALPNCallback: ({ protocols }) => alpn.find((name) => protocols.includes(name)) } : {}),
-      allowHalfOpen: true,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     };
   }
 
   #onSecure(socket: TLSSocket, validation: Validation | undefined, local: CertificateNames | undefined): void {
     const handshake = this.#take(connectionBelow(socket));
+    socket.allowHalfOpen = true;
     this.#stats.handshake++;
     if (socket.isSessionReused()) this.#stats.session_reused++;
     const leaf = socket.getPeerX509Certificate();
