@@ -7,6 +7,7 @@ import type { Protocol } from '../http/message.ts';
 import { Http2Stats } from '../http2/stats.ts';
 import type { ConnectOptions, TlsClient } from '../net/connect.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
+import type { AddressPair } from '../net/proxy-header.ts';
 import { HostPools } from '../pool/host-pools.ts';
 import { upstreamHttpOptions } from '../pool/options.ts';
 import type { Pool } from '../pool/pool.ts';
@@ -21,11 +22,18 @@ import { makeBalancer, type TableStats } from './make-balancer.ts';
 import { Membership } from './membership.ts';
 import type { HostObserver } from './observer.ts';
 import type { PickContext } from './pick-context.ts';
+import { type SocketMatch, type SocketMatchStats, TransportSockets } from './transport-sockets.ts';
 
 export interface ClusterOptions {
   readonly config: ClusterConfig;
   readonly stats: ClusterStats;
   readonly tls: TlsClient | undefined;
+  /** In what version of the PROXY protocol hosts are told who the client is; absent: they are not. */
+  readonly proxyProtocol?: ConnectOptions['proxyProtocol'];
+  /** Other ways to connect, for hosts whose metadata asks for them. */
+  readonly socketMatches?: readonly SocketMatch[];
+  /** Of hosts whose metadata asks for none of them. */
+  readonly defaultMatchStats?: SocketMatchStats | undefined;
   /** What connections of HTTP/2 tell; undefined where nobody asks. */
   readonly http2Stats?: Http2Stats | undefined;
   readonly clock: Clock;
@@ -72,8 +80,7 @@ export class Cluster {
   /** Of requests that are not of high priority. */
   readonly limits: ClusterLimits;
   readonly #highLimits: ClusterLimits;
-  /** How its hosts are connected to, for those who speak no HTTP. */
-  readonly connect: ConnectOptions;
+  readonly #sockets: TransportSockets;
   readonly #pools: HostPools;
   /** For requests of high priority, which do not stand behind others. */
   readonly #highPools: HostPools;
@@ -87,7 +94,7 @@ export class Cluster {
   #isStale = false;
 
   constructor(options: ClusterOptions) {
-    const { config, stats, tls, clock, queue, local } = options;
+    const { config, stats, tls, proxyProtocol, clock, queue, local } = options;
     this.name = config.name;
     this.#local = local;
     this.config = config;
@@ -96,10 +103,12 @@ export class Cluster {
     this.limits = limits;
     this.#highLimits = highLimits;
     const keepalive = config.upstream_connection_options?.tcp_keepalive;
-    this.connect = { timeoutMs: config.connect_timeout, tls, keepalive, clock };
+    const connect = { timeoutMs: config.connect_timeout, tls, proxyProtocol, keepalive, clock };
+    const sockets = new TransportSockets(connect, options.socketMatches, options.defaultMatchStats);
+    this.#sockets = sockets;
     const { protocol, http1, http2 } = upstreamHttpOptions(config);
     const { http2Stats = new Http2Stats() } = options;
-    const shared = { stats, connect: this.connect, http1, http2, http2Stats, queue, clock };
+    const shared = { stats, sockets, http1, http2, http2Stats, queue, clock };
     this.#pools = new HostPools(protocol, { ...shared, limits: this.limits });
     this.#highPools = new HostPools(protocol, { ...shared, limits: this.#highLimits });
     this.#members = new Membership({
@@ -127,6 +136,7 @@ export class Cluster {
     find: (key) => this.#members.find(key),
     add: (address) => {
       const host = this.#members.add(originalEndpoint(address));
+      this.#sockets.update([host]);
       this.#tell([host], []);
       this.#isStale = true;
       return host;
@@ -175,9 +185,22 @@ export class Cluster {
     return priority === 'HIGH' ? this.#highLimits : this.limits;
   }
 
-  /** `downstream`: what the request came in, for clusters that are spoken to in the same. */
-  pool(host: Host, downstream: Protocol = 'HTTP/1.1', priority: RoutingPriority = 'DEFAULT'): Pool {
-    return (priority === 'HIGH' ? this.#highPools : this.#pools).get(host, downstream);
+  /**
+   * `downstream`: what the request came in, for clusters that are spoken to in the same. `client`: whose request it is,
+   * for hosts that are told; undefined: the proxy's own.
+   */
+  pool(
+    host: Host,
+    downstream: Protocol = 'HTTP/1.1',
+    priority: RoutingPriority = 'DEFAULT',
+    client?: AddressPair,
+  ): Pool {
+    return (priority === 'HIGH' ? this.#highPools : this.#pools).get(host, downstream, client);
+  }
+
+  /** How a host is connected to, for those who speak no HTTP; `client`: whom for, undefined: for the proxy itself. */
+  connectOf(host: Host, client?: AddressPair): ConnectOptions {
+    return this.#sockets.of(host, client);
   }
 
   /** Takes these endpoints from now on; hosts that stay keep their connections, those that go finish what they do. */
@@ -188,6 +211,7 @@ export class Cluster {
       for (const host of this.hosts) this.#retire(host);
     }
     this.#removed(removed);
+    for (const host of this.#sockets.update(this.hosts)) this.#retire(host);
     this.#tell(added, removed);
     this.#isStale = true;
     this.refresh();

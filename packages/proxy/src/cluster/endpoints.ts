@@ -29,14 +29,28 @@ export function policyOf({ policy }: ClusterLoadAssignmentConfig): AssignmentPol
 
 const NO_METADATA: LbMetadata = {};
 
+type Metadata = { readonly filter_metadata: LbMetadata | undefined } | undefined;
+
+/** By what an endpoint's transport socket is chosen: its own metadata, which goes before, and that of its locality. */
+function socketValues(own: Metadata, ofLocality: Metadata): readonly LbMetadata[] | undefined {
+  const [first, second] = [own, ofLocality].map((metadata) => {
+    const values = metadata?.filter_metadata?.['envoy.transport_socket_match'];
+    return typeof values === 'object' && values !== null ? (values as LbMetadata) : undefined;
+  });
+  if (second) return [first ?? NO_METADATA, second];
+  return first && [first];
+}
+
 /** The endpoints of a load assignment; of an address that stands there twice the first counts. */
 export function endpointsOf(assignment: ClusterLoadAssignmentConfig): readonly Endpoint[] {
   const endpoints = new Map<string, Endpoint>();
-  for (const { locality, lb_endpoints, priority, load_balancing_weight: localityWeight = 0 } of assignment.endpoints) {
+  for (const { locality, lb_endpoints, priority, ...rest } of assignment.endpoints) {
+    const { load_balancing_weight: localityWeight = 0, metadata: localityMetadata } = rest;
     const { region = '', zone = '', sub_zone: subZone = '' } = locality ?? {};
     for (const { endpoint, health_status, load_balancing_weight: weight, metadata } of lb_endpoints) {
       const key = addressText(endpoint.address);
       if (endpoints.has(key)) continue;
+      const socketMetadata = socketValues(metadata, localityMetadata);
       endpoints.set(key, {
         address: endpoint.address,
         hostname: endpoint.hostname,
@@ -48,6 +62,7 @@ export function endpointsOf(assignment: ClusterLoadAssignmentConfig): readonly E
         priority,
         localityWeight,
         metadata: lbValues(metadata) ?? NO_METADATA,
+        ...(socketMetadata && { socketMetadata }),
         ...(endpoint.health_check_config && { check: endpoint.health_check_config }),
       });
     }

@@ -22,10 +22,12 @@ import { HealthStats } from './health/stats.ts';
 import type { Host } from './host.ts';
 import { type Evidence, JudgeBench, JudgedHosts, type Judging, outlierCells } from './judging.ts';
 import { tableStatsOf } from './make-balancer.ts';
+import { makeTransports, type Transports } from './make-transports.ts';
 import { OutlierDetector } from './outlier/detector.ts';
 import { OutlierStats } from './outlier/stats.ts';
 import { OutlierWitness } from './outlier/witness.ts';
 import { keepEndpoints, type SourceContext } from './source.ts';
+import { SocketMatchStats } from './transport-sockets.ts';
 
 export interface ClusterManagerOptions extends SourceContext {
   readonly secrets: SecretStore;
@@ -131,18 +133,26 @@ export class ClusterManager {
       if (checks) checks.start(() => this.#warmed(name));
       else this.#warmed(name);
     });
-    const tls = this.#makeTls(config, warming);
+    const transports = this.#makeTransports(config, warming);
     const stats = this.#statsOf(config);
     const tables = tableStatsOf(balancingConfigOf(config).policy);
     const tableStats = tables && this.#statsUnder(config, tables.part, tables.make);
     const http2Stats = this.#http2StatsOf(config);
-    const cluster = new Cluster({ ...this.#options, config, stats, tls, tableStats, http2Stats, local: this.#local });
+    const cluster = new Cluster({
+      ...this.#options,
+      ...transports.options,
+      config,
+      stats,
+      tableStats,
+      http2Stats,
+      local: this.#local,
+    });
     const checks = this.#judge(cluster);
     const stopEndpoints = keepEndpoints(cluster, warming, this.#options);
     const close = () => {
       warming.cancel();
       stopEndpoints();
-      tls?.close();
+      transports.close();
       cluster.drain();
     };
     const updatedMs = clock.wallMs();
@@ -150,12 +160,19 @@ export class ClusterManager {
     warming.start();
   }
 
-  #makeTls(config: ClusterConfig, warming: Warming): UpstreamTls | undefined {
-    const socket = config.transport_socket?.typed_config;
-    if (socket?.type !== 'tls') return undefined;
+  #makeTransports(config: ClusterConfig, warming: Warming): Transports {
     const { secrets, clock } = this.#options;
-    const stats = this.#statsUnder(config, 'ssl', () => new TlsStats());
-    return new UpstreamTls(upstreamTlsConfig(socket.value), secrets, warming, stats, clock);
+    return makeTransports(config, {
+      makeTls: (context) => {
+        const stats = this.#statsUnder(config, 'ssl', () => new TlsStats());
+        return new UpstreamTls(upstreamTlsConfig(context), secrets, warming, stats, clock);
+      },
+      matchStats: (name) => {
+        const stats = this.#statsUnder(config, name, () => new SocketMatchStats());
+        // A name may be one that other statistics have already.
+        return stats instanceof SocketMatchStats ? stats : new SocketMatchStats();
+      },
+    });
   }
 
   /** Clusters that are never spoken to in HTTP/2 have nothing to tell of it. */
@@ -243,7 +260,8 @@ export class ClusterManager {
     const prefix = `cluster.${name}.`;
     this.#removeStats.set(config.name, () => {
       this.#options.stats.remove(prefix);
-      for (const part of ['ssl', 'outlier_detection', 'health_check', 'http2']) {
+      const matches = config.transport_socket_matches.map((match) => statName(match.name));
+      for (const part of ['ssl', 'outlier_detection', 'health_check', 'http2', 'default', ...matches]) {
         this.#options.stats.remove(`${prefix}${part}.`);
       }
     });

@@ -26,7 +26,7 @@ import {
   text,
 } from './schema.ts';
 import { lbSubsetConfig } from './subsets.ts';
-import { upstreamTlsContext } from './tls.ts';
+import { transportOf, transportSockets } from './transport-socket.ts';
 
 const endpointCheck = built(
   message('envoy.config.endpoint.v3.Endpoint.HealthCheckConfig', {
@@ -167,14 +167,6 @@ const upstreamHttp = message(
   },
 );
 
-export const upstreamTransportSocket = message('envoy.config.core.v3.TransportSocket', {
-  name: text(),
-  typed_config: anyOf({
-    tls: upstreamTlsContext,
-    'raw-buffer': message('envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer', {}),
-  }),
-});
-
 const upstreamConnection = message('envoy.config.cluster.v3.UpstreamConnectionOptions', {
   tcp_keepalive: optional(tcpKeepalive),
 });
@@ -215,7 +207,7 @@ const clusterFields = {
   max_requests_per_connection: optional(number()),
   per_connection_buffer_limit_bytes: number(1_048_576),
   upstream_connection_options: optional(upstreamConnection),
-  transport_socket: optional(upstreamTransportSocket),
+  ...transportSockets,
   alt_stat_name: text(),
   metadata: optional(metadata),
 };
@@ -276,14 +268,19 @@ function checkGrpcHealth(
 }
 
 function checkProtocol(
-  config: Pick<ClusterConfig, 'typed_extension_protocol_options' | 'http2_protocol_options' | 'transport_socket'>,
+  config: Pick<
+    ClusterConfig,
+    'typed_extension_protocol_options' | 'http2_protocol_options' | keyof typeof transportSockets
+  >,
   place: Place,
 ): void {
   const http = httpOptionsOf(config);
   if (http && config.http2_protocol_options) {
     place.within('http2_protocol_options', () => place.refuse(`is not used beside ${HTTP_OPTIONS}`));
   }
-  if (http?.auto_config && config.transport_socket?.typed_config.type !== 'tls') {
+  if (!http?.auto_config) return;
+  const { transport_socket: otherwise, transport_socket_matches: matches } = config;
+  if ([otherwise, ...matches.map((match) => match.transport_socket)].some((socket) => !transportOf(socket).tls)) {
     place.refuse('auto_config asks for the protocol by ALPN, which needs a transport_socket with TLS');
   }
 }

@@ -3,6 +3,9 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import type { NetworkAddress, TcpKeepalive } from '../config/core.ts';
+import type { ProxyProtocolVersion } from '../config/transport-socket.ts';
+import { addressesOf } from './peer.ts';
+import { type AddressPair, proxyHeader } from './proxy-header.ts';
 
 /** Why no connection was made. */
 export interface ConnectFailure {
@@ -36,6 +39,10 @@ export interface ConnectOptions {
   readonly clock: Clock;
   /** Protocols to offer where the configuration of TLS does not say which; absent: none. */
   readonly alpn?: readonly string[];
+  /** Absent: the server is not told who the client is. */
+  readonly proxyProtocol?: ProxyProtocolVersion | undefined;
+  /** Whom the connection is for, where it is for one client alone. */
+  readonly client?: AddressPair | undefined;
 }
 
 /** Seconds of silence after which the system asks whether the far side is there, where the options do not say. */
@@ -111,7 +118,8 @@ export class Connecting {
 
   readonly #onConnect = (): void => {
     setKeepalive(this.#socket, this.#options.keepalive);
-    const { tls } = this.#options;
+    const { tls, proxyProtocol } = this.#options;
+    if (proxyProtocol) this.#tellClient(proxyProtocol);
     if (!tls) {
       this.#succeed();
       return;
@@ -120,6 +128,14 @@ export class Connecting {
     if (typeof options === 'string') this.#fail({ type: 'connect-failure', text: options });
     else this.#handshake(tls, options);
   };
+
+  /** The first bytes of the connection, ahead of a handshake of TLS too. */
+  #tellClient(version: ProxyProtocolVersion): void {
+    const { remoteHost, remotePort, localHost, localPort } = addressesOf(this.#socket);
+    // Of this connection it is the proxy that is the client.
+    const own = { remoteHost: localHost, remotePort: localPort, localHost: remoteHost, localPort: remotePort };
+    this.#socket.write(proxyHeader(version, this.#options.client, own));
+  }
 
   #handshake(tls: TlsClient, options: ConnectionOptions): void {
     const plain = this.#socket;

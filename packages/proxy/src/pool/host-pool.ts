@@ -37,6 +37,7 @@ export class HostPool implements Pool, ShelfOwner {
   readonly #context: PoolContext;
   readonly #connectOptions: ConnectOptions;
   readonly #protocol: PoolProtocol;
+  readonly #onEmpty: () => void;
   readonly #http1: Http1Shelf;
   readonly #http2: Http2Shelf;
   /** What the next connection is likely to speak. */
@@ -44,11 +45,19 @@ export class HostPool implements Pool, ShelfOwner {
   readonly #waiters: PoolWaiter[] = [];
   readonly #connecting = new Set<Pending>();
 
-  constructor(host: Host, protocol: PoolProtocol, context: PoolContext) {
+  /** `onEmpty`: nobody waits, and there is no connection left. */
+  constructor(
+    host: Host,
+    protocol: PoolProtocol,
+    context: PoolContext,
+    connect: ConnectOptions,
+    onEmpty: () => void = () => undefined,
+  ) {
     this.#host = host;
     this.#context = context;
     this.#protocol = protocol;
-    this.#connectOptions = { ...context.connect, alpn: ALPN[protocol] };
+    this.#onEmpty = onEmpty;
+    this.#connectOptions = { ...connect, alpn: ALPN[protocol] };
     this.#http1 = new Http1Shelf(context, this);
     this.#http2 = new Http2Shelf(context, this);
     this.#likely = protocol === 'http1' ? this.#http1 : this.#http2;
@@ -68,6 +77,7 @@ export class HostPool implements Pool, ShelfOwner {
     if (limits.pending >= limits.maxPending) {
       stats.upstream_rq_pending_overflow++;
       waiter.onPoolFailure(unsent('overflow'));
+      this.#checkEmpty();
       return;
     }
     limits.countPending(1);
@@ -81,6 +91,7 @@ export class HostPool implements Pool, ShelfOwner {
   #refuseActive(waiter: PoolWaiter): void {
     this.#context.stats.upstream_rq_active_overflow++;
     waiter.onPoolFailure(unsent('overflow'));
+    this.#checkEmpty();
   }
 
   /** After a server has changed its mind on what it speaks, connections of both kinds may be there. */
@@ -101,6 +112,11 @@ export class HostPool implements Pool, ShelfOwner {
       this.#stopConnecting(pending);
       pending.connecting.cancel();
     }
+    this.#checkEmpty();
+  }
+
+  #checkEmpty(): void {
+    if (this.#waiters.length + this.#connecting.size + this.#http1.size + this.#http2.size === 0) this.#onEmpty();
   }
 
   drain(): void {
@@ -190,6 +206,7 @@ export class HostPool implements Pool, ShelfOwner {
     stats.upstream_cx_connect_fail++;
     if (failure.type === 'connect-timeout') stats.upstream_cx_connect_timeout++;
     this.#ejectWaiters(unsent(failure.type, failure.text));
+    this.#checkEmpty();
   }
 
   /** Those for whom no connection is being made any more are told. */
@@ -259,6 +276,7 @@ export class HostPool implements Pool, ShelfOwner {
     if (cause === 'protocol-error') stats.upstream_cx_protocol_error++;
     if (cause === 'max-requests') stats.upstream_cx_max_requests++;
     this.#connectIfNeeded();
+    this.#checkEmpty();
   }
 
   onBytes(received: number): void {

@@ -1,53 +1,102 @@
-/** The pools of one cluster: one for each host, or one for each version of HTTP where that is the client's. */
+/**
+ * The pools of one cluster: one for each host, for each version of HTTP where that is the client's, and for each client
+ * where the host is told who that is.
+ */
 import type { Host } from '../cluster/host.ts';
+import type { TransportSockets } from '../cluster/transport-sockets.ts';
 import type { Protocol } from '../http/message.ts';
+import type { AddressPair } from '../net/proxy-header.ts';
 import { HostPool } from './host-pool.ts';
 import type { UpstreamHttpOptions } from './options.ts';
 import type { Pool, PoolContext, PoolProtocol } from './pool.ts';
 
-export class HostPools {
-  readonly #context: PoolContext;
-  readonly #protocol: UpstreamHttpOptions['protocol'];
-  readonly #pools = new Map<Host, Pool>();
-  /** Of hosts that are spoken to as the client speaks: for clients of HTTP/2. */
-  readonly #http2Pools = new Map<Host, Pool>();
+export interface HostPoolsContext extends PoolContext {
+  readonly sockets: TransportSockets;
+}
 
-  constructor(protocol: UpstreamHttpOptions['protocol'], context: PoolContext) {
+type PoolsOfHosts = Map<Host, Pool>;
+
+export class HostPools {
+  readonly #context: HostPoolsContext;
+  readonly #protocol: UpstreamHttpOptions['protocol'];
+  readonly #tellsClients: boolean;
+  readonly #pools: PoolsOfHosts = new Map();
+  /** Of hosts that are spoken to as the client speaks: for clients of HTTP/2. */
+  readonly #http2Pools: PoolsOfHosts = new Map();
+  /** Of hosts that are told who the client is, by protocol and client; none is kept that has no connection. */
+  readonly #clientPools = new Map<Host, Map<string, Pool>>();
+
+  constructor(protocol: UpstreamHttpOptions['protocol'], context: HostPoolsContext) {
     this.#protocol = protocol;
     this.#context = context;
+    this.#tellsClients = context.sockets.tellsClients;
   }
 
-  /** `downstream`: what the request came in, for clusters that are spoken to in the same. */
-  get(host: Host, downstream: Protocol): Pool {
+  /**
+   * `downstream`: what the request came in, for clusters that are spoken to in the same. `client`: whose request it is,
+   * for hosts that are told.
+   */
+  get(host: Host, downstream: Protocol, client: AddressPair | undefined): Pool {
+    if (this.#tellsClients && client && this.#context.sockets.of(host).proxyProtocol) {
+      return this.#ofClient(host, client, this.#poolProtocol(downstream));
+    }
     if (this.#protocol !== 'downstream') return this.#from(this.#pools, host, this.#protocol);
     if (downstream === 'HTTP/2') return this.#from(this.#http2Pools, host, 'http2');
     return this.#from(this.#pools, host, 'http1');
   }
 
-  #from(pools: Map<Host, Pool>, host: Host, protocol: PoolProtocol): Pool {
+  #poolProtocol(downstream: Protocol): PoolProtocol {
+    if (this.#protocol !== 'downstream') return this.#protocol;
+    return downstream === 'HTTP/2' ? 'http2' : 'http1';
+  }
+
+  #from(pools: PoolsOfHosts, host: Host, protocol: PoolProtocol): Pool {
     const known = pools.get(host);
     if (known) return known;
-    const pool = new HostPool(host, protocol, this.#context);
+    const pool = new HostPool(host, protocol, this.#context, this.#context.sockets.of(host));
     pools.set(host, pool);
     return pool;
   }
 
+  #ofClient(host: Host, client: AddressPair, protocol: PoolProtocol): Pool {
+    const { remoteHost, remotePort, localHost, localPort } = client;
+    const key = `${protocol} ${remoteHost} ${remotePort} ${localHost} ${localPort}`;
+    const pools = this.#clientPools.get(host) ?? new Map<string, Pool>();
+    const known = pools.get(key);
+    if (known) return known;
+    const pool = new HostPool(host, protocol, this.#context, this.#context.sockets.of(host, client), () => {
+      if (pools.get(key) === pool) pools.delete(key);
+      if (pools.size === 0 && this.#clientPools.get(host) === pools) this.#clientPools.delete(host);
+    });
+    pools.set(key, pool);
+    this.#clientPools.set(host, pools);
+    return pool;
+  }
+
+  *#all(): Generator<Pool> {
+    yield* this.#pools.values();
+    yield* this.#http2Pools.values();
+    for (const pools of this.#clientPools.values()) yield* pools.values();
+  }
+
   /** The host is gone: its connections finish what they do. */
   retire(host: Host): void {
-    for (const pools of [this.#pools, this.#http2Pools]) {
-      pools.get(host)?.drain();
-      pools.delete(host);
-    }
+    const ofClients = this.#clientPools.get(host);
+    this.#clientPools.delete(host);
+    const retired = [this.#pools.get(host), this.#http2Pools.get(host), ...(ofClients?.values() ?? [])];
+    this.#pools.delete(host);
+    this.#http2Pools.delete(host);
+    for (const pool of retired) pool?.drain();
   }
 
   drain(): void {
-    for (const pools of [this.#pools, this.#http2Pools]) for (const pool of pools.values()) pool.drain();
+    for (const pool of [...this.#all()]) pool.drain();
   }
 
   destroy(): void {
-    for (const pools of [this.#pools, this.#http2Pools]) {
-      for (const pool of pools.values()) pool.destroy();
-      pools.clear();
-    }
+    for (const pool of [...this.#all()]) pool.destroy();
+    this.#pools.clear();
+    this.#http2Pools.clear();
+    this.#clientPools.clear();
   }
 }

@@ -6,7 +6,6 @@ import type { RequestStream, ResponseListener, UpstreamReset } from '../http/str
 import type { Http1ClientOptions } from '../http1/client-connection.ts';
 import type { Http2ClientOptions } from '../http2/options.ts';
 import type { Http2Stats } from '../http2/stats.ts';
-import type { ConnectOptions } from '../net/connect.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import type { ClusterStats } from '../stats/groups.ts';
 
@@ -39,11 +38,10 @@ export interface Pool {
 /** Which version of HTTP the connections of a pool speak; `auto`: that which ALPN comes to, each for itself. */
 export type PoolProtocol = 'http1' | 'http2' | 'auto';
 
-/** What the pools of one cluster share. */
+/** What the connections of one pool share. */
 export interface PoolContext {
   readonly stats: ClusterStats;
   readonly limits: ClusterLimits;
-  readonly connect: ConnectOptions;
   readonly http1: Http1ClientOptions;
   readonly http2: Http2ClientOptions;
   readonly http2Stats: Http2Stats;

@@ -35,7 +35,7 @@ const OF_THE_PROCESS =
   /^(?:server|control_plane|cluster_manager|listener_manager|runtime)\.|^cluster\..*\.(?:circuit_breakers\.\w+|health_check|maglev_lb|outlier_detection|ring_hash_lb)\.$/;
 /** What follows from the configuration, which each thread has as a whole. */
 const OF_CONFIGURATION =
-  /^(?:assignment_\w+|config_reload|lb_recalculate_zone_structures|lb_subsets_(?:active|created|removed)|max_host_weight|membership_\w+|update_\w+|version)$/;
+  /^(?:assignment_\w+|config_reload|lb_recalculate_zone_structures|lb_subsets_(?:active|created|removed)|max_host_weight|membership_\w+|total_match_count|update_\w+|version)$/;
 /** Envoy counts these for each worker that took a listener, or could not. */
 const OF_WORKERS = /^listener_create_/;
 

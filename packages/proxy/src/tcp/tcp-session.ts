@@ -112,7 +112,7 @@ export class TcpSession {
         },
         onConnectFailed: (failure) => this.#onConnectFailed(cluster, host, failure),
       },
-      cluster.connect,
+      cluster.connectOf(host, this.#info.downstream),
     );
   }
 

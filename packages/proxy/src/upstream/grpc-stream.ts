@@ -77,7 +77,7 @@ class GrpcStream implements ResponseListener, PoolWaiter, Wire {
     }
     const headers = ['te', 'trailers', 'content-type', 'application/grpc', 'user-agent', 'weft'];
     for (const [name, value] of this.#said.metadata ?? []) headers.push(name, value);
-    const scheme = cluster.connect.tls ? 'https' : 'http';
+    const scheme = cluster.connectOf(this.#host as Host).tls ? 'https' : 'http';
     const head = new RequestHead(
       'POST',
       this.#path,

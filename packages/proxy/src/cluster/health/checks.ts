@@ -40,11 +40,12 @@ function withAlpn(tls: TlsClient, alpn: readonly string[]): TlsClient {
   };
 }
 
-function connectOptions(cluster: Cluster, config: HealthCheckConfig): ConnectOptions {
-  const { tls } = cluster.connect;
+function connectOptions(cluster: Cluster, host: Host, config: HealthCheckConfig): ConnectOptions {
+  const connect = cluster.connectOf(host);
+  const { tls } = connect;
   const alpn = config.tls_options?.alpn_protocols ?? [];
   return {
-    ...cluster.connect,
+    ...connect,
     timeoutMs: config.timeout + CONNECT_SLACK_MS,
     tls: tls && alpn.length > 0 ? withAlpn(tls, alpn) : tls,
   };
@@ -55,12 +56,11 @@ function probeMaker(
   config: HealthCheckConfig,
   { stats, clock, queue }: ChecksOptions,
 ): (host: Host, owner: ProbeOwner) => Probe {
-  const connect = connectOptions(cluster, config);
   const reusesConnection = config.reuse_connection;
   const { http_health_check: http, tcp_health_check: tcp, grpc_health_check: grpc } = config;
   const http2 = { ...upstreamHttpOptions(cluster.config).http2, idleTimeoutMs: 0, maxRequests: 0 };
-  const transport = (alpn: readonly string[]): ProbeTransport => ({
-    connect: { ...connect, alpn },
+  const transport = (host: Host, alpn: readonly string[]): ProbeTransport => ({
+    connect: { ...connectOptions(cluster, host, config), alpn },
     http2,
     queue,
     clock,
@@ -70,19 +70,19 @@ function probeMaker(
     const options = {
       ...common,
       config: http,
-      transport: transport(http.codec_client_type === 'HTTP2' ? ['h2'] : []),
       onVerified: () => {
         stats.verify_cluster++;
       },
     };
-    return (host, owner) => new HttpProbe(host, owner, options);
+    const alpn = http.codec_client_type === 'HTTP2' ? ['h2'] : [];
+    return (host, owner) => new HttpProbe(host, owner, { ...options, transport: transport(host, alpn) });
   }
   if (grpc) {
-    const options = { ...common, config: grpc, transport: transport(['h2']), timeoutMs: config.timeout };
-    return (host, owner) => new GrpcProbe(host, owner, options);
+    const options = { ...common, config: grpc, timeoutMs: config.timeout };
+    return (host, owner) => new GrpcProbe(host, owner, { ...options, transport: transport(host, ['h2']) });
   }
-  const options = { config: tcp ?? { send: undefined, receive: [] }, connect, reusesConnection };
-  return (host, owner) => new TcpProbe(host, owner, options);
+  const options = { config: tcp ?? { send: undefined, receive: [] }, reusesConnection };
+  return (host, owner) => new TcpProbe(host, owner, { ...options, connect: connectOptions(cluster, host, config) });
 }
 
 /** Checks for the hosts of a cluster; undefined where its configuration asks for none. */

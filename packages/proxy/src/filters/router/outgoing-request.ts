@@ -81,11 +81,11 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
     }
     info.trace?.beginAttempt(head, host.key);
     if (head.method === 'CONNECT' && this.action.upgrades.get('connect')) {
-      this.upstream = new TcpUpstream(cluster, host, this);
+      this.upstream = new TcpUpstream(cluster, host, info.downstream, this);
       this.count = new AttemptCount(cluster, host, this.context.clock, this.limitsOf(cluster));
       return;
     }
-    this.#pool = cluster.pool(host, head.protocol, this.action.config.priority);
+    this.#pool = cluster.pool(host, head.protocol, this.action.config.priority, info.downstream);
     this.#pool.acquire(this);
   }
 

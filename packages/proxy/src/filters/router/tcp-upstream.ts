@@ -5,6 +5,7 @@ import type { Host } from '../../cluster/host.ts';
 import { ResponseHead } from '../../http/message.ts';
 import type { RequestStream, ResponseListener } from '../../http/stream.ts';
 import { type ConnectFailure, Connecting } from '../../net/connect.ts';
+import type { AddressPair } from '../../net/proxy-header.ts';
 
 export class TcpUpstream implements RequestStream {
   readonly #cluster: Cluster;
@@ -14,7 +15,7 @@ export class TcpUpstream implements RequestStream {
   #socket: Socket | undefined;
   #isOver = false;
 
-  constructor(cluster: Cluster, host: Host, listener: ResponseListener) {
+  constructor(cluster: Cluster, host: Host, client: AddressPair, listener: ResponseListener) {
     this.#cluster = cluster;
     this.#host = host;
     this.#listener = listener;
@@ -29,7 +30,7 @@ export class TcpUpstream implements RequestStream {
         onConnected: (socket) => this.#onConnected(socket),
         onConnectFailed: (failure) => this.#onConnectFailed(failure),
       },
-      cluster.connect,
+      cluster.connectOf(host, client),
     );
   }
 
