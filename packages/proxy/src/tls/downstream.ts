@@ -7,6 +7,7 @@ import type { DownstreamTlsConfig } from '../config/tls.ts';
 import type { CertificateNames } from '../stack/stream-info.ts';
 import type { TlsStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
+import { contextOptions } from './context-options.ts';
 import { ConnectionTls, certificateNames, type PeerNames } from './names.ts';
 import { Recent } from './recent.ts';
 import type { SecretStore } from './secrets.ts';
@@ -95,21 +96,16 @@ export class DownstreamTls {
 
   #options(): TlsOptions {
     const { certificate } = this.#secrets;
-    const { minVersion, maxVersion, ciphers, curves, alpn, givesTickets, ticketLifeMs } = this.#config;
+    const { alpn, givesTickets, ticketLifeMs } = this.#config;
     const asks = this.#validation !== undefined || this.#config.requiresClientCertificate;
     return {
-      cert: certificate?.chain ?? '',
-      key: certificate?.key ?? '',
-      ...(certificate?.passphrase === undefined ? {} : { passphrase: certificate.passphrase }),
-      minVersion,
-      maxVersion,
-      ca: [...(this.#validation?.rootsPem ?? [])],
+      cert: '',
+      key: '',
+      ...contextOptions(this.#config, certificate, this.#validation?.rootsPem ?? []),
       requestCert: asks,
       rejectUnauthorized: false,
       ...(givesTickets ? {} : { secureOptions: constants.SSL_OP_NO_TICKET }),
       ...(ticketLifeMs === undefined ? {} : { sessionTimeout: Math.ceil(ticketLifeMs / 1000) }),
-      ...(ciphers === undefined ? {} : { ciphers, honorCipherOrder: true }),
-      ...(curves === undefined ? {} : { ecdhCurve: curves }),
       ...(alpn.length > 0 ? { ALPNCallback: ({ protocols }) => alpn.find((name) => protocols.includes(name)) } : {}),
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     };

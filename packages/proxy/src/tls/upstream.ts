@@ -5,6 +5,7 @@ import type { CertificateConfig, UpstreamTlsConfig, ValidationConfig } from '../
 import type { TlsClient } from '../net/connect.ts';
 import type { TlsStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
+import { contextOptions } from './context-options.ts';
 import type { SecretStore } from './secrets.ts';
 import { mergeValidation, prepareValidation, type Validation } from './validation.ts';
 import { verifyPeer } from './verify.ts';
@@ -96,17 +97,8 @@ export class UpstreamTls implements TlsClient {
 
   #makeContext(): SecureContext {
     const { certificate, validation } = this.#secrets;
-    const { minVersion, maxVersion, ciphers, curves } = this.#config;
     this.#validation = validation && prepareValidation(validation);
-    return createSecureContext({
-      minVersion,
-      maxVersion,
-      ca: [...(this.#validation?.rootsPem ?? [])],
-      ...(ciphers === undefined ? {} : { ciphers }),
-      ...(curves === undefined ? {} : { ecdhCurve: curves }),
-      ...(certificate && { cert: certificate.chain, key: certificate.key }),
-      ...(certificate?.passphrase === undefined ? {} : { passphrase: certificate.passphrase }),
-    });
+    return createSecureContext(contextOptions(this.#config, certificate, this.#validation?.rootsPem ?? []));
   }
 
   verify(socket: TLSSocket): string | undefined {
