@@ -101,7 +101,7 @@ export class Http2ClientConnection extends Http2Connection<ClientStream> impleme
   /** Begins a request; {@link RequestStream.sendHead} follows at once. */
   begin(listener: ResponseListener): RequestStream {
     const stream = new ClientStream(this.#nextId(), this, this.peer.initialWindow, listener, this.#served > 0);
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     this.stats.streams_active++;
     this.guard.streamOpened();
     this.#idle.clear();
@@ -192,7 +192,7 @@ export class Http2ClientConnection extends Http2Connection<ClientStream> impleme
   /** Requests beyond the last one that the upstream has taken were not processed (RFC 9113, 6.8). */
   protected onGoaway(lastStreamId: number): void {
     this.#stopTaking();
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       if (stream.id <= lastStreamId) continue;
       stream.close();
       stream.refused();
@@ -208,7 +208,7 @@ export class Http2ClientConnection extends Http2Connection<ClientStream> impleme
       if (stream.isClosed) continue;
       this.streams.delete(stream.id);
       stream.id = this.#nextId();
-      this.streams.set(stream.id, stream);
+      this.streams.add(stream);
       stream.sendWindow = this.peer.initialWindow;
       this.sendRequestHead(stream, head, false);
       stream.open();

@@ -16,6 +16,7 @@ import { RecentResets } from './recent-resets.ts';
 import { PeerSettings } from './settings.ts';
 import type { Http2Stats } from './stats.ts';
 import type { Http2Stream, StreamHost } from './stream.ts';
+import { StreamTable } from './stream-table.ts';
 import { WaitingStreams } from './waiting-streams.ts';
 
 /** How long the peer may take to acknowledge settings (RFC 9113, 6.5.3). */
@@ -32,7 +33,7 @@ export abstract class Http2Link<S extends Http2Stream> implements StreamHost {
   protected readonly clock: Clock;
   protected readonly peer = new PeerSettings();
   protected readonly encoder = new HpackEncoder();
-  protected readonly streams = new Map<number, S>();
+  protected readonly streams = new StreamTable<S>();
   protected readonly resets = new RecentResets();
   protected readonly guard: FloodGuard;
   readonly #waiting: WaitingStreams;
@@ -158,7 +159,7 @@ export abstract class Http2Link<S extends Http2Stream> implements StreamHost {
   }
 
   #changeWindows(more: number): void {
-    for (const stream of this.streams.values()) {
+    for (const stream of this.streams.all()) {
       stream.sendWindow += more;
       if (stream.sendWindow > MAX_WINDOW) throw new Http2Error(ERROR.flowControl, 'a window beyond 2^31-1');
     }
@@ -295,7 +296,7 @@ export abstract class Http2Link<S extends Http2Stream> implements StreamHost {
 
   /** Ends every stream with the connection. */
   protected cutStreams(): void {
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       stream.close();
       stream.onCut();
     }

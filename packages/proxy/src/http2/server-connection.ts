@@ -217,7 +217,7 @@ export class Http2ServerConnection extends Http2Connection<ServerStream> impleme
 
   #open(streamId: number, tunnel: 'none' | 'plain' | 'extended'): ServerStream {
     const stream = new ServerStream(streamId, this, this.peer.initialWindow, this.clock.monotonicMs(), tunnel);
-    this.streams.set(streamId, stream);
+    this.streams.add(stream);
     this.stats.streams_active++;
     this.#idle.clear();
     return stream;

@@ -38,11 +38,13 @@ const MAX_NAMES = 256;
 const MAX_VALUE = 1024;
 /** Short cookies could be guessed from what tables make of them (RFC 7541, 7.1.3). */
 const MAX_SECRET_COOKIE = 20;
-const SHORT = 24;
+const SHORT = 64;
 /** After so many values that were never seen before, a name is taken for one whose values differ each time... */
 const MAX_MISSES = 32;
 /** ...and looked at again after so many more. */
 const BLIND_USES = 1000;
+/** So many names of a block are expected again in the next one. */
+const MAX_ORDER = 64;
 
 /** Fields that speak of a connection, and what stands in pseudo-header fields: they are not sent (RFC 9113, 8.2.2). */
 const DROPPED: ReadonlySet<string> = new Set([
@@ -63,6 +65,9 @@ export class HpackEncoder {
   #start = 0;
   readonly #names = new Map<string, Name>();
   readonly #entries: Entry[] = [];
+  /** The names of the last block, in order, and which of them is expected next. */
+  readonly #order: Name[] = [];
+  #place = 0;
   /** Of `#entries`, the first that is still in the table. */
   #first = 0;
   #added = 0;
@@ -84,6 +89,7 @@ export class HpackEncoder {
     this.buffer = buffer;
     this.at = at;
     this.#start = at;
+    this.#place = 0;
     if (this.#smallest === -1) return;
     this.#room(16);
     if (this.#smallest < this.#tableBytes) this.#integer(0x20, 0x1f, this.#smallest);
@@ -98,19 +104,38 @@ export class HpackEncoder {
 
   /** Adds one field; `isSecret`: it must not enter a table. */
   field(text: string, value: string, isSecret = false): void {
-    const name = this.#names.get(text) ?? this.#learn(text);
+    const name = this.#nameOf(text);
     const { last } = name;
     if (last !== undefined && last.value === value) {
       this.#indexed(STATIC_SIZE + this.#added - last.serial);
       return;
     }
     if (name.isDropped || (text === 'te' && value !== 'trailers')) return;
-    if (name.misses > MAX_MISSES && !isSecret && name.entries.size === 0) {
-      if (++name.misses > BLIND_USES) name.misses = 0;
-      this.#literal(0, 0x0f, name, value, false);
+    if (name.misses > MAX_MISSES && !isSecret && name.entries.size <= 1) {
+      this.#blind(name, value);
       return;
     }
     this.#lookUp(name, value, isSecret);
+  }
+
+  /** One message of a connection has mostly the same names, in the same order, as the one before. */
+  #nameOf(text: string): Name {
+    const expected = this.#order[this.#place];
+    if (expected !== undefined && expected.text === text) {
+      this.#place++;
+      return expected;
+    }
+    const name = this.#names.get(text) ?? this.#learn(text);
+    if (this.#place < MAX_ORDER) this.#order[this.#place++] = name;
+    return name;
+  }
+
+  /** Of values that differ each time none goes into the table but one, for the sake of the name. */
+  #blind(name: Name, value: string): void {
+    if (++name.misses > BLIND_USES) name.misses = 0;
+    const isNamed = name.fixed !== undefined || name.last !== undefined || !this.#fits(name, value);
+    this.#literal(isNamed ? 0 : 0x40, isNamed ? 0x0f : 0x3f, name, value, false);
+    if (!isNamed) this.#add(name, value);
   }
 
   #lookUp(name: Name, value: string, isSecret: boolean): void {
@@ -140,6 +165,7 @@ export class HpackEncoder {
   #learn(text: string): Name {
     if (this.#names.size >= MAX_NAMES) {
       for (const [known, { entries }] of this.#names) if (entries.size === 0) this.#names.delete(known);
+      this.#order.length = 0;
     }
     const name: Name = {
       text,
@@ -161,11 +187,15 @@ export class HpackEncoder {
     const { seen } = name;
     if (value.length > MAX_VALUE || value.length === 0) return false;
     if (seen[0] === value || seen[1] === value || seen[2] === value || seen[3] === value) {
-      return name.text.length + value.length + ENTRY_OVERHEAD <= this.#tableBytes >> 1;
+      return this.#fits(name, value);
     }
     seen[name.nextSeen] = value;
     name.nextSeen = (name.nextSeen + 1) & 3;
     return false;
+  }
+
+  #fits(name: Name, value: string): boolean {
+    return name.text.length + value.length + ENTRY_OVERHEAD <= this.#tableBytes >> 1;
   }
 
   #add(name: Name, value: string): void {

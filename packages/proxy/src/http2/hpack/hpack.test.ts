@@ -137,11 +137,15 @@ test('whatever is coded is decoded again', () => {
   );
 });
 
-test('what repeats costs one byte, and what differs each time takes no place of it', () => {
+test('what repeats costs one byte, and of what differs each time the name alone has a place', () => {
   const encoder = new HpackEncoder();
   const fields = (id: number): Fields => [...GET, ['user-agent', 'a browser'], ['x-request-id', `id-${id}`]];
   for (let id = 0; id < 100; id++) encode(encoder, fields(id));
-  assert.equal(encode(encoder, fields(100)).length, 5 + 1 + 1 + 'x-request-id'.length + 1 + 'id-100'.length);
+  assert.equal(encode(encoder, fields(100)).length, GET.length + 1 + 2 + 1 + 'id-100'.length);
+  // The place was taken by others: the name gets another one.
+  for (let i = 0; i < 200; i++) for (const _ of [0, 1]) encode(encoder, [['x-other', `${'x'.repeat(50)}${i}`]]);
+  encode(encoder, fields(101));
+  assert.ok(encode(encoder, fields(102)).length < GET.length + 1 + 'x-request-id'.length);
 });
 
 test('credentials and short cookies are never put into a table', () => {
