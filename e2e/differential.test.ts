@@ -57,7 +57,9 @@ test('bytes that are not one clear request are refused by Weft, and nothing of t
     ]);
     if (ours.received.end === 'open') wrong.push(`${name}: Weft keeps the connection`);
     if (!isRefused(ours)) wrong.push(`${name}: Weft lets it through: ${JSON.stringify(ours)}`);
-    if (!isRefused(theirs) && weftAlone === undefined) wrong.push(`${name}: Envoy lets it through`);
+    // Where its reset overtakes its answer, Envoy is asked once more.
+    const isClear = isRefused(theirs) || weftAlone !== undefined;
+    if (!isClear && !isRefused(await outcome(sides[1], bytes, options))) wrong.push(`${name}: Envoy lets it through`);
     if (isRefused(theirs) && weftAlone !== undefined) wrong.push(`${name}: Envoy refuses it, too`);
   }
   assert.deepEqual(wrong, []);
