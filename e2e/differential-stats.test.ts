@@ -20,15 +20,9 @@ const ENVOY_ALONE: readonly (readonly [names: RegExp, why: string])[] = [
   [/\.(?:assignment_use_cached|update_no_rebuild|warming_state|default\.total_match_count)$/, 'of how Envoy works'],
   [/(?:update_merge_cancelled|_via_merge|_out_of_merge_window)$/, 'updates are not merged'],
   [/\.(?:upstream_cx_pool_overflow|upstream_cx_preconnect_skipped)$/, 'neither can happen'],
-  [
-    /max_duration_reached|max_requests_reached|downstream_cx_http1_soft_drain|rs_too_large/,
-    'not done or counted',
-  ],
+  [/max_duration_reached|max_requests_reached|downstream_cx_http1_soft_drain|rs_too_large/, 'not done or counted'],
   [/upstream_rq_maintenance_mode|rx_reset_no_error|upstream_rq_per_cx$/, 'not done or counted'],
-  [
-    /\.downstream_cx_(?:delayed_close_timeout|destroy_(?:local|remote)(?:_active_rq)?)$/,
-    'who closed is not told apart',
-  ],
+  [/\.downstream_cx_delayed_close_timeout$/, 'closing that takes too long is not counted'],
   [/^cluster\.[^.]+\.(?:external|internal|http1)\./, 'answers are counted in one place, whoever asked'],
   [/\.(?:tracing\.|extension_config_missing|network_extension_config_missing)/, 'counted once it is configured'],
   [/^(?:server\.|runtime\.|http1\.|vhost\.|tls_inspector|listener_manager\.)/, "of the process: Envoy's own"],
@@ -36,7 +30,7 @@ const ENVOY_ALONE: readonly (readonly [names: RegExp, why: string])[] = [
 
 /** What both are to count alike of this traffic. */
 const COUNTED =
-  /^(?:cluster\.[^.]+\.upstream_(?:cx_(?:total|active|connect_fail|http1_total)|rq_(?:total|completed|\dxx|\d{3}|active|retry|timeout|pending_total))|cluster\.[^.]+\.membership_|http\.http\.downstream_(?:rq_(?:total|completed|\dxx|active)|cx_(?:total|active|rx_bytes_total))|http\.http\.(?:no_route|rq_total|rq_direct_response|rq_redirect)|listener\.[^.]+\.(?:downstream_cx_(?:total|active)|downstream_pre_cx_active|no_filter_chain_match)|cluster_manager\.(?:active_clusters|cluster_added|cluster_removed|warming_clusters)|listener_manager\.(?:listener_added|total_listeners_active|listener_create_failure))/;
+  /^(?:cluster\.[^.]+\.upstream_(?:cx_(?:total|active|connect_fail|http1_total)|rq_(?:total|completed|\dxx|\d{3}|active|retry|timeout|pending_total))|cluster\.[^.]+\.membership_|http\.http\.downstream_(?:rq_(?:total|completed|\dxx|active)|cx_(?:total|active|rx_bytes_total|destroy\w*))|http\.http\.(?:no_route|rq_total|rq_direct_response|rq_redirect)|listener\.[^.]+\.(?:downstream_cx_(?:total|active)|downstream_pre_cx_active|no_filter_chain_match)|cluster_manager\.(?:active_clusters|cluster_added|cluster_removed|warming_clusters)|listener_manager\.(?:listener_added|total_listeners_active|listener_create_failure))/;
 
 type Counts = ReadonlyMap<string, string>;
 

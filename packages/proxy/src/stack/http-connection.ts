@@ -28,6 +28,10 @@ export class HttpConnection implements Http2RequestHandler {
   #codec: Codec | undefined;
   #firstBytes: FirstBytes | undefined;
   #isOver = false;
+  /** Whether the connection ends for what the client did wrong. */
+  #hasFailed = false;
+  /** Whether a request was being served when the connection ended. */
+  #wasBusy = false;
   #countedRead = 0;
   #countedWritten = 0;
 
@@ -79,6 +83,8 @@ export class HttpConnection implements Http2RequestHandler {
   }
 
   readonly #onFreeTimers = (timers: StreamTimers): void => {
+    const { destroyed, readableEnded } = this.#socket;
+    if (destroyed || readableEnded || this.#hasFailed) this.#wasBusy = true;
     if (this.#isOver || this.#freeTimers.length >= MAX_FREE_TIMERS) timers.dispose();
     else this.#freeTimers.push(timers);
   };
@@ -124,6 +130,7 @@ export class HttpConnection implements Http2RequestHandler {
 
   onConnectionError(cause: 'protocol' | 'premature-resets'): void {
     const { stats } = this.#manager;
+    this.#hasFailed = true;
     if (cause === 'protocol') stats.downstream_cx_protocol_error++;
     else stats.downstream_rq_too_many_premature_resets++;
   }
@@ -148,6 +155,7 @@ export class HttpConnection implements Http2RequestHandler {
     this.countBytes();
     for (const timers of this.#freeTimers.splice(0)) timers.dispose();
     const openMs = this.#manager.clock.monotonicMs() - this.#openedMs;
+    this.#manager.countDestroyed(this.#socket, this.#wasBusy);
     this.#manager.closed(this, this.#downstream, openMs, this.#protocol);
   }
 

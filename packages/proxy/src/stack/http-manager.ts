@@ -267,6 +267,7 @@ export class HttpManager {
   refused(): void {
     this.stats.downstream_cx_total++;
     this.stats.downstream_cx_destroy++;
+    this.stats.downstream_cx_destroy_local++;
   }
 
   /** Which version of HTTP a connection speaks, where that is known before anything of it came. */
@@ -283,6 +284,22 @@ export class HttpManager {
   spoken(protocol: 'http1' | 'http2'): void {
     this.stats[`downstream_cx_${protocol}_total`]++;
     this.stats[`downstream_cx_${protocol}_active`]++;
+  }
+
+  /**
+   * Counts who ended a connection, and whether a request was being served on it. As Envoy has it, a client that ends it
+   * after it was asked to ended it, too: what is closed here alone is what nobody there closes in time.
+   */
+  countDestroyed(socket: Socket, wasBusy: boolean): void {
+    const { stats } = this;
+    // A reset is an error that the socket tells of; what is destroyed here has none.
+    const isRemote = socket.readableEnded || socket.errored !== null;
+    if (isRemote) stats.downstream_cx_destroy_remote++;
+    else stats.downstream_cx_destroy_local++;
+    if (!wasBusy) return;
+    stats.downstream_cx_destroy_active_rq++;
+    if (isRemote) stats.downstream_cx_destroy_remote_active_rq++;
+    else stats.downstream_cx_destroy_local_active_rq++;
   }
 
   /** `protocol`: what it came to speak. */

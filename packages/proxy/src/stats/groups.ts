@@ -112,6 +112,10 @@ export class HttpStats {
   downstream_cx_active = 0;
   downstream_cx_destroy = 0;
   downstream_cx_destroy_active_rq = 0;
+  downstream_cx_destroy_local = 0;
+  downstream_cx_destroy_local_active_rq = 0;
+  downstream_cx_destroy_remote = 0;
+  downstream_cx_destroy_remote_active_rq = 0;
   downstream_cx_drain_close = 0;
   downstream_cx_http1_active = 0;
   downstream_cx_http1_total = 0;
