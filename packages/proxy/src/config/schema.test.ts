@@ -50,6 +50,18 @@ const spiffeValidator = (fields: object): object => ({
   },
 });
 
+const RAW = {
+  name: 'raw',
+  typed_config: { '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer' },
+};
+const toldOfClient = (fields: object): object => ({
+  name: 'told',
+  typed_config: {
+    '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport',
+    ...fields,
+  },
+});
+
 const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...issues: RegExp[]])[] = [
   [cluster, staticCluster({ lb_policy: 'NEVER' }), /^lb_policy: NEVER is not supported by Weft's proxy, only /],
   [
@@ -79,6 +91,30 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
     /^custom_validator_config.typed_config.trust_bundles: not supported by Weft's proxy/,
   ],
   [validationContext, spiffeValidator({}), /^custom_validator_config.typed_config.trust_domains: must have an entry/],
+  [
+    cluster,
+    staticCluster({ transport_socket_matches: [{ match: {}, transport_socket: RAW }] }),
+    /^transport_socket_matches\[0\].name: must not be empty/,
+  ],
+  [
+    cluster,
+    staticCluster({ transport_socket: toldOfClient({}) }),
+    /^transport_socket.typed_config.transport_socket: is needed here/,
+    /^transport_socket.typed_config.transport_socket.typed_config: is needed here/,
+  ],
+  [
+    cluster,
+    staticCluster({
+      transport_socket: toldOfClient({ transport_socket: RAW, config: { pass_through_tlvs: {}, added_tlvs: [] } }),
+    }),
+    /^transport_socket.typed_config.config.pass_through_tlvs: not supported by Weft's proxy/,
+    /^transport_socket.typed_config.config.added_tlvs: not supported by Weft's proxy/,
+  ],
+  [
+    cluster,
+    staticCluster({ transport_socket: toldOfClient({ transport_socket: toldOfClient({ transport_socket: RAW }) }) }),
+    /^transport_socket.typed_config.transport_socket.typed_config: type.googleapis.com.* is not supported/,
+  ],
   [cluster, { name: 'c', type: 'EDS' }, /^eds_cluster_config: is needed/],
   [cluster, { name: '', load_assignment: { cluster_name: 'c' } }, /^name: must not be empty/],
   [
