@@ -27,6 +27,8 @@ const STATS_FILTER = {
   usedonly: 'only what was counted at least once',
   filter: 'regular expression that names must match somewhere',
   type: 'one of (All, Counters, Gauges, Histograms, TextReadouts)',
+  hidden: 'one of (include, only, exclude); nothing is hidden',
+  histogram_buckets: 'form of histograms; one of (summary, none), for Prometheus (cumulative)',
 };
 
 function clusters(context: AdminContext, query: URLSearchParams): Answer {

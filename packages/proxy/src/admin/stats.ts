@@ -11,8 +11,28 @@ const TYPES: Readonly<Record<string, StatType | 'all' | 'none'>> = {
   TextReadouts: 'none',
 };
 
+/** Nothing is hidden here: `only` shows nothing, and the others all. */
+const HIDDEN = ['include', 'only', 'exclude'];
+
+/** Every histogram is shown as its quantiles, and to Prometheus as buckets; Envoy's other forms are refused. */
+const QUANTILES = ['summary', 'none'];
+const BUCKETS = ['cumulative'];
+
+/** What is wrong with how a query wants things shown; undefined where nothing is. */
+function misuse(query: URLSearchParams, format: string): string | undefined {
+  const hidden = query.get('hidden') ?? 'exclude';
+  if (!HIDDEN.includes(hidden)) return `usage: /stats?hidden=(${HIDDEN.join('|')})\n`;
+  const forms = format === 'prometheus' ? BUCKETS : QUANTILES;
+  const form = query.get('histogram_buckets') ?? forms[0];
+  return form !== undefined && forms.includes(form)
+    ? undefined
+    : `usage: /stats?format=${format}&histogram_buckets=(${forms.join('|')})\n`;
+}
+
 /** The filter that a query asks for, or a sentence about what is wrong with it. */
-function filterOf(query: URLSearchParams): StatsFilter | string {
+function filterOf(query: URLSearchParams, format: string): StatsFilter | string {
+  const wrong = misuse(query, format);
+  if (wrong !== undefined) return wrong;
   const given = query.get('filter');
   const regex = given ? compileRegex(given, { isWhole: false }) : undefined;
   if (typeof regex === 'string') return `Invalid re2 regex: ${given} ${regex}`;
@@ -21,13 +41,13 @@ function filterOf(query: URLSearchParams): StatsFilter | string {
   return {
     matching: regex && new RegExp(regex.source, regex.flags.replace('g', '')),
     usedOnly: query.has('usedonly'),
-    types: type === 'all' ? undefined : type === 'none' ? [] : [type],
+    types: query.get('hidden') === 'only' ? [] : type === 'all' ? undefined : type === 'none' ? [] : [type],
   };
 }
 
 /** Answers in the form that `format` names; the regular expression matches anywhere in names as `/stats` has them. */
 export function stats(registry: StatsRegistry, query: URLSearchParams, format: string): Answer {
-  const filter = filterOf(query);
+  const filter = filterOf(query, format);
   if (typeof filter === 'string') return text(`${filter}\n`, 400);
   switch (format) {
     case 'text':
