@@ -24,6 +24,7 @@ export const tcpProxy = message(
     hash_policy: list(connectionHashPolicy, { max: 1 }),
     idle_timeout: durationMs(3_600_000),
     max_connect_attempts: number(1, { min: 1 }),
+    max_downstream_connection_duration: optional(durationMs(0, { min: 1 })),
     access_log: list(tcpAccessLog),
   },
   (value, place) => {

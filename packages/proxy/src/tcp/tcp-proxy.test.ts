@@ -209,3 +209,16 @@ test('a connection on which nothing moves ends', async () => {
   await until(() => client.state !== 'open');
   await until(() => proxied.logged.length === 1);
 });
+
+test('a connection lasts no longer than it may, however busy it is', async () => {
+  await using upstream = await new TestUpstream((socket) => void socket.pipe(socket)).start();
+  await using proxied = await new Proxied([upstream.port], { max_downstream_connection_duration: '0.2s' }).start();
+  const client = proxied.client();
+  client.on('data', () => client.write('more'));
+  client.write('more');
+  await until(() => proxied.logged.length > 0, 'the end of the connection');
+  const [info] = proxied.logged;
+  assert.equal(info?.flags, FLAG.DT);
+  assert.ok((info?.bytesSent ?? 0) > 0);
+  await until(() => client.state !== 'open', 'the end at the client');
+});

@@ -32,6 +32,8 @@ export class TcpSession {
   readonly #info: StreamInfo;
   readonly #options: TcpSessionOptions;
   readonly #idle: Deadline;
+  /** Ends the session however busy it is; undefined where it may last. */
+  readonly #longest: Deadline | undefined;
   readonly #pick: ConnectionPick;
   #connecting: Connecting | undefined;
   #upstream: Socket | undefined;
@@ -48,6 +50,13 @@ export class TcpSession {
       options.stats.idle_timeout++;
       this.#end();
     });
+    const longestMs = options.config.max_downstream_connection_duration;
+    if (longestMs === undefined) return;
+    this.#longest = options.idle(() => {
+      options.stats.max_downstream_connection_duration++;
+      this.#giveUp(FLAG.DT);
+    });
+    this.#longest.set(longestMs);
   }
 
   start(): void {
@@ -205,6 +214,7 @@ export class TcpSession {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#idle.dispose();
+    this.#longest?.dispose();
     this.#connecting?.cancel();
     this.#releaseUpstream();
     for (const socket of [this.#upstream, this.#client]) if (socket) endSocket(socket, how);
