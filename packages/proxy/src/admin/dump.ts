@@ -32,5 +32,5 @@ export function isoTime(milliseconds: number): string {
 /** A resource inside an Any. */
 export function anyOf(type: ResourceType, resource: unknown): object {
   const fields = typeof resource === 'object' && resource !== null ? resource : {};
-  return { ...fields, '@type': typeUrl(RESOURCE_TYPES[type]), ...fields };
+  return { '@type': typeUrl(RESOURCE_TYPES[type]), ...fields };
 }
