@@ -11,7 +11,7 @@ import type { AddressPair } from '../net/proxy-header.ts';
 import { HostPools } from '../pool/host-pools.ts';
 import { upstreamHttpOptions } from '../pool/options.ts';
 import type { Pool } from '../pool/pool.ts';
-import type { ClusterStats } from '../stats/groups.ts';
+import { type ClusterStats, RetriedStats } from '../stats/groups.ts';
 import type { Balancer, Random, ReadRuntime } from './balancer.ts';
 import { type AssignmentPolicy, DEFAULT_POLICY, type HostSet } from './balancing/host-sets.ts';
 import { type HostKeeper, OriginalDestination } from './balancing/original-destination.ts';
@@ -39,6 +39,8 @@ export interface ClusterOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly queue: FlushQueue;
+  /** Makes what counts answers that were asked for again; undefined where nobody asks. */
+  readonly retriedStats?: (() => RetriedStats) | undefined;
   /** What the balancer's tables of hashes tell; undefined where nobody asks. */
   readonly tableStats?: TableStats | undefined;
   /** Undefined: the runtime says nothing. */
@@ -80,6 +82,8 @@ export class Cluster {
   /** Of requests that are not of high priority. */
   readonly limits: ClusterLimits;
   readonly #highLimits: ClusterLimits;
+  readonly #makeRetriedStats: () => RetriedStats;
+  #retriedStats: RetriedStats | undefined;
   readonly #sockets: TransportSockets;
   readonly #pools: HostPools;
   /** For requests of high priority, which do not stand behind others. */
@@ -99,6 +103,7 @@ export class Cluster {
     this.#local = local;
     this.config = config;
     this.stats = stats;
+    this.#makeRetriedStats = options.retriedStats ?? (() => new RetriedStats());
     const { limits, highLimits } = limitsOf(config, options.counts ?? OWN_COUNTS);
     this.limits = limits;
     this.#highLimits = highLimits;
@@ -147,6 +152,12 @@ export class Cluster {
       this.#isStale = true;
     },
   };
+
+  /** What counts answers that were asked for again; made when the first one is. */
+  get retriedStats(): RetriedStats {
+    this.#retriedStats ??= this.#makeRetriedStats();
+    return this.#retriedStats;
+  }
 
   get hosts(): readonly Host[] {
     return this.#members.list;

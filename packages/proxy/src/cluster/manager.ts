@@ -8,7 +8,7 @@ import type { Counts } from '../counts/cells.ts';
 import { Http2Stats } from '../http2/stats.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { upstreamHttpOptions } from '../pool/options.ts';
-import { ClusterManagerStats, ClusterStats, TlsStats } from '../stats/groups.ts';
+import { ClusterManagerStats, ClusterStats, RetriedStats, TlsStats } from '../stats/groups.ts';
 import { type StatGroup, type StatsRegistry, statName } from '../stats/registry.ts';
 import type { SecretStore } from '../tls/secrets.ts';
 import { UpstreamTls } from '../tls/upstream.ts';
@@ -145,6 +145,7 @@ export class ClusterManager {
       stats,
       tableStats,
       http2Stats,
+      retriedStats: () => this.#statsUnder(config, 'retry', () => new RetriedStats()),
       local: this.#local,
     });
     const checks = this.#judge(cluster);
@@ -261,7 +262,7 @@ export class ClusterManager {
     this.#removeStats.set(config.name, () => {
       this.#options.stats.remove(prefix);
       const matches = config.transport_socket_matches.map((match) => statName(match.name));
-      for (const part of ['ssl', 'outlier_detection', 'health_check', 'http2', 'default', ...matches]) {
+      for (const part of ['ssl', 'outlier_detection', 'health_check', 'http2', 'retry', 'default', ...matches]) {
         this.#options.stats.remove(`${prefix}${part}.`);
       }
     });

@@ -30,6 +30,8 @@ export interface Http1ClientOptions {
 export interface ClientConnectionOwner {
   /** The connection can serve the next request. */
   onIdle(connection: Http1ClientConnection): void;
+  /** The far side said that it closes the connection after this response. */
+  onCloseNotice?(): void;
   onClosed(connection: Http1ClientConnection, cause: ClosedCause): void;
   onBytes(received: number): void;
 }
@@ -208,7 +210,9 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     if (head.status === 101 && !this.#grantsUpgrade(framing)) return VIOLATIONS.status;
     this.#isResponseBegun = true;
     this.#isTunnel = grantsTunnel;
-    if (framing.close || (minor === 0 && !framing.keepAlive) || grantsTunnel) this.#isReusable = false;
+    const isLast = framing.close || (minor === 0 && !framing.keepAlive);
+    if (isLast) this.#owner.onCloseNotice?.();
+    if (isLast || grantsTunnel) this.#isReusable = false;
     if (framing.keepAliveSeconds >= 0) this.#learnIdleTimeout(framing.keepAliveSeconds * 1000);
     if (grantsTunnel) {
       this.#listener?.onUpstreamHead(head, false);

@@ -51,6 +51,20 @@ test('a kept connection that the server closes is not given to anybody', async (
   cluster.destroy();
 });
 
+test('a server that says that it closes the connection is counted, and gets a new one', async () => {
+  await using upstream = await new TestUpstream((socket) => {
+    socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'));
+  }).start();
+  const cluster = testCluster({}, [upstream.port]);
+  for (let count = 1; count <= 2; count++) {
+    const one = call(poolOf(cluster));
+    await until(() => one.state === 'answered');
+    assert.equal(cluster.stats.upstream_cx_close_notify, count);
+  }
+  assert.equal(upstream.sockets.length, 2);
+  cluster.destroy();
+});
+
 test('a connection that ends just as it is used again says so, since the request may be sent once more', async () => {
   await using upstream = await new TestUpstream((socket) => {
     let requests = 0;

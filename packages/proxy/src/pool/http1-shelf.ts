@@ -56,6 +56,10 @@ export class Http1Shelf implements Shelf, ClientConnectionOwner {
     if (this.#isDraining && !this.#busy.has(connection)) connection.drain();
   }
 
+  onCloseNotice(): void {
+    this.#context.stats.upstream_cx_close_notify++;
+  }
+
   onClosed(connection: Http1ClientConnection, cause: ClosedCause): void {
     const wasBusy = this.#busy.delete(connection);
     const index = this.#idle.indexOf(connection);

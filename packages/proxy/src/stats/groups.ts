@@ -95,6 +95,28 @@ export class ClusterStats {
   readonly upstream_rq_time = new Histogram();
 }
 
+/** What counts answers by their status, of a cluster, and of those among them that were asked for again. */
+export interface AnswerStats {
+  upstream_rq_1xx: number;
+  upstream_rq_2xx: number;
+  upstream_rq_3xx: number;
+  upstream_rq_4xx: number;
+  upstream_rq_5xx: number;
+  upstream_rq_completed: number;
+  readonly upstream_rq_: CodeCounts;
+}
+
+/** `cluster.<name>.retry.`: answers that nobody got, since the request was sent again. */
+export class RetriedStats implements AnswerStats {
+  upstream_rq_1xx = 0;
+  upstream_rq_2xx = 0;
+  upstream_rq_3xx = 0;
+  upstream_rq_4xx = 0;
+  upstream_rq_5xx = 0;
+  upstream_rq_completed = 0;
+  readonly upstream_rq_ = new CodeCounts();
+}
+
 /** `cluster.<name>.ssl.` and `listener.<address>.ssl.` */
 export class TlsStats {
   connection_error = 0;
@@ -277,7 +299,7 @@ export class GrpcAccessLogStats {
 }
 
 /** Counts a status under its class: `upstream_rq_2xx`. */
-export function countUpstreamClass(stats: ClusterStats, status: number): void {
+export function countUpstreamClass(stats: AnswerStats, status: number): void {
   if (status < 200) stats.upstream_rq_1xx++;
   else if (status < 300) stats.upstream_rq_2xx++;
   else if (status < 400) stats.upstream_rq_3xx++;

@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Host } from '../cluster/host.ts';
-import { AttemptCount } from '../filters/router/upstream-attempt.ts';
+import { AttemptCount, countStatus } from '../filters/router/upstream-attempt.ts';
 import { HeaderList } from '../http/header-list.ts';
 import { RequestHead, type ResponseHead } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
@@ -180,11 +180,27 @@ class Call implements ResponseListener, PoolWaiter {
   }
 
   #fail(type: UpstreamCallError['type'], message: string, grpcStatus?: number): void {
-    if (type === 'timeout') this.#count?.timedOut();
     if (!this.#over(false)) return;
+    this.#countFailure(type);
     this.#pool?.cancel(this);
     this.#stream?.abort();
     this.#reject(new UpstreamCallError(type, `${this.#request.cluster}: ${message}`, grpcStatus));
+  }
+
+  /** What the cluster counts where Envoy's router would answer in the upstream's place. */
+  #countFailure(type: UpstreamCallError['type']): void {
+    const { stats } = this.#cluster;
+    if (type === 'timeout') {
+      stats.upstream_rq_timeout++;
+      this.#count?.timedOut();
+      if (this.#stream) stats.upstream_rq_tx_reset++;
+      if (!this.#head) countStatus(this.#cluster, 504);
+    } else if (type === 'reset') {
+      if (!this.#head) countStatus(this.#cluster, 503);
+    } else if (type === 'no-host') {
+      stats.upstream_cx_none_healthy++;
+      countStatus(this.#cluster, 503);
+    }
   }
 
   /** Whether the call was not over before. `isComplete`: with a whole answer. */

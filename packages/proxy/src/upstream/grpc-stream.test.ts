@@ -215,6 +215,8 @@ test('a unary call that takes too long, or is taken back, ends; the server is to
   const calls = upstreamCalls(() => cluster, systemClock);
   const call = { cluster: 'c', path: PATH, message: Buffer.from('x') };
   await assert.rejects(calls.unary({ ...call, timeoutMs: 50 }), { type: 'timeout', grpcStatus: 4 });
+  const { upstream_rq_timeout, upstream_rq_5xx, upstream_rq_tx_reset } = cluster.stats;
+  assert.deepEqual([upstream_rq_timeout, upstream_rq_5xx, upstream_rq_tx_reset], [1, 1, 1]);
   const abort = new AbortController();
   const waiting = calls.unary({ ...call, timeoutMs: 0 }, abort.signal);
   await until(() => cluster.stats.upstream_rq_active === 1);

@@ -38,7 +38,11 @@ test('a client that is trusted may ask for retries, which go no further', async 
   const answers = [`${UNAVAILABLE}\r\n`, `${UNAVAILABLE}\r\n`, OK];
   const { answer, proxied, sent } = await asked(answers, headers, { manager });
   assert.match(answer, /^HTTP\/1\.1 200/);
-  assert.equal(proxied.cluster.stats.upstream_rq_retry, 2);
+  const { stats, retriedStats } = proxied.cluster;
+  assert.equal(stats.upstream_rq_retry, 2);
+  assert.deepEqual([stats.upstream_rq_5xx, stats.upstream_rq_2xx], [0, 1]);
+  assert.deepEqual([retriedStats.upstream_rq_5xx, retriedStats.upstream_rq_completed], [2, 2]);
+  assert.deepEqual(retriedStats.upstream_rq_.counts, [{ code: 503, count: 2 }]);
   assert.doesNotMatch(sent, /x-envoy-(?:retry-on|max-retries)/);
 });
 

@@ -4,7 +4,7 @@ import type { Cluster } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
 import type { ClusterLimits } from '../../cluster/limits.ts';
 import type { ResponseHead } from '../../http/message.ts';
-import { countUpstreamClass } from '../../stats/groups.ts';
+import { type AnswerStats, countUpstreamClass } from '../../stats/groups.ts';
 
 /** Counts one request on a host from the moment it has a connection until its end. */
 export class AttemptCount {
@@ -38,7 +38,7 @@ export class AttemptCount {
     const host = this.#host;
     const { status } = head;
     this.#isAnswered = true;
-    if (!isDropped) countStatus(this.#cluster, status);
+    countAnswer(isDropped ? this.#cluster.retriedStats : this.#cluster.stats, status);
     if (status >= 500) host.requestsFailed++;
     else host.requestsSucceeded++;
     if (host.outlier) host.outlier.answered(isGrpc ? judgedStatus(head) : status);
@@ -63,7 +63,10 @@ export class AttemptCount {
 
 /** Counts a status that a request to the cluster came to, from the upstream or from the router in its place. */
 export function countStatus(cluster: Cluster, status: number): void {
-  const { stats } = cluster;
+  countAnswer(cluster.stats, status);
+}
+
+function countAnswer(stats: AnswerStats, status: number): void {
   stats.upstream_rq_completed++;
   countUpstreamClass(stats, status);
   stats.upstream_rq_.add(status);
