@@ -15,7 +15,7 @@ import { type CheckedBootstrap, checkBootstrap, issuesText, requireNoIssues } fr
 import type { ResourceSource } from './config/config-source.ts';
 import type { ConfigIssue } from './config/schema.ts';
 import type { SharedCounts } from './counts/shared-counts.ts';
-import type { DrainListeners, DrainRequest } from './drain.ts';
+import { Draining, type DrainListeners, type DrainRequest, type DrainStrategy } from './drain.ts';
 import type { TrafficDirection } from './listener/chain.ts';
 import { Connections } from './listener/connections.ts';
 import { type InheritedSockets, inheritedSockets, type ListeningSocket, shareOut } from './listener/inherited.ts';
@@ -48,6 +48,8 @@ export interface ProxyOptions {
   readonly random?: Random;
   /** How long connections of listeners that are gone may go on; default 600,000, as Envoy's. */
   readonly drainMs?: number;
+  /** How `/drain_listeners?graceful` asks connections to leave; default `gradual`, as Envoy's. */
+  readonly drainStrategy?: DrainStrategy;
   /** For `/server_info` and the control plane; default: that of this package. */
   readonly version?: string;
   readonly commandLine?: Readonly<Record<string, unknown>>;
@@ -147,7 +149,7 @@ class ProxyServer implements RunningProxy {
   #parentConnections = 0;
   #workers: WorkerGroup | undefined;
   readonly #refused = new Map<string, AdminListener>();
-  readonly #draining = new Set<TrafficDirection | 'ALL'>();
+  readonly #draining: Draining;
   readonly #startedMs: number;
   readonly #startedAt: number;
   readonly #ready = Promise.withResolvers<void>();
@@ -167,6 +169,7 @@ class ProxyServer implements RunningProxy {
     this.#inherited = shareOut(options.inherited ?? [], options.concurrency ?? 1);
     this.#inheritedHere = inheritedSockets(this.#inherited[0] ?? []);
     this.#checked = checked;
+    this.#draining = new Draining(clock, random);
     this.#clock = clock;
     this.#log = new LeveledLog(options.log, options.logLevel ?? 'info');
     this.#startedMs = clock.wallMs();
@@ -212,7 +215,7 @@ class ProxyServer implements RunningProxy {
       nodeId: node.id ?? '',
       zone: node.locality?.zone ?? '',
       isFailed: () => !this.#isHealthy || this.#state === 'DRAINING',
-      isDraining: (direction, type) => this.#isDraining(direction) || (type === 'DEFAULT' && !this.#isHealthy),
+      isDraining: (direction, type) => this.#draining.isAsked(direction) || (type === 'DEFAULT' && !this.#isHealthy),
       inherited: this.#inheritedHere,
       share: options.worker ? 'other' : this.#inherited.length > 1 ? 'first' : 'only',
       log,
@@ -327,9 +330,10 @@ class ProxyServer implements RunningProxy {
     await shareAddresses(this.#inherited.flat());
     const { WorkerGroup } = await import('./workers/group.ts');
     const { bootstrap, logLevel = 'info', drainMs = DEFAULT_DRAIN_MS, version = ownVersion(), counts } = this.#options;
-    const memory = counts?.memory;
+    const { drainStrategy = 'gradual' } = this.#options;
+    const shared = { bootstrap, logLevel, drainMs, drainStrategy, version, counts: counts?.memory };
     this.#workers = new WorkerGroup({
-      starts: shares.map((inherited) => ({ bootstrap, logLevel, drainMs, version, inherited, counts: memory })),
+      starts: shares.map((inherited) => ({ ...shared, inherited })),
       subscriptions: this.#xds,
       stats: this.stats,
       takeEvidence: (...evidence) => this.clusters.takeEvidence(...evidence),
@@ -373,10 +377,6 @@ class ProxyServer implements RunningProxy {
     return this.#listeners.active(appliesTo(direction));
   }
 
-  #isDraining(direction: TrafficDirection): boolean {
-    return this.#draining.has('ALL') || this.#draining.has(direction);
-  }
-
   async drain(request: DrainRequest): Promise<void> {
     await Promise.all([this.#drain(request), this.#workers?.order({ type: 'drain', request })]);
   }
@@ -387,9 +387,9 @@ class ProxyServer implements RunningProxy {
     const endMs = clock.monotonicMs() + timeoutMs;
     let quietSinceMs = clock.monotonicMs();
     let served = this.#listeners.served(applies);
-    this.#draining.add(direction ?? 'ALL');
+    this.#draining.begin(direction, 0);
     if (direction === undefined) this.#state = 'DRAINING';
-    this.#listeners.stopListening(applies);
+    await this.#listeners.stopListening(applies);
     while (clock.monotonicMs() < endMs && this.#listeners.connections(applies) > 0) {
       const nowMs = clock.monotonicMs();
       const servedNow = this.#listeners.served(applies);
@@ -532,14 +532,15 @@ class ProxyServer implements RunningProxy {
     void this.#workers?.order({ type: 'drain-listeners', options });
     const direction = options.inboundOnly ? 'INBOUND' : undefined;
     const stop = () => {
-      if (!options.skipExit) this.#listeners.stopListening(appliesTo(direction));
+      if (!options.skipExit) void this.#listeners.stopListening(appliesTo(direction));
     };
     if (!options.graceful) {
       stop();
       return;
     }
-    this.#draining.add(direction ?? 'ALL');
-    this.#clock.after(this.#options.drainMs ?? DEFAULT_DRAIN_MS, stop);
+    const { drainMs = DEFAULT_DRAIN_MS, drainStrategy } = this.#options;
+    this.#draining.begin(direction, drainStrategy === 'immediate' ? 0 : drainMs);
+    this.#clock.after(drainMs, stop);
   }
 }
 

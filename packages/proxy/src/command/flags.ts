@@ -1,6 +1,7 @@
 /** The flags of `weft proxy`: those of Envoy (https://www.envoyproxy.io/docs/envoy/v1.40.0/operations/cli). */
 import { parseArgs } from 'node:util';
 import { WeftError } from '@weft/contracts/error';
+import { DRAIN_STRATEGIES, type DrainStrategy } from '../drain.ts';
 import { LOG_LEVELS, type LogLevel } from '../log.ts';
 
 export interface ProxyFlags {
@@ -9,6 +10,7 @@ export interface ProxyFlags {
   readonly mode: 'serve' | 'validate';
   readonly logLevel: LogLevel;
   readonly drainMs: number;
+  readonly drainStrategy: DrainStrategy;
   readonly concurrency: number;
   /** Undefined: none was given; 0 counts where it is free. */
   readonly baseId: number | undefined;
@@ -29,6 +31,7 @@ const OPTIONS = {
   mode: { type: 'string', default: 'serve' },
   'log-level': { type: 'string', short: 'l', default: 'info' },
   'drain-time-s': { type: 'string', default: '600' },
+  'drain-strategy': { type: 'string', default: 'gradual' },
   concurrency: { type: 'string', default: '1' },
   'base-id': { type: 'string' },
   'use-dynamic-base-id': { type: 'boolean' },
@@ -48,6 +51,8 @@ Runs Weft's proxy on an Envoy bootstrap: YAML, JSON or binary protobuf.
       --mode <mode>          serve, or validate: check the bootstrap, say all that is wrong with it, and end; default serve
   -l, --log-level <level>    ${LOG_LEVELS.join(', ')}; default info
       --drain-time-s <s>     how long connections may go on when the proxy ends or their listener is gone; default 600
+      --drain-strategy <s>   how /drain_listeners?graceful asks connections to leave: gradual, over the drain time, or
+                             immediate; default gradual
       --concurrency <n>      threads that serve, each with its share of the connections; default 1
       --base-id <n>          what a process and the one that takes over from it have in common; default 0, where it is free
       --restart-epoch <n>    1 and more: takes over the ports of the process that runs with the base ID and the epoch n-1,
@@ -90,6 +95,12 @@ export function parseProxyFlags(argv: readonly string[]): ProxyFlags {
   if (path === undefined && yaml === undefined && !help && !version) {
     throw usage('needs a bootstrap: -c <file> or --config-yaml <yaml>');
   }
+  const drainStrategy = DRAIN_STRATEGIES.find((known) => known === values['drain-strategy']);
+  if (!drainStrategy) {
+    throw usage(
+      `--drain-strategy ${JSON.stringify(values['drain-strategy'])}: expected ${DRAIN_STRATEGIES.join(' or ')}`,
+    );
+  }
   const drainSeconds = wholeNumber('drain-time-s', values['drain-time-s'], 0);
   const concurrency = wholeNumber('concurrency', values.concurrency, 1);
   const baseId = values['base-id'] === undefined ? undefined : wholeNumber('base-id', values['base-id'], 0);
@@ -107,6 +118,7 @@ export function parseProxyFlags(argv: readonly string[]): ProxyFlags {
     config_path: path ?? '',
     config_yaml: yaml ?? '',
     drain_time: `${drainSeconds}s`,
+    drain_strategy: drainStrategy === 'gradual' ? 'Gradual' : 'Immediate',
   };
   return {
     path,
@@ -114,6 +126,7 @@ export function parseProxyFlags(argv: readonly string[]): ProxyFlags {
     mode,
     logLevel,
     drainMs: drainSeconds * 1000,
+    drainStrategy,
     concurrency,
     baseId,
     restartEpoch,

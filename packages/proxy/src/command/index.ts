@@ -71,10 +71,20 @@ async function serve(flags: ProxyFlags, bootstrap: Bootstrap, version: string): 
   const target = new Target(stop.request, log);
   const restart = await Restart.begin(flags, target, log);
   ended.defer(() => restart.close());
-  const { drainMs, logLevel, given: commandLine, restartEpoch, concurrency } = flags;
+  const { drainMs, drainStrategy, logLevel, given: commandLine, restartEpoch, concurrency } = flags;
   const onQuit = stop.request;
   const hotRestartVersion = restart.version;
-  const given = { bootstrap, log: lines, logLevel, drainMs, version, commandLine, onQuit, hotRestartVersion };
+  const given = {
+    bootstrap,
+    log: lines,
+    logLevel,
+    drainMs,
+    drainStrategy,
+    version,
+    commandLine,
+    onQuit,
+    hotRestartVersion,
+  };
   const proxy = await startProxy({ ...given, inherited: restart.inherited, restartEpoch, concurrency });
   target.proxy = proxy;
   if (proxy.adminAddress !== undefined) log.info({ address: proxy.adminAddress }, 'the admin interface listens');

@@ -1,8 +1,9 @@
 /** A bound address. Who serves its connections can change without a connection being refused meanwhile. */
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WeftError } from '@weft/contracts/error';
 import { addressText, type NetworkAddress } from '../config/core.ts';
-import { descriptorOf } from '../net/system-calls.ts';
+import { descriptorOf, systemCalls } from '../net/system-calls.ts';
 import type { InheritedSockets } from './inherited.ts';
 import { SocketPath } from './socket-path.ts';
 
@@ -11,6 +12,9 @@ import { SocketPath } from './socket-path.ts';
  * address; or another one, which has those addresses alone that the kernel deals out (`SO_REUSEPORT`).
  */
 export type AddressShare = 'only' | 'first' | 'other';
+
+/** Clients that come faster than they are accepted must not keep a socket open. */
+const QUEUE_TURNS = 1000;
 
 export interface AcceptorOptions {
   readonly address: NetworkAddress;
@@ -85,6 +89,20 @@ export class Acceptor {
     const bound = this.#servers[0]?.address();
     if (!bound || typeof bound === 'string') return { type: 'unix', path: bound ?? '' };
     return { type: 'tcp', host: bound.address, port: bound.port };
+  }
+
+  /**
+   * The same once what waits to be accepted has been: the kernel resets connections that are still in the queue of a
+   * socket that is closed, though their clients have sent requests already.
+   */
+  async closeOnceEmpty(keepsPath: () => boolean): Promise<void> {
+    const calls = await systemCalls().catch(() => undefined);
+    for (let turn = 0; turn < QUEUE_TURNS; turn++) {
+      // Right after a turn of the event loop in which connections were accepted.
+      await nextTurn();
+      if (!calls || this.descriptors.every((descriptor) => calls.waitingConnections(descriptor) === 0)) break;
+    }
+    this.close(keepsPath());
   }
 
   /** Frees the address. Connections that were accepted stay. `keepsPath`: another process listens there, too. */

@@ -389,12 +389,15 @@ export class ListenerManager {
   }
 
   /** Takes no more connections on listeners of some direction. */
-  stopListening(applies: (direction: TrafficDirection) => boolean = () => true): void {
+  async stopListening(applies: (direction: TrafficDirection) => boolean = () => true): Promise<void> {
+    const closing: Promise<void>[] = [];
     for (const slot of this.#slots.values()) {
       if (!slot.active || !applies(slot.active.config.traffic_direction)) continue;
-      this.#closeAll(slot);
+      for (const acceptor of slot.acceptors) closing.push(acceptor.closeOnceEmpty(() => this.keepsPaths));
+      slot.acceptors = [];
       this.stats.listener_stopped++;
     }
+    await Promise.all(closing);
   }
 
   /** Ends everything now. */

@@ -13,6 +13,11 @@ const PIDFD_GETFD = 438n;
 const PR_SET_PTRACER = 0x5961_6d61;
 const SOL_SOCKET = 1;
 const SO_REUSEPORT = 15;
+const SOL_TCP = 6;
+const TCP_INFO = 11;
+/** As far as `tcpi_unacked`, which is the length of the queue where a socket listens. */
+const TCP_INFO_BYTES = 28;
+const TCP_INFO_UNACKED = 24;
 const SOL_IP = 0;
 const SOL_IPV6 = 41;
 const SO_ORIGINAL_DST = 80;
@@ -26,6 +31,8 @@ export interface SystemCalls {
   takeDescriptor(pid: number, descriptor: number): number;
   /** Lets others of this user bind the address of a socket that listens, each with a share of its connections. */
   shareAddress(descriptor: number): void;
+  /** How many connections wait to be accepted at a TCP socket that listens; 0 where that cannot be told. */
+  waitingConnections(descriptor: number): number;
   /** Where a connection was going before netfilter redirected it here; undefined where it was not redirected. */
   originalDestination(socket: Socket): { readonly host: string; readonly port: number } | undefined;
 }
@@ -76,6 +83,13 @@ export async function systemCalls(): Promise<SystemCalls> {
       const on = Buffer.alloc(4);
       on.writeInt32LE(1);
       functions.setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, getRawPointer(on), on.length);
+    },
+    waitingConnections(descriptor) {
+      const info = Buffer.alloc(TCP_INFO_BYTES);
+      const length = Buffer.alloc(4);
+      length.writeInt32LE(TCP_INFO_BYTES);
+      const result = functions.getsockopt(descriptor, SOL_TCP, TCP_INFO, getRawPointer(info), getRawPointer(length));
+      return result === 0 ? info.readUInt32LE(TCP_INFO_UNACKED) : 0;
     },
     originalDestination(socket) {
       const descriptor = descriptorOf(socket);

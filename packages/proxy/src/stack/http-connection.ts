@@ -30,6 +30,8 @@ export class HttpConnection implements Http2RequestHandler {
   #isOver = false;
   /** Whether the connection ends for what the client did wrong. */
   #hasFailed = false;
+  /** The client was told that the connection will end. */
+  #isAskedToLeave = false;
   /** Whether a request was being served when the connection ended. */
   #wasBusy = false;
   #countedRead = 0;
@@ -90,7 +92,10 @@ export class HttpConnection implements Http2RequestHandler {
   };
 
   isDraining(): boolean {
-    return this.#manager.isDraining();
+    if (!this.#manager.isDraining()) return false;
+    if (!this.#isAskedToLeave) this.#manager.stats.downstream_cx_drain_close++;
+    this.#isAskedToLeave = true;
+    return true;
   }
 
   #exchange(head: RequestHead, stream: ResponseStream): Exchange {

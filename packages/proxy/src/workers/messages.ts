@@ -7,7 +7,7 @@ import type { Bootstrap, ResourceType } from '@weft/envoy-api';
 import type { HostCounts } from '../cluster/host.ts';
 import type { Evidence, JudgedHost, Judgement } from '../cluster/judging.ts';
 import type { ResourceSource } from '../config/config-source.ts';
-import type { DrainListeners, DrainRequest } from '../drain.ts';
+import type { DrainListeners, DrainRequest, DrainStrategy } from '../drain.ts';
 import type { ListeningSocket } from '../listener/inherited.ts';
 import type { LogLevel } from '../log.ts';
 import type { RuntimeChange } from '../runtime/runtime.ts';
@@ -19,6 +19,7 @@ export interface WorkerStart {
   readonly bootstrap: Bootstrap;
   readonly logLevel: LogLevel;
   readonly drainMs: number;
+  readonly drainStrategy: DrainStrategy;
   readonly version: string;
   /** Of the process that this one takes over from: this worker's share. */
   readonly inherited: readonly ListeningSocket[];
