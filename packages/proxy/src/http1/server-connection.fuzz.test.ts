@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { RawClient, respond, type SeenRequest, TestServer } from './testing/server.ts';
+import type { SeenRequest } from '../http/testing/recording-server.ts';
+import { RawClient, respond, TestServer } from './testing/server.ts';
 
 type When = 'in-head' | 'later' | 'at-end';
 

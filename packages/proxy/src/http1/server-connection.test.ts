@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { SeenRequest } from '../http/testing/recording-server.ts';
 import { isFieldValue } from './characters.ts';
-import { RawClient, type SeenRequest, TestServer } from './testing/server.ts';
+import { RawClient, TestServer } from './testing/server.ts';
 
 /** The status lines of what a server sent, in order. */
 function statuses(received: string): readonly string[] {

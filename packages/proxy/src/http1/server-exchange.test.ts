@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeaderList } from '../http/header-list.ts';
 import { ResponseHead } from '../http/message.ts';
-import { echo, RawClient, respond, type SeenRequest, TestServer } from './testing/server.ts';
+import type { SeenRequest } from '../http/testing/recording-server.ts';
+import { echo, RawClient, respond, TestServer } from './testing/server.ts';
 
 const get = (path: string, fields = '', version = '1.1'): string =>
   `GET ${path} HTTP/${version}\r\nHost: a.example\r\n${fields}\r\n`;

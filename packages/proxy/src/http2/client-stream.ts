@@ -159,14 +159,6 @@ export class ClientStream extends Http2Stream implements RequestStream {
     this.headWritten(isEnd);
   }
 
-  sendBody(chunk: Buffer): boolean {
-    return chunk.length === 0 || this.send(chunk);
-  }
-
-  sendEnd(trailers: HeaderList | undefined): void {
-    this.end(trailers);
-  }
-
   abort(): void {
     this.#listener = undefined;
     if (this.#isSent) this.#client.reset(this, ERROR.cancel);

@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { HeaderList } from '../http/header-list.ts';
 import { ResponseHead } from '../http/message.ts';
+import type { SeenRequest } from '../http/testing/recording-server.ts';
 import { FRAME } from './frames.ts';
 import { block, data, frame, GET, HELLO, headers, POST, reset, settings, uint32 } from './testing/frames.ts';
-import { RawPeer, respond, type SeenRequest, TestServer } from './testing/server.ts';
+import { RawPeer, respond, TestServer } from './testing/server.ts';
 
 const streamId = fc.constantFrom(0, 1, 3, 5, 7, 9, 2, 0x7fff_ffff);
 const small = fc.oneof(fc.nat(20), fc.constantFrom(0, 65_535, 0x7fff_ffff, 0xffff_ffff));

@@ -99,14 +99,6 @@ export class ServerStream extends Http2Stream implements ResponseStream {
     if (this.#isTunnel) this.release();
   }
 
-  sendBody(chunk: Buffer): boolean {
-    return chunk.length === 0 || this.send(chunk);
-  }
-
-  sendEnd(trailers: HeaderList | undefined): void {
-    this.end(trailers);
-  }
-
   abort(): void {
     this.#listener = undefined;
     this.#server.reset(this, ERROR.internal);

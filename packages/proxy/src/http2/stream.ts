@@ -135,8 +135,8 @@ export abstract class Http2Stream {
   }
 
   /** False: more should wait for {@link onDrain}. */
-  protected send(chunk: Buffer): boolean {
-    if (this.#isClosed || this.#local !== 'open') return true;
+  sendBody(chunk: Buffer): boolean {
+    if (chunk.length === 0 || this.#isClosed || this.#local !== 'open') return true;
     const { host } = this;
     let sent = 0;
     if (!this.#queue && !host.writer.isBlocked) sent = this.#write(chunk, 0, Number.POSITIVE_INFINITY);
@@ -170,7 +170,7 @@ export abstract class Http2Stream {
     return at;
   }
 
-  protected end(trailers: HeaderList | undefined): void {
+  sendEnd(trailers: HeaderList | undefined): void {
     if (this.#isClosed || this.#local !== 'open') return;
     if (this.#queue) {
       this.#local = 'ending';

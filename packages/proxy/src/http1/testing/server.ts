@@ -1,26 +1,13 @@
 /** A server of HTTP/1.1 connections on a real socket, with a handler that records what it was given; for tests. */
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { systemClock } from '../../clock.ts';
 import { HeaderList } from '../../http/header-list.ts';
-import { type RequestHead, ResponseHead } from '../../http/message.ts';
-import type { RequestListener, ResponseStream } from '../../http/stream.ts';
-import { FlushQueue } from '../../net/flush-queue.ts';
+import { ResponseHead } from '../../http/message.ts';
+import type { ResponseStream } from '../../http/stream.ts';
+import { type Answer, RecordingServer } from '../../http/testing/recording-server.ts';
 import { Http1ServerConnection } from '../server-connection.ts';
 import type { Http1ServerOptions, RequestHandler } from '../server-options.ts';
 import type { Violation } from '../violation.ts';
-
-/** A request as the handler saw it. */
-export interface SeenRequest {
-  readonly head: RequestHead;
-  readonly stream: ResponseStream;
-  body: string;
-  trailers: readonly string[] | undefined;
-  state: 'open' | 'complete' | 'malformed' | 'reset';
-}
-
-/** Answers a request; called when its head, and again when its end has come. */
-export type Answer = (request: SeenRequest, when: 'head' | 'end') => void;
 
 export const SERVER_OPTIONS: Http1ServerOptions = {
   maxHeadBytes: 8192,
@@ -52,73 +39,29 @@ function refuse(stream: ResponseStream, status: number, detail: string): void {
   respond(stream, status, detail);
 }
 
-export class TestServer implements AsyncDisposable {
-  readonly requests: SeenRequest[] = [];
+export class TestServer extends RecordingServer {
   readonly connections = new Set<Http1ServerConnection>();
-  readonly #sockets = new Set<Socket>();
-  readonly #server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
   readonly #options: Http1ServerOptions;
-  readonly #answer: Answer;
-  readonly #queue = new FlushQueue();
-  isDraining = false;
 
   constructor(answer: Answer = echo, options: Partial<Http1ServerOptions> = {}) {
-    this.#answer = answer;
+    super(answer);
     this.#options = { ...SERVER_OPTIONS, ...options };
   }
 
-  async start(): Promise<this> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    return this;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  #accept(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+  protected serve(socket: Socket): void {
     const handler: RequestHandler = {
-      onRequest: (head, stream) => this.#onRequest(head, stream),
+      onRequest: (head, stream) => this.record(head, stream),
       onViolation: (violation: Violation, stream) => refuse(stream, violation.status, violation.detail),
       onHeadTimeout: (stream) => refuse(stream, 408, 'timeout'),
       isDraining: () => this.isDraining,
       onClose: () => this.connections.delete(connection),
     };
-    const connection = new Http1ServerConnection(socket, handler, this.#options, this.#queue, systemClock);
+    const connection = new Http1ServerConnection(socket, handler, this.#options, this.queue, systemClock);
     this.connections.add(connection);
   }
 
-  #onRequest(head: RequestHead, stream: ResponseStream): RequestListener {
-    const seen: SeenRequest = { head, stream, body: '', trailers: undefined, state: 'open' };
-    this.requests.push(seen);
-    this.#answer(seen, 'head');
-    return {
-      onRequestBody: (chunk) => {
-        seen.body += chunk.toString('latin1');
-      },
-      onRequestEnd: (trailers) => {
-        seen.state = 'complete';
-        seen.trailers = trailers?.flat;
-        this.#answer(seen, 'end');
-      },
-      onRequestMalformed: (status, detail) => {
-        seen.state = 'malformed';
-        refuse(stream, status, detail);
-      },
-      onDownstreamReset: () => {
-        seen.state = 'reset';
-      },
-      onDownstreamDrain: () => undefined,
-    };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, 'close');
+  protected override onMalformed(stream: ResponseStream, status: number, detail: string): void {
+    refuse(stream, status, detail);
   }
 }
 

@@ -1,11 +1,10 @@
 /** A server of HTTP/2 connections on a real socket, and a client that sends raw frames; for tests. */
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { systemClock } from '../../clock.ts';
 import { HeaderList } from '../../http/header-list.ts';
-import { type RequestHead, ResponseHead } from '../../http/message.ts';
-import type { RequestListener, ResponseStream } from '../../http/stream.ts';
-import { FlushQueue } from '../../net/flush-queue.ts';
+import { ResponseHead } from '../../http/message.ts';
+import type { ResponseStream } from '../../http/stream.ts';
+import { type Answer, RecordingServer } from '../../http/testing/recording-server.ts';
 import { DecodingRoom } from '../../net/slabs.ts';
 import { ERROR, FRAME } from '../frames.ts';
 import { HpackDecoder } from '../hpack/decoder.ts';
@@ -13,19 +12,6 @@ import type { Http2ServerOptions } from '../options.ts';
 import { type Http2RequestHandler, Http2ServerConnection } from '../server-connection.ts';
 import { Http2Stats } from '../stats.ts';
 import { type Frame, framesOf, OPTIONS } from './frames.ts';
-
-/** A request as the handler saw it. */
-export interface SeenRequest {
-  readonly head: RequestHead;
-  readonly stream: ResponseStream;
-  body: string;
-  trailers: readonly string[] | undefined;
-  state: 'open' | 'complete' | 'malformed' | 'reset';
-  drains: number;
-}
-
-/** Answers a request; called when its head, and again when its end has come. */
-export type Answer = (request: SeenRequest, when: 'head' | 'end') => void;
 
 /** Sends a whole response. */
 export function respond(stream: ResponseStream, status: number, body: string, headers: readonly string[] = []): void {
@@ -39,38 +25,20 @@ export const echo: Answer = ({ stream, body, head }, when) => {
   if (when === 'end' || head.bodyLength === 0) respond(stream, 200, body, ['x-path', head.path]);
 };
 
-export class TestServer implements AsyncDisposable {
-  readonly requests: SeenRequest[] = [];
+export class TestServer extends RecordingServer {
   readonly connections = new Set<Http2ServerConnection>();
   readonly stats = new Http2Stats();
   readonly errors: string[] = [];
-  readonly #sockets = new Set<Socket>();
-  readonly #server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
   readonly #options: Http2ServerOptions;
-  readonly #answer: Answer;
-  readonly #queue = new FlushQueue();
-  isDraining = false;
 
   constructor(answer: Answer = echo, options: Partial<Http2ServerOptions> = {}) {
-    this.#answer = answer;
+    super(answer);
     this.#options = { ...OPTIONS, ...options };
   }
 
-  async start(): Promise<this> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    return this;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  #accept(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+  protected serve(socket: Socket): void {
     const handler: Http2RequestHandler = {
-      onRequest: (head, stream) => this.#onRequest(head, stream),
+      onRequest: (head, stream) => this.record(head, stream),
       onViolation: (violation, stream) => respond(stream, violation.status, violation.detail),
       onHeadTimeout: (stream) => respond(stream, 408, 'timeout'),
       isDraining: () => this.isDraining,
@@ -78,39 +46,8 @@ export class TestServer implements AsyncDisposable {
       onIdleTimeout: () => this.errors.push('idle'),
       onClose: () => this.connections.delete(connection),
     };
-    const connection = new Http2ServerConnection(socket, handler, this.#options, this.#queue, systemClock, this.stats);
+    const connection = new Http2ServerConnection(socket, handler, this.#options, this.queue, systemClock, this.stats);
     this.connections.add(connection);
-  }
-
-  #onRequest(head: RequestHead, stream: ResponseStream): RequestListener {
-    const seen: SeenRequest = { head, stream, body: '', trailers: undefined, state: 'open', drains: 0 };
-    this.requests.push(seen);
-    this.#answer(seen, 'head');
-    return {
-      onRequestBody: (chunk) => {
-        seen.body += chunk.toString('latin1');
-      },
-      onRequestEnd: (trailers) => {
-        seen.state = 'complete';
-        seen.trailers = trailers?.flat;
-        this.#answer(seen, 'end');
-      },
-      onRequestMalformed: () => {
-        seen.state = 'malformed';
-      },
-      onDownstreamReset: () => {
-        seen.state = 'reset';
-      },
-      onDownstreamDrain: () => {
-        seen.drains++;
-      },
-    };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, 'close');
   }
 }
 
