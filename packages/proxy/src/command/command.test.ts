@@ -70,7 +70,10 @@ test('validate says that a bootstrap is right, in whichever form it comes', asyn
 });
 
 test('validate tells all that is wrong or not supported, each with its place', async (t) => {
-  const path = folderOf(t)('a.yaml', bootstrapText(0, 'proxy_status_config: {}\n                add_proxy_protocol_connection_state: true'));
+  const path = folderOf(t)(
+    'a.yaml',
+    bootstrapText(0, 'proxy_status_config: {}\n                add_proxy_protocol_connection_state: true'),
+  );
   const { code, err } = await run('--mode', 'validate', '-c', path);
   assert.equal(code, 1);
   const lines = err.split('\n');
