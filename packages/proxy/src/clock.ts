@@ -114,10 +114,11 @@ export class Deadline {
 
   #ring(delayMs: number): void {
     this.#ringsAt = this.#clock.monotonicMs() + delayMs;
-    this.#cancel = this.#clock.after(Math.ceil(delayMs), this.#onRing);
+    // Made here, and not once: most deadlines are never set, and of those that are, few ring.
+    this.#cancel = this.#clock.after(Math.ceil(delayMs), () => this.#onRing());
   }
 
-  readonly #onRing = (): void => {
+  #onRing(): void {
     this.#ringsAt = Number.POSITIVE_INFINITY;
     this.#cancel = undefined;
     if (this.#at === Number.POSITIVE_INFINITY) return;
@@ -127,5 +128,5 @@ export class Deadline {
       this.#at = Number.POSITIVE_INFINITY;
       this.#onPassed();
     }
-  };
+  }
 }

@@ -32,8 +32,8 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
   readonly #queue: FlushQueue;
   readonly #writer: SocketWriter;
   readonly #parser: Parser;
-  readonly #idle: Deadline;
-  readonly #headTimeout: Deadline;
+  /** Of the next request: that it begins, or that the rest of its head comes once it has begun. */
+  readonly #deadline: Deadline;
   #listener: RequestListener | undefined;
   #request: RequestState = 'none';
   #response: ResponseState = 'none';
@@ -67,14 +67,13 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     this.#queue = queue;
     this.#writer = new SocketWriter(socket, queue, () => this.#onDrain());
     this.#parser = new Parser(this, options, checkRequestStart);
-    this.#idle = new Deadline(clock, () => this.#onIdle());
-    this.#headTimeout = new Deadline(clock, () => this.#onHeadTimeout());
+    this.#deadline = new Deadline(clock, () => this.#onDeadline());
     socket.on('data', (chunk: Buffer) => this.#onData(chunk, false));
     queue.reads.attach(socket, (chunk) => this.#onData(chunk, true));
     socket.on('end', () => this.#onEndOfInput());
     socket.on('error', () => this.#over());
     socket.on('close', () => this.#over());
-    this.#idle.set(options.idleTimeoutMs);
+    this.#deadline.set(options.idleTimeoutMs);
   }
 
   /** Whether a request is being read or answered. */
@@ -115,11 +114,10 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     else if (this.#response !== 'none') return;
     else if (this.#parser.isBetweenMessages) {
       this.#isHeadBegun = false;
-      this.#headTimeout.clear();
-      this.#idle.set(this.#options.idleTimeoutMs);
+      this.#deadline.set(this.#options.idleTimeoutMs);
     } else if (!this.#isHeadBegun) {
       this.#isHeadBegun = true;
-      this.#headTimeout.set(this.#options.requestHeadersTimeoutMs);
+      this.#deadline.set(this.#options.requestHeadersTimeoutMs);
     }
   }
 
@@ -140,20 +138,16 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     if (this.#response !== 'none') this.#listener?.onDownstreamDrain();
   }
 
-  #onIdle(): void {
-    if (!this.isActive) this.#close();
-  }
-
-  #onHeadTimeout(): void {
-    this.#answerOutOfTurn((stream) => this.#handler.onHeadTimeout(stream));
+  #onDeadline(): void {
+    if (this.#isHeadBegun) this.#answerOutOfTurn((stream) => this.#handler.onHeadTimeout(stream));
+    else if (!this.isActive) this.#close();
   }
 
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#isClosing = true;
-    this.#idle.dispose();
-    this.#headTimeout.dispose();
+    this.#deadline.dispose();
     this.#parser.stop();
     const listener = this.#listener;
     this.#listener = undefined;
@@ -173,7 +167,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     }
     if (!this.#options.allowsCustomMethods && !METHODS.has(head.method)) return VIOLATIONS.method;
     if (head.method === 'CONNECT' && head.bodyLength !== 0) return VIOLATIONS.contentLength;
-    this.#headTimeout.clear();
+    this.#deadline.clear();
     this.#isHeadBegun = false;
     this.#method = head.method;
     const isLast = ++this.#served === this.#options.maxRequests;
@@ -231,7 +225,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
 
   /** Answers what is not a request; nothing more is read. */
   #answerOutOfTurn(answer: (stream: ResponseStream) => void): void {
-    this.#headTimeout.clear();
+    this.#deadline.clear();
     this.#parser.stop();
     this.#method = '';
     this.#closesAfter = true;
@@ -389,8 +383,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     this.#parser.stop();
     this.#takeAll();
     this.#writer.end();
-    this.#idle.dispose();
-    this.#headTimeout.dispose();
+    this.#deadline.dispose();
     linger(this.#socket, this.#options.delayedCloseMs);
   }
 }

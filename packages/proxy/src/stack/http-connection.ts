@@ -11,20 +11,15 @@ import { FirstBytes, type FirstBytesListener } from './first-bytes.ts';
 import type { HttpManager } from './http-manager.ts';
 import { FLAG } from './response-flags.ts';
 import { type DownstreamInfo, StreamInfo } from './stream-info.ts';
-import { StreamTimers } from './timers.ts';
+import type { StreamTimers, TimerLender } from './timers.ts';
 
 type Codec = Http1ServerConnection | Http2ServerConnection;
 
-/** Deadlines that are kept for the next streams of a connection. */
-const MAX_FREE_TIMERS = 64;
-
-export class HttpConnection implements Http2RequestHandler {
+export class HttpConnection implements Http2RequestHandler, TimerLender {
   readonly #manager: HttpManager;
   readonly #downstream: DownstreamInfo;
   readonly #socket: Socket;
   readonly #openedMs: number;
-  /** Lent to one stream after another, and to several at once where the protocol has several. */
-  readonly #freeTimers: StreamTimers[] = [];
   #codec: Codec | undefined;
   #firstBytes: FirstBytes | undefined;
   #isOver = false;
@@ -76,20 +71,11 @@ export class HttpConnection implements Http2RequestHandler {
     this.#codec?.destroy();
   }
 
-  #timers(): StreamTimers {
-    const free = this.#freeTimers.pop();
-    if (free) return free;
-    const timers = new StreamTimers(this.#manager.clock);
-    timers.onFree = this.#onFreeTimers;
-    return timers;
-  }
-
-  readonly #onFreeTimers = (timers: StreamTimers): void => {
+  returned(timers: StreamTimers): void {
     const { destroyed, readableEnded } = this.#socket;
     if (destroyed || readableEnded || this.#hasFailed) this.#wasBusy = true;
-    if (this.#isOver || this.#freeTimers.length >= MAX_FREE_TIMERS) timers.dispose();
-    else this.#freeTimers.push(timers);
-  };
+    this.#manager.timers.give(timers);
+  }
 
   isDraining(): boolean {
     if (!this.#manager.isDraining()) return false;
@@ -101,7 +87,7 @@ export class HttpConnection implements Http2RequestHandler {
   #exchange(head: RequestHead, stream: ResponseStream): Exchange {
     const { clock } = this.#manager;
     const info = new StreamInfo(this.#downstream, clock.wallMs(), clock.monotonicMs());
-    return new Exchange(this.#manager, head, info, stream, this.#timers());
+    return new Exchange(this.#manager, head, info, stream, this.#manager.timers.take(this));
   }
 
   onRequest(head: RequestHead, stream: ResponseStream): RequestListener {
@@ -158,7 +144,6 @@ export class HttpConnection implements Http2RequestHandler {
     if (this.#isOver) return;
     this.#isOver = true;
     this.countBytes();
-    for (const timers of this.#freeTimers.splice(0)) timers.dispose();
     const openMs = this.#manager.clock.monotonicMs() - this.#openedMs;
     this.#manager.countDestroyed(this.#socket, this.#wasBusy);
     this.#manager.closed(this, this.#downstream, openMs, this.#protocol);

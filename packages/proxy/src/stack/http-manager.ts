@@ -30,6 +30,7 @@ import { normalizePath, type PathOptions } from './normalize-path.ts';
 import { compileOriginalIp } from './original-ip.ts';
 import { type Route, type RouteTable, withoutPort, withoutTrailingDot } from './route-table.ts';
 import type { DownstreamInfo, StreamInfo } from './stream-info.ts';
+import { TimerPool } from './timers.ts';
 
 /** The routes of a connection manager, which change while it runs. */
 export interface RouteSource {
@@ -111,6 +112,7 @@ export class HttpManager {
   readonly routes: RouteSource;
   readonly stats: HttpStats;
   readonly clock: Clock;
+  readonly timers: TimerPool;
   readonly queue: FlushQueue;
   readonly localReplies: LocalReplies;
   /** In the order in which requests meet them; the router comes after. */
@@ -151,6 +153,7 @@ export class HttpManager {
     this.routes = options.routes;
     this.stats = stats;
     this.clock = options.clock;
+    this.timers = new TimerPool(options.clock);
     this.queue = options.queue;
     this.isDraining = options.isDraining;
     this.#logs = options.logs;

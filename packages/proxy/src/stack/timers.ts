@@ -1,4 +1,4 @@
-/** The deadlines of a stream; a connection that serves one stream after another lends the same ones to each. */
+/** The deadlines of a stream; those of one that is over are lent to the next, of whatever connection. */
 import { type Clock, Deadline } from '../clock.ts';
 
 /** Who is told when a deadline passes. */
@@ -10,10 +10,15 @@ export interface TimerOwner {
   onDurationReached(): void;
 }
 
+/** Whoever lends deadlines to streams. */
+export interface TimerLender {
+  /** The stream that had them is over. */
+  returned(timers: StreamTimers): void;
+}
+
 export class StreamTimers {
   owner: TimerOwner | undefined;
-  /** Told when a stream is over that had them, where several are lent out. */
-  onFree: ((timers: StreamTimers) => void) | undefined;
+  lender: TimerLender | undefined;
   /** Nothing moved on the stream. */
   readonly idle: Deadline;
   /** The request did not come whole. */
@@ -41,16 +46,41 @@ export class StreamTimers {
     this.route.clear();
     this.perTry.clear();
     this.duration.clear();
-    this.onFree?.(this);
+    this.lender?.returned(this);
   }
 
   dispose(): void {
-    this.onFree = undefined;
+    this.lender = undefined;
     this.clear();
     this.idle.dispose();
     this.request.dispose();
     this.route.dispose();
     this.perTry.dispose();
     this.duration.dispose();
+  }
+}
+
+/** So many streams at once find deadlines that were used before. */
+const MAX_FREE_TIMERS = 1024;
+
+/** Deadlines that no stream has: connections that rest keep none. */
+export class TimerPool {
+  readonly #clock: Clock;
+  readonly #free: StreamTimers[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  take(lender: TimerLender): StreamTimers {
+    const timers = this.#free.pop() ?? new StreamTimers(this.#clock);
+    timers.lender = lender;
+    return timers;
+  }
+
+  /** Gives back those of a stream that is over. */
+  give(timers: StreamTimers): void {
+    if (this.#free.length < MAX_FREE_TIMERS) this.#free.push(timers);
+    else timers.dispose();
   }
 }
