@@ -80,7 +80,7 @@ export class Listener {
       return;
     }
     socket.on('error', () => socket.destroy());
-    socket.once('close', () => this.#budget.release());
+    socket.on('close', () => this.#budget.release());
     this.#take(socket, id, this.config.use_original_dst);
   }
 
@@ -95,7 +95,7 @@ export class Listener {
       this.#stats.downstream_cx_destroy++;
       this.#stats.downstream_cx_length_ms.record(this.#clock.monotonicMs() - openedMs);
     };
-    socket.once('close', over);
+    socket.on('close', over);
     setKeepalive(socket, this.config.tcp_keepalive);
     const opening = new Opening(socket);
     this.#inspect(socket, opening, () => {
@@ -192,7 +192,7 @@ export class Listener {
       metadata,
       tls,
     };
-    stream.once('close', () => process.nextTick(() => chain.onConnectionEnd()));
+    stream.on('close', () => process.nextTick(() => chain.onConnectionEnd()));
     chain.accept(stream, downstream);
   }
 
