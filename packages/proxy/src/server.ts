@@ -3,7 +3,8 @@
  * (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/operations/init).
  */
 
-import { createRequire } from 'node:module';
+import { createRequire, getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import type { Bootstrap, Node } from '@weft/envoy-api';
 import { AccessLogs } from './access-log/logs.ts';
 import type { AdminContext, AdminListener, ServerState } from './admin/context.ts';
@@ -331,7 +332,15 @@ class ProxyServer implements RunningProxy {
     const { WorkerGroup } = await import('./workers/group.ts');
     const { bootstrap, logLevel = 'info', drainMs = DEFAULT_DRAIN_MS, version = ownVersion(), counts } = this.#options;
     const { drainStrategy = 'gradual' } = this.#options;
-    const shared = { bootstrap, logLevel, drainMs, drainStrategy, version, counts: counts?.memory };
+    const shared = {
+      bootstrap,
+      logLevel,
+      drainMs,
+      drainStrategy,
+      version,
+      counts: counts?.memory,
+      compileCache: compileCache(),
+    };
     this.#workers = new WorkerGroup({
       starts: shares.map((inherited) => ({ ...shared, inherited })),
       subscriptions: this.#xds,
@@ -548,6 +557,13 @@ class ProxyServer implements RunningProxy {
 function localProxies(node: Bootstrap['node'], cluster = '') {
   const { region = '', zone = '', sub_zone: subZone = '' } = node?.locality ?? {};
   return { locality: node?.locality && { region, zone, subZone }, cluster };
+}
+
+/** Where threads find compiled code; undefined where none is kept. */
+function compileCache(): string | undefined {
+  // Below the folder that was asked for there is one for each version of Node, which is what Node tells.
+  const folder = getCompileCacheDir();
+  return folder && dirname(folder);
 }
 
 function ownVersion(): string {

@@ -171,18 +171,13 @@ async function firstOf(
   stopped: Promise<void>,
   onReady: () => Promise<void>,
 ): Promise<string | undefined> {
-  const first = await Promise.race([
-    proxy.ready().then(() => ({ type: 'ready' }) as const),
-    stopped.then(() => ({ type: 'stopped' }) as const),
-    proxy.failed().then((why) => ({ type: 'failed', why }) as const),
-  ]);
-  if (first.type === 'failed') return first.why;
-  if (first.type === 'ready') {
+  const end = Promise.race([stopped, proxy.failed()]);
+  const ready = proxy.ready().then(async () => {
     await onReady();
     await settle();
-  }
-  await stopped;
-  return undefined;
+    return await end;
+  });
+  return (await Promise.race([end, ready])) ?? undefined;
 }
 
 async function end(proxy: RunningProxy, log: Log, timeoutMs: number, second: Promise<void>): Promise<void> {

@@ -110,11 +110,13 @@ class Member {
     this.#name = `worker ${index}`;
     this.#options = options;
     this.#onReady = onReady;
-    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: start, name: this.#name });
+    this.#worker = new Worker(new URL('./entry.mjs', import.meta.url), { workerData: start, name: this.#name });
     this.#relay = new SubscriptionRelay(options.subscriptions, (message) => this.#send(message));
     this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
-    this.#worker.on('error', (error) => this.#gone(error instanceof Error ? error.message : String(error)));
-    this.#worker.on('exit', () => this.#gone('it ended'));
+    this.#worker.on('error', (error) =>
+      this.#gone(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    );
+    this.#worker.on('exit', (code) => this.#gone(`it ended with code ${code}`));
   }
 
   #send(message: ToWorker): void {
@@ -131,7 +133,7 @@ class Member {
     this.#relay.close();
     for (const settle of this.#waiting.values()) settle(undefined);
     this.#waiting.clear();
-    if (!this.#isClosing) this.#options.onFailed(`${this.#name}: ${why}`);
+    if (!this.#isClosing) this.#options.onFailed(`the proxy ends, because ${this.#name} has failed: ${why}`);
   }
 
   #onMessage(message: FromWorker): void {

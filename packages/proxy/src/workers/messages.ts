@@ -23,6 +23,8 @@ export interface WorkerStart {
   readonly version: string;
   /** Of the process that this one takes over from: this worker's share. */
   readonly inherited: readonly ListeningSocket[];
+  /** Where compiled code is kept, if it is: each thread opens that by itself. */
+  readonly compileCache: string | undefined;
   /** What threads count together. */
   readonly counts: SharedArrayBuffer | undefined;
 }

@@ -4,6 +4,7 @@ import { HOST_COUNTS, type Host, type HostCounts } from '../cluster/host.ts';
 import { Judgements, type Judging } from '../cluster/judging.ts';
 import { SharedCounts } from '../counts/shared-counts.ts';
 import type { Log } from '../log.ts';
+import { settle } from '../memory/settle.ts';
 import { type RunningProxy, startProxy } from '../server.ts';
 import type { FromWorker, Order, ToWorker, WorkerStart } from './messages.ts';
 import { RelayedSubscriptions } from './relayed-subscriptions.ts';
@@ -52,6 +53,7 @@ async function run(
   const proxy = await starting;
   void proxy.failed().then((why) => send({ type: 'failed', why }));
   await proxy.ready();
+  await settle();
   send({ type: 'ready' });
 }
 

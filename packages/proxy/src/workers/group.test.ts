@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import type { Bootstrap } from '@weft/envoy-api';
+import { SharedCounts } from '../counts/shared-counts.ts';
+import type { Log } from '../log.ts';
+import { StatsRegistry } from '../stats/registry.ts';
+import type { Subscriptions } from '../xds/subscriptions.ts';
+import { WorkerGroup } from './group.ts';
+
+const SILENT: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const NO_SUBSCRIPTIONS: Subscriptions = { watch: () => () => undefined, watchAll: () => () => undefined };
+
+interface Ground {
+  readonly group: WorkerGroup;
+  readonly ready: Promise<void>;
+  readonly failed: Promise<string>;
+}
+
+function start(bootstrap: Bootstrap): Ground {
+  const ready = Promise.withResolvers<void>();
+  const failed = Promise.withResolvers<string>();
+  const shared = { bootstrap, logLevel: 'info', drainMs: 1000, drainStrategy: 'gradual', version: '0' } as const;
+  const counts = SharedCounts.make(64).memory;
+  const group = new WorkerGroup({
+    starts: [{ ...shared, counts, inherited: [], compileCache: undefined }],
+    subscriptions: NO_SUBSCRIPTIONS,
+    stats: new StatsRegistry(),
+    takeEvidence: () => undefined,
+    log: SILENT,
+    onReady: ready.resolve,
+    onFailed: failed.resolve,
+  });
+  return { group, ready: ready.promise, failed: failed.promise };
+}
+
+/** A listener that answers by itself. */
+function bootstrapAt(port: number): Bootstrap {
+  const hcm = {
+    '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+    stat_prefix: 'http',
+    http_filters: [
+      {
+        name: 'router',
+        typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' },
+      },
+    ],
+    route_config: {
+      virtual_hosts: [
+        { name: 'a', domains: ['*'], routes: [{ match: { prefix: '/' }, direct_response: { status: 200 } }] },
+      ],
+    },
+  };
+  const address = { socket_address: { address: '127.0.0.1', port_value: port } };
+  const listener = { name: 'http', address, filter_chains: [{ filters: [{ name: 'http', typed_config: hcm }] }] };
+  return { static_resources: { listeners: [listener] } };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+test('a worker serves, says what it counts, and ends', async () => {
+  const port = await freePort();
+  const { group, ready } = start(bootstrapAt(port));
+  await ready;
+  assert.equal(group.isReady, true);
+  assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
+  await group.refresh();
+  assert.deepEqual(
+    group.sockets.map(({ address }) => address),
+    [`127.0.0.1:${port}`],
+  );
+  await group.close();
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/`));
+});
+
+test('a worker that fails says why, and nobody waits for it', async () => {
+  const wrong = { static_resources: { clusters: [{ name: 'a', lb_policy: 'NO_SUCH_POLICY' }] } };
+  const { group, failed } = start(wrong as Bootstrap);
+  assert.match(await failed, /^the proxy ends, because worker 1 has failed: .*NO_SUCH_POLICY/s);
+  await group.refresh();
+  await group.order({ type: 'reopen-logs' });
+  await group.close();
+});
+
+test('a worker that cannot have an address says so', async (t) => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  t.after(() => taken.close());
+  const address = taken.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  const { group, failed } = start(bootstrapAt(port));
+  assert.match(await failed, /worker 1: cannot listen on 127\.0\.0\.1:\d+: another process listens there/);
+  await group.close();
+});
