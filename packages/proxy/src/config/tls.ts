@@ -221,12 +221,14 @@ function tlsConfig(context: Parsed<typeof commonTlsContext>): TlsConfig {
 export interface UpstreamTlsConfig extends TlsConfig {
   /** '': no server name is sent. */
   readonly sni: string;
+  /** How many sessions are kept to come back to servers with; 0: none. */
+  readonly maxSessions: number;
 }
 
 export const upstreamTlsContext = message('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
   common_tls_context: optional(commonTlsContext),
   sni: text(),
-  max_session_keys: optional(number()),
+  max_session_keys: number(1),
 });
 
 export const downstreamTlsContext = message(
@@ -261,7 +263,7 @@ export interface DownstreamTlsConfig extends TlsConfig {
 
 export function upstreamTlsConfig(context: Parsed<typeof upstreamTlsContext>): UpstreamTlsConfig {
   const common = context.common_tls_context ?? commonTlsContext.parse({}, new Place());
-  return { ...tlsConfig(common), sni: context.sni };
+  return { ...tlsConfig(common), sni: context.sni, maxSessions: context.max_session_keys };
 }
 
 export function downstreamTlsConfig(context: Parsed<typeof downstreamTlsContext>): DownstreamTlsConfig {

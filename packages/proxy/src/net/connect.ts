@@ -26,8 +26,8 @@ export interface TlsClient {
    * offered where the configuration does not say what.
    */
   options(alpn: readonly string[]): ConnectionOptions | string;
-  /** Why the peer is refused; undefined where it is accepted. */
-  verify(socket: TLSSocket): string | undefined;
+  /** Why the peer is refused; undefined where it is accepted. `options`: what the handshake was begun with. */
+  verify(socket: TLSSocket, options: ConnectionOptions): string | undefined;
   onHandshake(isResumed: boolean): void;
   onError(): void;
 }
@@ -146,7 +146,7 @@ export class Connecting {
     secure.once('secureConnect', () => {
       if (this.#isDone) return;
       tls.onHandshake(secure.isSessionReused());
-      const refusal = tls.verify(secure);
+      const refusal = tls.verify(secure, options);
       if (refusal === undefined) this.#succeed();
       else this.#fail({ type: 'connect-failure', text: `TLS_error: ${refusal}` });
     });

@@ -110,7 +110,7 @@ async function call(
   credential: { readonly chainPem: string; readonly keyPem: string },
   validation: ValidationConfig,
 ): Promise<{ readonly failure: ConnectFailure | undefined; readonly bytes: number }> {
-  const config: UpstreamTlsConfig = { ...common, validation, sni: '' };
+  const config: UpstreamTlsConfig = { ...common, validation, sni: '', maxSessions: 1 };
   const tls = new UpstreamTls(config, secrets, warming(), new TlsStats(), systemClock);
   let bytes = 0;
   const server = createTlsServer({ cert: credential.chainPem, key: credential.keyPem }, (socket) => {
@@ -206,7 +206,7 @@ test('another identity of the mesh is not the one that is asked for', async () =
 
 test('a server in the clear, or one that says nothing, is no TLS server', async () => {
   const tls = new UpstreamTls(
-    { ...common, validation: trust, sni: '' },
+    { ...common, validation: trust, sni: '', maxSessions: 1 },
     secrets,
     warming(),
     new TlsStats(),

@@ -13,6 +13,11 @@ export function presentedChain(leaf: X509Certificate): readonly X509Certificate[
   return chain;
 }
 
+/** When the first certificate of what the peer presented ends. */
+export function validUntilMs(leaf: X509Certificate): number {
+  return Math.min(...presentedChain(leaf).map(({ validToDate }) => validToDate.getTime()));
+}
+
 /** Tells chains apart by every byte of them; undefined for those that are too long to be remembered. */
 export function chainKey(chain: readonly X509Certificate[]): string | undefined {
   return chain.length > MAX_CHAIN ? undefined : chain.map(certificateKey).join();

@@ -1,29 +1,26 @@
 /** The client side of TLS towards the hosts of a cluster, with whatever secrets are current. */
+import type { X509Certificate } from 'node:crypto';
 import { type ConnectionOptions, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
-import type { CertificateConfig, UpstreamTlsConfig, ValidationConfig } from '../config/tls.ts';
+import type { CertificateConfig, TlsConfig, UpstreamTlsConfig, ValidationConfig } from '../config/tls.ts';
 import type { TlsClient } from '../net/connect.ts';
 import type { TlsStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
 import { contextOptions } from './context-options.ts';
+import { validUntilMs } from './recent.ts';
 import type { SecretStore } from './secrets.ts';
 import { mergeValidation, prepareValidation, type Validation } from './validation.ts';
 import { verifyPeer } from './verify.ts';
 
 /** What a context waits for and uses: its secrets, as they come. */
 export class TlsSecrets {
-  readonly #config: UpstreamTlsConfig | Omit<UpstreamTlsConfig, 'sni'>;
+  readonly #config: TlsConfig;
   readonly #onChange: () => void;
   readonly #unwatch: (() => void)[] = [];
   certificate: CertificateConfig | undefined;
   validation: ValidationConfig | undefined;
 
-  constructor(
-    config: Omit<UpstreamTlsConfig, 'sni'>,
-    secrets: SecretStore,
-    warming: Warming,
-    onChange: () => void = () => undefined,
-  ) {
+  constructor(config: TlsConfig, secrets: SecretStore, warming: Warming, onChange: () => void = () => undefined) {
     this.#config = config;
     this.#onChange = onChange;
     this.certificate = config.certificate;
@@ -59,20 +56,40 @@ export class TlsSecrets {
   }
 }
 
+/**
+ * A session, to come back to the server with. It knows the server's certificate, but Node does not tell it on this side:
+ * that the server was accepted, and until when that may hold, is kept beside it.
+ */
+interface KeptSession {
+  readonly session: Buffer;
+  readonly validUntilMs: number;
+}
+
+/** What handshakes are made with until secrets change. */
+interface Made {
+  readonly context: SecureContext;
+  readonly validation: Validation | undefined;
+  /** Of servers that were accepted under this validation, the latest first; no others are offered under it. */
+  readonly sessions: KeptSession[];
+  /** By what handshakes were begun with. */
+  readonly offered: WeakMap<Buffer, KeptSession>;
+}
+
 export class UpstreamTls implements TlsClient {
   readonly #config: UpstreamTlsConfig;
   readonly #secrets: TlsSecrets;
   readonly #stats: TlsStats;
   readonly #clock: Clock;
-  #context: SecureContext | undefined;
-  #validation: Validation | undefined;
+  #made: Made | undefined;
+  /** By what a handshake began with: secrets can change before it ends. */
+  readonly #madeBy = new WeakMap<SecureContext, Made>();
 
   constructor(config: UpstreamTlsConfig, secrets: SecretStore, warming: Warming, stats: TlsStats, clock: Clock) {
     this.#config = config;
     this.#stats = stats;
     this.#clock = clock;
     this.#secrets = new TlsSecrets(config, secrets, warming, () => {
-      this.#context = undefined;
+      this.#made = undefined;
     });
   }
 
@@ -84,33 +101,67 @@ export class UpstreamTls implements TlsClient {
   options(fallbackAlpn: readonly string[] = []): ConnectionOptions | string {
     const missing = this.#secrets.missing;
     if (missing !== undefined) return missing;
-    this.#context ??= this.#makeContext();
+    this.#made ??= this.#make();
     const { alpn: ownAlpn, sni } = this.#config;
     const alpn = ownAlpn.length > 0 ? ownAlpn : fallbackAlpn;
+    // Each is used once (RFC 8446, C.4).
+    const kept = this.#made.sessions.shift();
+    const session = kept && kept.validUntilMs > this.#clock.wallMs() ? kept.session : undefined;
+    if (kept && session) this.#made.offered.set(session, kept);
     return {
-      secureContext: this.#context,
+      secureContext: this.#made.context,
+      ...(session && { session }),
       servername: sni,
       checkServerIdentity: () => undefined,
       ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}),
     };
   }
 
-  #makeContext(): SecureContext {
-    const { certificate, validation } = this.#secrets;
-    this.#validation = validation && prepareValidation(validation);
-    return createSecureContext(contextOptions(this.#config, certificate, this.#validation?.rootsPem ?? []));
+  #make(): Made {
+    const { certificate, validation: given } = this.#secrets;
+    const validation = given && prepareValidation(given);
+    const context = createSecureContext(contextOptions(this.#config, certificate, validation?.rootsPem ?? []));
+    const made: Made = { context, validation, sessions: [], offered: new WeakMap() };
+    this.#madeBy.set(context, made);
+    return made;
   }
 
-  verify(socket: TLSSocket): string | undefined {
-    if (!this.#validation) return undefined;
+  verify(socket: TLSSocket, { secureContext, session }: ConnectionOptions): string | undefined {
+    const made = secureContext && this.#madeBy.get(secureContext);
+    if (!made) return 'the handshake is none that was begun here';
+    if (socket.isSessionReused()) {
+      const kept = session && made.offered.get(session);
+      if (!kept || kept.validUntilMs <= this.#clock.wallMs()) {
+        this.#stats.fail_verify_error++;
+        return 'CERTIFICATE_VERIFY_FAILED: the certificate of the resumed session has expired';
+      }
+      this.#keepSessions(socket, made, kept.validUntilMs);
+      return undefined;
+    }
+    const leaf = socket.getPeerX509Certificate();
+    const refusal = made.validation && this.#refusal(socket, leaf, made.validation);
+    if (refusal === undefined) this.#keepSessions(socket, made, leaf ? validUntilMs(leaf) : 0);
+    return refusal;
+  }
+
+  /** Of TLS 1.3 the server gives them when it likes to, after the handshake. */
+  #keepSessions(socket: TLSSocket, { sessions }: Made, validUntilMs: number): void {
+    const { maxSessions } = this.#config;
+    if (maxSessions === 0) return;
+    const keep = (session: Buffer): void => {
+      sessions.unshift({ session, validUntilMs });
+      if (sessions.length > maxSessions) sessions.pop();
+    };
+    if (socket.getProtocol() === 'TLSv1.3') socket.on('session', keep);
+    else {
+      const session = socket.getSession();
+      if (session) keep(session);
+    }
+  }
+
+  #refusal(socket: TLSSocket, leaf: X509Certificate | undefined, validation: Validation): string | undefined {
     const chainError = socket.authorized ? undefined : String(socket.authorizationError);
-    const refusal = verifyPeer(
-      socket,
-      socket.getPeerX509Certificate(),
-      this.#validation,
-      chainError,
-      this.#clock.wallMs(),
-    );
+    const refusal = verifyPeer(socket, leaf, validation, chainError, this.#clock.wallMs());
     if (!refusal) return undefined;
     if (refusal.type === 'name') this.#stats.fail_verify_san++;
     else if (refusal.type === 'hash') this.#stats.fail_verify_cert_hash++;

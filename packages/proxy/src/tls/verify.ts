@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { toWeftError } from '@weft/contracts/error';
 import { type Certificate, parseCertificate, peerChain, verifyAnySvid } from '@weft/identity';
 import type { SanMatcher } from '../config/tls.ts';
-import { certificateKey, chainKey, presentedChain } from './recent.ts';
+import { certificateKey, chainKey, presentedChain, validUntilMs } from './recent.ts';
 import type { Validation } from './validation.ts';
 
 export interface Refusal {
@@ -115,9 +115,9 @@ function verifyPresented(
   if (key !== undefined && validation.accepted.get(key, nowMs)) return undefined;
   const refusal = check(socket, leaf, validation, nowMs);
   if (key !== undefined && !refusal) {
-    const validUntilMs = Math.min(...presented.map(({ validToDate }) => validToDate.getTime()));
-    validation.accepted.set(key, true, Math.min(nowMs + ACCEPTED_MS, validUntilMs));
-    validation.resumable.set(certificateKey(leaf), true, validUntilMs);
+    const untilMs = validUntilMs(leaf);
+    validation.accepted.set(key, true, Math.min(nowMs + ACCEPTED_MS, untilMs));
+    validation.resumable.set(certificateKey(leaf), true, untilMs);
   }
   return refusal;
 }

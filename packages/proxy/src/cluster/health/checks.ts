@@ -34,7 +34,7 @@ function withAlpn(tls: TlsClient, alpn: readonly string[]): TlsClient {
       const options = tls.options(fallback);
       return typeof options === 'string' ? options : { ...options, ALPNProtocols: [...alpn] };
     },
-    verify: (socket) => tls.verify(socket),
+    verify: (socket, options) => tls.verify(socket, options),
     onHandshake: (isResumed) => tls.onHandshake(isResumed),
     onError: () => tls.onError(),
   };
