@@ -199,16 +199,22 @@ export abstract class Http2Connection<S extends Http2Stream> extends Http2Link<S
     this.#dataIsLast = (flags & FLAG_END_STREAM) !== 0;
     if (!stream) {
       if (this.isIdle(streamId)) throw new Http2Error(ERROR.protocol, 'DATA on an idle stream');
-      this.consumed(size);
+      this.#discard(size);
       if (!this.resets.has(streamId)) this.#refuseData(streamId);
       return;
     }
     const wrong = stream.beginData(size, size - padding);
     if (wrong !== undefined) {
       this.#dataStream = undefined;
-      this.consumed(size);
+      this.#discard(size);
       this.streamError(stream, wrong, 'DATA that may not be');
     } else if (padding > 0) stream.took(padding);
+  }
+
+  /** Bytes of bodies that go nowhere: what they were read into is garbage. */
+  #discard(bytes: number): void {
+    this.#queue.moved(bytes);
+    this.consumed(bytes);
   }
 
   #refuseData(streamId: number): void {
@@ -222,7 +228,7 @@ export abstract class Http2Connection<S extends Http2Stream> extends Http2Link<S
     const stream = this.#dataStream;
     if (!stream) return;
     // Of a stream that ended while its frame came, the rest counts as taken.
-    if (stream.isClosed) this.consumed(end - start);
+    if (stream.isClosed) this.#discard(end - start);
     else stream.receive(bytes.subarray(start, end));
   }
 
