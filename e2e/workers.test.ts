@@ -120,7 +120,9 @@ for (const [before, after] of [
       }
     })();
     const second = ground.start('--concurrency', `${after}`, '--base-id', '1', '--restart-epoch', '1');
-    assert.equal((await first.ended).code, 0, first.text());
+    const early = second.ended.then(() => assert.fail(`the second process has ended: ${second.text()}`));
+    const { code } = await Promise.race([first.ended, early]);
+    assert.equal(code, 0, first.text());
     const so = answered;
     const isEnough = () => (answered > so + 100 ? true : undefined);
     await until('more answers', isEnough, 30_000, () => second.text());

@@ -19,6 +19,7 @@ import (
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tls "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
@@ -60,6 +61,7 @@ var makers = map[string]func() proto.Message{
 	resource.EndpointType: func() proto.Message { return &endpoint.ClusterLoadAssignment{} },
 	resource.ListenerType: func() proto.Message { return &listener.Listener{} },
 	resource.RouteType:    func() proto.Message { return &route.RouteConfiguration{} },
+	resource.SecretType:   func() proto.Message { return &tls.Secret{} },
 }
 
 func snapshotOf(line []byte) (string, *cache.Snapshot, error) {
