@@ -485,7 +485,7 @@ class ProxyServer implements RunningProxy {
       stats.state = STATES.indexOf(this.#shownState());
       stats.live = this.#shownState() === 'LIVE' ? 1 : 0;
       stats.uptime = Math.floor((this.#clock.monotonicMs() - this.#startedAt) / 1000);
-      stats.memory_allocated = heapUsed;
+      stats.memory_allocated = heapUsed + (this.#workers?.heap.used ?? 0);
       stats.memory_heap_size = rss;
       stats.total_connections = this.#connections.active + this.#parentConnections;
       stats.parent_connections = this.#parentConnections;
@@ -515,6 +515,7 @@ class ProxyServer implements RunningProxy {
       state: () => this.#shownState(),
       refresh: async () => this.#workers?.refresh(),
       countsElsewhere: (cluster, host) => this.#workers?.countsOf(cluster, host),
+      heapElsewhere: () => this.#workers?.heap ?? { used: 0, total: 0 },
       logLevel: () => this.#log.level,
       bootstrap,
       node: bootstrap.node ?? {},

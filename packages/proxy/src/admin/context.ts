@@ -74,6 +74,8 @@ export interface AdminContext {
   refresh(): Promise<void>;
   /** What other threads have counted of a host. */
   countsElsewhere(cluster: string, host: Host): HostCounts | undefined;
+  /** Bytes that the heaps of other threads take. */
+  heapElsewhere(): { readonly used: number; readonly total: number };
   logLevel(): LogLevel;
   /** `envoy.config.bootstrap.v3.Bootstrap` as ProtoJSON. */
   readonly bootstrap: object;

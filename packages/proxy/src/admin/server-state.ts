@@ -23,11 +23,12 @@ export function serverInfo(context: AdminContext): Answer {
 }
 
 /** `envoy.admin.v3.Memory`, of the whole process. */
-export function memory(): Answer {
+export function memory(context: AdminContext): Answer {
   const { heapUsed, heapTotal, external, rss } = process.memoryUsage();
+  const elsewhere = context.heapElsewhere();
   return json({
-    allocated: String(heapUsed + external),
-    heap_size: String(heapTotal + external),
+    allocated: String(heapUsed + external + elsewhere.used),
+    heap_size: String(heapTotal + external + elsewhere.total),
     pageheap_unmapped: '0',
     pageheap_free: String(heapTotal - heapUsed),
     total_thread_cache: '0',

@@ -6,7 +6,7 @@ import type { ListeningSocket } from '../listener/inherited.ts';
 import type { Log } from '../log.ts';
 import type { StatsRegistry } from '../stats/registry.ts';
 import type { Subscriptions } from '../xds/subscriptions.ts';
-import type { FromWorker, Order, PlainHost, ToWorker, WorkerReport, WorkerStart } from './messages.ts';
+import type { FromWorker, HeapBytes, Order, PlainHost, ToWorker, WorkerReport, WorkerStart } from './messages.ts';
 import { SubscriptionRelay } from './subscription-relay.ts';
 
 /** What a worker must have answered by, or its last report stands. */
@@ -74,6 +74,12 @@ export class WorkerGroup {
     return this.#reports.flatMap(({ sockets }) => sockets);
   }
 
+  /** What their heaps take, as of the last refresh. */
+  get heap(): HeapBytes {
+    const sum = (of: (heap: HeapBytes) => number) => this.#reports.reduce((total, { heap }) => total + of(heap), 0);
+    return { used: sum(({ used }) => used), total: sum(({ total }) => total) };
+  }
+
   /** What they have counted of a host, as of the last refresh. */
   countsOf(cluster: string, host: Host): HostCounts {
     const sums = Object.fromEntries(HOST_COUNTS.map((name) => [name, 0])) as Record<keyof HostCounts, number>;
@@ -92,7 +98,7 @@ function hostName(cluster: string, key: string): string {
   return `${cluster}\n${key}`;
 }
 
-const NOTHING: WorkerReport = { groups: [], hosts: [], sockets: [], activeRequests: 0 };
+const NOTHING: WorkerReport = { groups: [], hosts: [], sockets: [], activeRequests: 0, heap: { used: 0, total: 0 } };
 
 class Member {
   readonly #worker: Worker;

@@ -57,6 +57,14 @@ export interface WorkerReport {
   readonly hosts: readonly PlainHost[];
   readonly sockets: readonly ListeningSocket[];
   readonly activeRequests: number;
+  /** Bytes of the thread's own heap, and what it holds beside it. */
+  readonly heap: HeapBytes;
+}
+
+/** Memory of one thread; that of the process as a whole is known to each of them. */
+export interface HeapBytes {
+  readonly used: number;
+  readonly total: number;
 }
 
 /** What was counted of one host of a cluster. */

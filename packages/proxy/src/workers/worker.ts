@@ -6,7 +6,7 @@ import { SharedCounts } from '../counts/shared-counts.ts';
 import type { Log } from '../log.ts';
 import { settle } from '../memory/settle.ts';
 import { type RunningProxy, startProxy } from '../server.ts';
-import type { FromWorker, Order, ToWorker, WorkerStart } from './messages.ts';
+import type { FromWorker, Order, ToWorker, WorkerReport, WorkerStart } from './messages.ts';
 import { RelayedSubscriptions } from './relayed-subscriptions.ts';
 
 async function run(
@@ -85,11 +85,22 @@ async function carryOut(proxy: RunningProxy, order: Order): Promise<void> {
   }
 }
 
-function reportOf(proxy: RunningProxy): Extract<FromWorker, { type: 'report' }>['report'] {
+function reportOf(proxy: RunningProxy): WorkerReport {
   const hosts = [...proxy.clusters.active].flatMap(({ cluster }) =>
     cluster.hosts.map((host) => ({ cluster: cluster.name, key: host.key, counts: countsOf(host) })),
   );
-  return { groups: proxy.stats.plain(), hosts, sockets: proxy.sockets(), activeRequests: proxy.activeRequests() };
+  return {
+    groups: proxy.stats.plain(),
+    hosts,
+    sockets: proxy.sockets(),
+    activeRequests: proxy.activeRequests(),
+    heap: heapBytes(),
+  };
+}
+
+function heapBytes(): WorkerReport['heap'] {
+  const { heapUsed, heapTotal, external } = process.memoryUsage();
+  return { used: heapUsed + external, total: heapTotal + external };
 }
 
 function countsOf(host: Host): HostCounts {

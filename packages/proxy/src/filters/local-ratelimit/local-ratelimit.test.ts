@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Place } from '../../config/schema.ts';
+import { SharedCounts } from '../../counts/shared-counts.ts';
 import { FLAG } from '../../stack/response-flags.ts';
 import { forward } from '../../stack/testing/proxied.ts';
 import { ManualClock } from '../../xds/testing/manual-clock.ts';
@@ -8,7 +9,7 @@ import { Filtered, type FilteredOptions } from '../testing/filtered.ts';
 import { LocalLimiter } from './limiter.ts';
 import { networkLocalRateLimit } from './network-schema.ts';
 import { localRateLimitFilter, localRateLimitPerRoute } from './schema.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { makeBucket, TokenBucket } from './token-bucket.ts';
 
 const TYPE = 'filters.http.local_ratelimit.v3.LocalRateLimit';
 const ALL = { default_value: { numerator: 100 } };
@@ -197,4 +198,33 @@ test('what is wrong is told with its path', () => {
   ]);
   const flag = { stat_prefix: 'x', token_bucket: TWO_AN_HOUR, runtime_enabled: { default_value: true } };
   assert.deepEqual(issues(networkLocalRateLimit, flag), ['runtime_enabled.runtime_key: must not be empty']);
+});
+
+test('threads that share a bucket share what is in it', () => {
+  const counts = SharedCounts.make(16);
+  const size = { maxTokens: 5, tokensPerMs: 1e-6 };
+  const [one, other] = [makeBucket(size, 'a', counts, 0), makeBucket(size, 'a', counts, 0)];
+  assert.equal(one.remaining(0), 5);
+  assert.deepEqual(
+    Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? one : other).take(0)),
+    [true, true, true, true, true, false],
+  );
+  other.giveBack(0, 2);
+  assert.equal(one.remaining(0), 2);
+  assert.equal(one.take(0, 3), false);
+  assert.equal(one.take(0, 2), true);
+  one.giveBack(0, 100);
+  assert.equal(other.remaining(0), 5, 'no more than fits');
+  assert.equal(makeBucket(size, 'b', counts, 0).remaining(0), 5, 'another name has its own');
+  assert.equal(makeBucket({ maxTokens: 0, tokensPerMs: 1 }, 'c', counts, 0).take(0), false);
+});
+
+test('a shared bucket fills as time goes by', async () => {
+  const bucket = makeBucket({ maxTokens: 2, tokensPerMs: 1 / 20 }, 'a', SharedCounts.make(16), 0);
+  assert.equal(bucket.take(0, 2), true);
+  const deadline = performance.now() + 20_000;
+  while (!bucket.take(0)) {
+    assert.ok(performance.now() < deadline);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 });
