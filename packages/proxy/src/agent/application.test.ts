@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -70,15 +69,18 @@ test('when the agent is killed, its application ends too', { skip: process.platf
     import { Application } from ${JSON.stringify(import.meta.resolve('./application.ts'))};
     import { Watchdog } from ${JSON.stringify(import.meta.resolve('./watchdog.ts'))};
     await Application.start({ command: ['sh', '-c', 'echo $$; exec sleep 300'], env: process.env, watchdog: new Watchdog() });
+    console.log('started');
   `;
   const agent = spawn(process.execPath, ['--input-type=module', '-e', script], {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => agent.kill('SIGKILL'));
-  const lines = createInterface({ input: agent.stdout });
-  const [line] = (await once(lines, 'line')) as [string];
-  const pid = Number(line);
+  // The application may speak before the agent has told the watchdog of it.
+  const said: string[] = [];
+  createInterface({ input: agent.stdout }).on('line', (line) => said.push(line));
+  await eventually(() => said.length === 2);
+  const pid = Number(said.find((line) => line !== 'started'));
   assert.ok(isAlive(pid));
   agent.kill('SIGKILL');
   await eventually(() => !isAlive(pid));
