@@ -29,25 +29,29 @@ interface Finished {
   readonly output: string;
 }
 
-/** Runs a script with this Node, its output shown as it comes and kept. */
+/**
+ * Runs a script with this Node, its output shown as it comes and kept. It writes into a pipe of the shell's:
+ * what `spawn` gives is a pair of sockets, of which a script that ends itself with `process.exit` loses what was not taken yet.
+ */
 function run(args: readonly string[]): Promise<Finished> {
   const env = {
     ...process.env,
     PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
     NX_DAEMON: 'false',
     NX_NO_CLOUD: 'true',
+    // In the checkout: one that is fresh has run nothing yet.
+    NX_CACHE_DIRECTORY: join(root, '.nx', 'cache'),
     NX_TUI: 'false',
     FORCE_COLOR: '0',
   };
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const shell = ['-c', 'set -o pipefail; "$@" 2>&1 | cat', 'run', process.execPath, ...args];
+    const child = spawn('bash', shell, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
-    const show = (to: NodeJS.WriteStream) => (chunk: Buffer) => {
-      output += chunk.toString();
-      to.write(chunk);
-    };
-    child.stdout.on('data', show(process.stdout));
-    child.stderr.on('data', show(process.stderr));
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      process.stdout.write(text);
+    });
     child.on('error', reject);
     child.on('close', (code) => resolve({ code: code ?? 1, output }));
   });
@@ -59,11 +63,16 @@ async function check(name: string, args: readonly string[]): Promise<Counts> {
   return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
-/** Adds up what node:test printed for each package; a package that broke before it could count is one failure. */
+/**
+ * Adds up what node:test printed for each package. A package that did not count, because it broke before or its
+ * output is missing, is a failure, be the code of the whole as it may.
+ */
 export function countTests(output: string, code: number): Counts {
   const sum = (what: string): number =>
     [...output.matchAll(new RegExp(`^ℹ ${what} (\\d+)$`, 'gm'))].reduce((total, match) => total + Number(match[1]), 0);
-  const failed = sum('fail') + sum('cancelled');
+  const packages = Number(/Running target test for (\d+) projects?/.exec(output)?.[1] ?? 1);
+  const counted = [...output.matchAll(/^ℹ tests \d+$/gm)].length;
+  const failed = sum('fail') + sum('cancelled') + Math.max(0, packages - counted);
   return { passed: sum('pass'), failed: code !== 0 && failed === 0 ? 1 : failed };
 }
 
