@@ -1,8 +1,8 @@
 /** Listeners and routes as the admin interface shows them. */
-import type { AdminListener, AdminRoutes } from './admin/context.ts';
-import { addressText } from './config/core.ts';
-import type { ListenerManager } from './listener/manager.ts';
-import type { RouteStore } from './listener/routes.ts';
+import type { AdminListener, AdminRoutes } from '../admin/context.ts';
+import { addressText } from '../config/core.ts';
+import type { ListenerManager } from '../listener/manager.ts';
+import type { RouteStore } from '../listener/routes.ts';
 
 /** Every listener in each of its states; `refused`: what the control plane sent last and cannot be used, by name. */
 export function* shownListeners(
