@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { BalancingConfig } from '../config/balancing.ts';
 import { balancingConfigOf, type ClusterConfig } from '../config/cluster.ts';
+import type { SourceAddress } from '../config/upstream-bind.ts';
 import { type Counts, OWN_COUNTS } from '../counts/cells.ts';
 import type { Protocol } from '../http/message.ts';
 import { Http2Stats } from '../http2/stats.ts';
@@ -45,6 +46,8 @@ export interface ClusterOptions {
   readonly tableStats?: TableStats | undefined;
   /** Undefined: the runtime says nothing. */
   readonly readRuntime?: ReadRuntime | undefined;
+  /** Where connections come from if the cluster does not say; undefined: the system chooses. */
+  readonly sources?: readonly SourceAddress[] | undefined;
   /** Where the proxy itself is, for routing by zone; undefined where that is not known. */
   readonly local?: LocalCluster | undefined;
   /** What all threads that have the cluster count together; default: there is one thread. */
@@ -108,7 +111,17 @@ export class Cluster {
     this.limits = limits;
     this.#highLimits = highLimits;
     const keepalive = config.upstream_connection_options?.tcp_keepalive;
-    const connect = { timeoutMs: config.connect_timeout, tls, proxyProtocol, keepalive, clock };
+    const connect = {
+      timeoutMs: config.connect_timeout,
+      tls,
+      proxyProtocol,
+      keepalive,
+      clock,
+      sources: config.upstream_bind_config ?? options.sources,
+      onBindFailed: () => {
+        stats.bind_errors++;
+      },
+    };
     const sockets = new TransportSockets(connect, options.socketMatches, options.defaultMatchStats);
     this.#sockets = sockets;
     const { protocol, http1, http2 } = upstreamHttpOptions(config);

@@ -4,6 +4,7 @@ import { balancingConfigOf, type ClusterConfig, cluster as clusterSchema } from 
 import type { OutlierConfig } from '../config/outlier.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
 import { upstreamTlsConfig } from '../config/tls.ts';
+import type { SourceAddress } from '../config/upstream-bind.ts';
 import type { Counts } from '../counts/cells.ts';
 import { Http2Stats } from '../http2/stats.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
@@ -36,6 +37,8 @@ export interface ClusterManagerOptions extends SourceContext {
   readonly queue: FlushQueue;
   readonly clock: Clock;
   readonly readRuntime?: ReadRuntime;
+  /** Where connections to hosts come from, of clusters that do not say. */
+  readonly sources?: readonly SourceAddress[] | undefined;
   /** What threads count together; default: there is one thread. */
   readonly counts?: Counts | undefined;
   /** Who checks and ejects hosts where there are several threads; default: this one, and tells nobody. */

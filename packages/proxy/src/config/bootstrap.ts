@@ -4,6 +4,7 @@ import { address } from './core.ts';
 import { layeredRuntime } from './runtime.ts';
 import { anyOf, durationMs, flag, list, message, number, only, optional, type Parsed, text, whole } from './schema.ts';
 import { secret } from './tls.ts';
+import { upstreamBind } from './upstream-bind.ts';
 
 const admin = message('envoy.config.bootstrap.v3.Admin', {
   address: optional(address),
@@ -39,7 +40,10 @@ const overloadManager = message('envoy.config.overload.v3.OverloadManager', {
   ),
 });
 
-const clusterManager = message('envoy.config.bootstrap.v3.ClusterManager', { local_cluster_name: text() });
+const clusterManager = message('envoy.config.bootstrap.v3.ClusterManager', {
+  local_cluster_name: text(),
+  upstream_bind_config: optional(upstreamBind),
+});
 
 export const bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
   node: whole(),

@@ -27,6 +27,7 @@ import {
 } from './schema.ts';
 import { lbSubsetConfig } from './subsets.ts';
 import { transportOf, transportSockets } from './transport-socket.ts';
+import { upstreamBind } from './upstream-bind.ts';
 
 const endpointCheck = built(
   message('envoy.config.endpoint.v3.Endpoint.HealthCheckConfig', {
@@ -207,6 +208,7 @@ const clusterFields = {
   max_requests_per_connection: optional(number()),
   per_connection_buffer_limit_bytes: number(1_048_576),
   upstream_connection_options: optional(upstreamConnection),
+  upstream_bind_config: optional(upstreamBind),
   ...transportSockets,
   alt_stat_name: text(),
   metadata: optional(metadata),

@@ -47,7 +47,7 @@ export function addressText(address: NetworkAddress): string {
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
-const socketAddress = message('envoy.config.core.v3.SocketAddress', {
+export const socketAddress = message('envoy.config.core.v3.SocketAddress', {
   protocol: choice(['TCP']),
   address: name(),
   port_value: optional(number(0, { max: 65_535 })),

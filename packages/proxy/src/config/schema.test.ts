@@ -69,6 +69,22 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
     staticCluster({ health_checks: [{ ...CHECK, event_log_path: '/x' }] }),
     /health_checks\[0\].event_log_path: not supported/,
   ],
+  [
+    cluster,
+    staticCluster({ upstream_bind_config: { source_address: { address: 'name' }, freebind: true } }),
+    /^upstream_bind_config.source_address.address: "name" is no IP address/,
+    /^upstream_bind_config.freebind: not supported/,
+  ],
+  [
+    cluster,
+    staticCluster({
+      upstream_bind_config: {
+        source_address: { address: '127.0.0.1' },
+        extra_source_addresses: [{ address: { address: '127.0.0.2' } }],
+      },
+    }),
+    /^upstream_bind_config.extra_source_addresses: must be of the family/,
+  ],
   [cluster, staticCluster({ outlier_detection: { monitors: [] } }), /^outlier_detection.monitors: not supported/],
   [
     cluster,

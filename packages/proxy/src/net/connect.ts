@@ -4,6 +4,7 @@ import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'n
 import type { Clock } from '../clock.ts';
 import type { NetworkAddress, TcpKeepalive } from '../config/core.ts';
 import type { ProxyProtocolVersion } from '../config/transport-socket.ts';
+import { type SourceAddress, sourceFor } from '../config/upstream-bind.ts';
 import { addressesOf } from './peer.ts';
 import { type AddressPair, proxyHeader } from './proxy-header.ts';
 
@@ -43,6 +44,10 @@ export interface ConnectOptions {
   readonly proxyProtocol?: ProxyProtocolVersion | undefined;
   /** Whom the connection is for, where it is for one client alone. */
   readonly client?: AddressPair | undefined;
+  /** Where connections come from; absent: the system chooses. */
+  readonly sources?: readonly SourceAddress[] | undefined;
+  /** Told when a connection could not be made from where it was to come. */
+  readonly onBindFailed?: () => void;
 }
 
 /** Seconds of silence after which the system asks whether the far side is there, where the options do not say. */
@@ -71,6 +76,12 @@ function systemError(error: Error & { readonly code?: string }): string {
   return `delayed connect error: ${SYSTEM_ERRORS[error.code ?? ''] ?? error.message}`;
 }
 
+/** Undefined is spread to nothing: most connections come from wherever the system has them come. */
+function fromOf({ sources }: ConnectOptions, target: NetworkAddress) {
+  const source = sources && sourceFor(sources, target);
+  return source && { localAddress: source.host, localPort: source.port };
+}
+
 /** One attempt to connect; calls one of the listener's methods exactly once, unless it is cancelled before. */
 export class Connecting {
   readonly #listener: ConnectListener;
@@ -85,7 +96,7 @@ export class Connecting {
     const target =
       address.type === 'unix'
         ? { path: address.path, allowHalfOpen: true }
-        : { host: address.host, port: address.port, allowHalfOpen: true, noDelay: true };
+        : { host: address.host, port: address.port, allowHalfOpen: true, noDelay: true, ...fromOf(options, address) };
     this.#socket = connectTcp(target);
     this.#socket.on('error', this.#onError);
     this.#socket.once('connect', this.#onConnect);
@@ -102,7 +113,8 @@ export class Connecting {
     this.#socket.destroy();
   }
 
-  readonly #onError = (error: Error): void => {
+  readonly #onError = (error: Error & { readonly syscall?: string }): void => {
+    if (error.syscall === 'bind' && !this.#isDone) this.#options.onBindFailed?.();
     const isTls = 'encrypted' in this.#socket;
     if (isTls && !this.#isDone) this.#options.tls?.onError();
     this.#fail({ type: 'connect-failure', text: isTls ? `TLS_error: ${error.message}` : systemError(error) });

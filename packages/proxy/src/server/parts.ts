@@ -69,6 +69,7 @@ export function makeParts(settings: ProxySettings, checked: CheckedBootstrap, to
     subscriptions: xds,
     resolve: resolveHost,
     readRuntime: (key, otherwise) => runtime.number(key, otherwise),
+    sources: checked.config.cluster_manager?.upstream_bind_config,
     local: localProxies(bootstrap.node, checked.config.cluster_manager?.local_cluster_name),
   });
   const connections = new Connections(checked.config, counts);
