@@ -65,6 +65,7 @@ interface Server {
 }
 
 export class Chain {
+  readonly name: string;
   readonly match: FilterChainConfig['filter_chain_match'];
   readonly direction: TrafficDirection;
   readonly tls: DownstreamTls | undefined;
@@ -78,6 +79,7 @@ export class Chain {
   #onGone: () => void = () => undefined;
 
   constructor(config: FilterChainConfig, place: ChainPlace, warming: Warming, context: ChainContext) {
+    this.name = config.name;
     this.match = config.filter_chain_match;
     this.direction = place.listener.traffic_direction;
     this.tls = makeTls(config, place, warming, context);
@@ -129,11 +131,11 @@ export class Chain {
         // Where the start of the connection was looked at first, it is held since.
         if (socket.isPaused()) socket.resume();
       },
-      refused: () => manager.refused(),
-      drain: () => manager.drain(),
+      refused: () => manager.connections.refused(),
+      drain: () => manager.connections.drain(),
       destroy: () => manager.destroy(),
       get connections() {
-        return manager.connections;
+        return manager.connections.size;
       },
       get active() {
         return manager.activeRequests;
@@ -144,12 +146,13 @@ export class Chain {
     };
   }
 
-  accept(socket: Socket, downstream: DownstreamInfo): void {
+  /** `known`: what the listener logs of the connection; undefined where it does not. */
+  accept(socket: Socket, downstream: DownstreamInfo, known: StreamInfo | undefined): void {
     if (this.#filters.isEmpty) {
-      this.#server.accept(socket, downstream, undefined);
+      this.#server.accept(socket, downstream, known);
       return;
     }
-    const info = new StreamInfo(downstream, this.#clock.wallMs(), this.#clock.monotonicMs());
+    const info = known ?? new StreamInfo(downstream, this.#clock.wallMs(), this.#clock.monotonicMs());
     if (this.#filters.admit(socket, info)) this.#server.accept(socket, downstream, info);
     else this.#server.refused(info);
   }

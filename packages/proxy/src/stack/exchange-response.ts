@@ -107,7 +107,7 @@ export abstract class ExchangeResponse implements ThrottledSink {
     this.moved();
     this.info.firstResponseSentMs = this.manager.clock.monotonicMs();
     this.info.trace?.answered(head);
-    this.manager.finishResponseHead(head, this.head);
+    this.manager.finisher.finish(head, this.head);
     this.stream.sendHead(head, end);
   }
 

@@ -9,6 +9,7 @@ import type { RouterOwner } from '../filters/router/router.ts';
 import { RouterRequest } from '../filters/router/router-request.ts';
 import type { HeaderList } from '../http/header-list.ts';
 import { type RequestHead, ResponseHead } from '../http/message.ts';
+import { reasonPhrase } from '../http/status.ts';
 import type { RequestListener, ResponseStream } from '../http/stream.ts';
 import { countDownstreamClass } from '../stats/groups.ts';
 import { ExchangeResponse } from './exchange-response.ts';
@@ -55,13 +56,13 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
   begin(): void {
     const { head, info } = this;
     const manager = this.manager;
-    manager.begun(this, info);
+    manager.begun(head);
     this.timers.idle.set(manager.streamIdleMs);
     if (manager.maxStreamMs > 0) this.timers.duration.set(manager.maxStreamMs);
     if (!this.isRequestComplete) this.timers.request.set(manager.requestTimeoutMs);
     else info.lastRequestByteMs = info.startMs;
 
-    const refusal = manager.clean(head);
+    const refusal = manager.cleaner.clean(head);
     if (refusal) {
       this.refuse(refusal);
       return;
@@ -90,6 +91,7 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
       route?.action.type === 'forward' && route.action.choose
         ? route.action.choose(this.head, info, this.manager.router.random)
         : undefined;
+    info.route = route;
     info.routeName = route?.name ?? '';
     info.virtualHostName = route?.virtualHost.name ?? '';
     if (route?.action.type === 'forward') this.#limitDuration(route.action);
@@ -287,7 +289,7 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     if (this.isOver) return;
     this.#router?.close(false);
     if (this.progress !== 'awaited') this.abortResponse(FLAG.DPE, detail);
-    else this.refuse({ status, body: this.manager.violationBody(status), flags: FLAG.DPE, details: detail });
+    else this.refuse({ status, body: reasonPhrase(status), flags: FLAG.DPE, details: detail });
   }
 
   onDownstreamReset(): void {
@@ -375,6 +377,6 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     if (this.isTunnel) this.manager.tunnelEnded();
     info.trace?.end(info);
     this.#runEnd();
-    this.manager.ended(this, info);
+    this.manager.ended(info);
   }
 }

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { HeaderList } from '../http/header-list.ts';
 import { RequestHead } from '../http/message.ts';
+import { reasonPhrase } from '../http/status.ts';
 import type { RequestListener, ResponseStream } from '../http/stream.ts';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
 import { VIOLATIONS, type Violation } from '../http1/violation.ts';
@@ -56,7 +57,7 @@ export class HttpConnection implements Http2RequestHandler, TimerLender {
 
   #makeCodec(protocol: 'http1' | 'http2'): Codec {
     const { queue, clock, server, http2, http2Stats } = this.#manager;
-    this.#manager.spoken(protocol);
+    this.#manager.connections.spoken(protocol);
     if (protocol === 'http1') return new Http1ServerConnection(this.#socket, this, server, queue, clock);
     return new Http2ServerConnection(this.#socket, this, http2, queue, clock, http2Stats);
   }
@@ -115,8 +116,8 @@ export class HttpConnection implements Http2RequestHandler, TimerLender {
     if (this.#codec instanceof Http2ServerConnection) head.protocol = 'HTTP/2';
     const exchange = this.#exchange(head, stream);
     exchange.info.request = undefined;
-    this.#manager.begun(exchange, exchange.info);
-    exchange.refuse({ status, body: text ?? this.#manager.violationBody(status), flags, details });
+    this.#manager.begun(head);
+    exchange.refuse({ status, body: text ?? reasonPhrase(status), flags, details });
   }
 
   onConnectionError(cause: 'protocol' | 'premature-resets'): void {
@@ -145,8 +146,8 @@ export class HttpConnection implements Http2RequestHandler, TimerLender {
     this.#isOver = true;
     this.countBytes();
     const openMs = this.#manager.clock.monotonicMs() - this.#openedMs;
-    this.#manager.countDestroyed(this.#socket, this.#wasBusy);
-    this.#manager.closed(this, this.#downstream, openMs, this.#protocol);
+    this.#manager.connections.destroyed(this.#socket, this.#wasBusy);
+    this.#manager.connections.closed(this, this.#downstream, openMs, this.#protocol);
   }
 
   get #protocol(): 'http1' | 'http2' | undefined {

@@ -1,0 +1,88 @@
+/** Brings requests into the form that routes and filters match, as a connection manager's configuration asks. */
+import type { HttpConnectionManagerConfig } from '../config/http.ts';
+import type { RequestHead } from '../http/message.ts';
+import type { HttpStats } from '../stats/groups.ts';
+import type { LocalReply } from './local-reply.ts';
+import { normalizePath, type PathOptions } from './normalize-path.ts';
+import { withoutPort, withoutTrailingDot } from './route-table.ts';
+
+const refuse = (status: number, details: string): LocalReply => ({ status, body: '', flags: 0, details });
+const NO_PATH = refuse(404, 'absolute_path_rejected');
+const UNDERSCORES = refuse(400, 'http1.unexpected_underscore');
+const BAD_PATH = refuse(400, 'path_normalization_failed');
+
+export class RequestCleaner {
+  readonly #config: HttpConnectionManagerConfig;
+  readonly #stats: HttpStats;
+  readonly #path: PathOptions;
+  readonly #cleansPath: boolean;
+  readonly #underscores: 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
+  /** What authorities end with that name the port of the listener, where that is left out. */
+  readonly #listenerPort: string | undefined;
+
+  constructor(config: HttpConnectionManagerConfig, listenerPort: number, stats: HttpStats) {
+    this.#config = config;
+    this.#stats = stats;
+    this.#path = pathOptions(config);
+    this.#cleansPath = this.#path.normalizes || this.#path.mergesSlashes || this.#path.escapedSlashes !== 'keep';
+    this.#underscores = config.common_http_protocol_options?.headers_with_underscores_action ?? 'ALLOW';
+    this.#listenerPort = config.strip_matching_host_port ? `:${listenerPort}` : undefined;
+  }
+
+  /** Gives the answer to a request that cannot be brought into that form. */
+  clean(head: RequestHead): LocalReply | undefined {
+    // HTTP/1.0 knows no `100 Continue` (RFC 9110 10.1.1).
+    if (head.protocol === 'HTTP/1.0') head.headers.remove('expect');
+    if (this.#underscores !== 'ALLOW' && !this.#cleanNames(head)) return UNDERSCORES;
+    if (head.path === '*') {
+      this.#stats.downstream_rq_non_relative_path++;
+      return NO_PATH;
+    }
+    if (this.#config.strip_trailing_host_dot) head.authority = withoutTrailingDot(head.authority);
+    if (this.#config.strip_any_host_port) head.authority = withoutPort(head.authority);
+    else if (this.#listenerPort !== undefined && head.authority.endsWith(this.#listenerPort)) {
+      head.authority = withoutPort(head.authority);
+    }
+    return this.#cleansPath && head.path !== '' ? this.#cleanPath(head) : undefined;
+  }
+
+  /** Whether the request may go on with the names that its fields have then. */
+  #cleanNames({ headers }: RequestHead): boolean {
+    const { flat } = headers;
+    if (this.#underscores === 'REJECT_REQUEST') {
+      for (let i = 0; i < flat.length; i += 2) if (flat[i]?.includes('_')) return false;
+    }
+    headers.removeWhere((name) => name.includes('_'));
+    return true;
+  }
+
+  #cleanPath(head: RequestHead): LocalReply | undefined {
+    const normalized = normalizePath(head.path, this.#path);
+    switch (normalized.type) {
+      case 'path':
+        head.path = normalized.path;
+        return undefined;
+      case 'rejected':
+        this.#stats.downstream_rq_failed_path_normalization++;
+        return BAD_PATH;
+      case 'redirect':
+        this.#stats.downstream_rq_redirected_with_normalized_path++;
+        return { ...refuse(307, 'path_normalization_failed'), headers: [['location', normalized.path]] };
+    }
+  }
+}
+
+function pathOptions(config: HttpConnectionManagerConfig): PathOptions {
+  const actions = {
+    IMPLEMENTATION_SPECIFIC_DEFAULT: 'keep',
+    KEEP_UNCHANGED: 'keep',
+    REJECT_REQUEST: 'reject',
+    UNESCAPE_AND_REDIRECT: 'redirect',
+    UNESCAPE_AND_FORWARD: 'unescape',
+  } as const;
+  return {
+    normalizes: config.normalize_path,
+    mergesSlashes: config.merge_slashes,
+    escapedSlashes: actions[config.path_with_escaped_slashes_action],
+  };
+}
