@@ -122,8 +122,7 @@ function request(method: string, path = '/', fields: string[] = []): RequestHead
 class RawUpstream implements AsyncDisposable {
   readonly peers: RawPeer[] = [];
   readonly #server = createServer((socket: Socket) => {
-    const peer = new RawPeer(socket);
-    peer.skip(PREFACE.length);
+    const peer = new RawPeer(socket, PREFACE.length);
     this.peers.push(peer);
     peer.send(settings(...this.settings));
   });
@@ -358,8 +357,8 @@ test('a request that is taken back is reset, and its connection serves on', asyn
   const { call, stream } = client.begin(request('GET'));
   const peer = await upstream.seen(1);
   stream.abort();
-  await peer.until(() => peer.resetOf(1));
-  assert.deepEqual([peer.resetOf(1), call.reset], ['cancel', 'open']);
+  await peer.until(() => peer.resetErrorOf(1));
+  assert.deepEqual([peer.resetErrorOf(1), call.reset], ['cancel', 'open']);
   const next = client.get();
   await upstream.seen(2);
   peer.send(headers(3, OK));
@@ -383,7 +382,7 @@ test('an Upgrade is an extended CONNECT, sent once the upstream is known to take
   assert.equal(call.head?.headers.get('sec-websocket-accept'), 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
   await peer.until(() => peer.body(streamId) === 'early');
   stream.sendEnd(undefined);
-  await peer.until(() => peer.isEnded(streamId));
+  await peer.until(() => peer.hasEnded(streamId));
 
   await using plain = await new RawUpstream().start();
   using other = new Client(plain.port);

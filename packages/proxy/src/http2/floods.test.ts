@@ -38,7 +38,7 @@ for (const [what, bytes] of Object.entries(floods)) {
     await using server = await new TestServer(() => undefined, { invalidMessageEndsStream: true }).start();
     using peer = new RawPeer(server.port).send(HELLO, bytes);
     await peer.until(() => peer.isClosed);
-    assert.equal(peer.goaway(), 'enhanceYourCalm');
+    assert.equal(peer.goawayError, 'enhanceYourCalm');
     assert.equal(server.stats.streams_active, 0);
   });
 }
@@ -71,7 +71,7 @@ test('answers to PING and SETTINGS that are read are no flood', async () => {
     await peer.until(() => peer.of(FRAME.ping).length === 500 * (i + 1));
   }
   peer.send(headers(1, GET));
-  await peer.until(() => peer.isEnded(1));
+  await peer.until(() => peer.hasEnded(1));
 });
 
 test('a bomb of fields ends its stream, and takes no memory', async () => {
@@ -81,7 +81,7 @@ test('a bomb of fields ends its stream, and takes no memory', async () => {
   const entry = Buffer.concat([Buffer.from([0x40, 1, 0x61, 0x7f, 0xb9, 0x16]), Buffer.from(value)]);
   const bomb = frame(FRAME.headers, 5, 1, Buffer.concat([block(GET), entry, Buffer.alloc(13_000, 0xbe)]));
   using peer = new RawPeer(server.port).send(HELLO, bomb, headers(3, GET));
-  await peer.until(() => peer.isEnded(3));
-  assert.equal(peer.resetOf(1), 'internal');
+  await peer.until(() => peer.hasEnded(3));
+  assert.equal(peer.resetErrorOf(1), 'internal');
   assert.equal(server.requests.length, 1);
 });

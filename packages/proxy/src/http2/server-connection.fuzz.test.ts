@@ -97,5 +97,5 @@ test('whatever frames come, in whatever pieces, nothing is left behind and other
     HELLO,
     headers(1, [...GET.slice(0, 2), [':path', '/now'], [':authority', 'a']]),
   );
-  await peer.until(() => peer.isEnded(1));
+  await peer.until(() => peer.hasEnded(1));
 });

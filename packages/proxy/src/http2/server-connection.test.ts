@@ -9,7 +9,7 @@ import { RawPeer, respond, TestServer } from './testing/server.ts';
 test('requests of one chunk are answered, each on its stream, and what repeats is not sent again', async () => {
   await using server = await new TestServer().start();
   using peer = new RawPeer(server.port).send(HELLO, headers(1, GET), headers(3, GET), headers(5, GET));
-  await peer.until(() => peer.isEnded(1) && peer.isEnded(3) && peer.isEnded(5));
+  await peer.until(() => peer.hasEnded(1) && peer.hasEnded(3) && peer.hasEnded(5));
   assert.deepEqual(
     peer.heads().map(({ text }) => text),
     Array.from({ length: 3 }, () => ':status: 200\nx-path: /'),
@@ -26,7 +26,7 @@ test('bytes that come one by one are the same request', async () => {
     peer.send(Buffer.from([byte]));
     await new Promise(setImmediate);
   }
-  await peer.until(() => peer.isEnded(1));
+  await peer.until(() => peer.hasEnded(1));
   assert.equal(peer.body(1), 'a body');
 });
 
@@ -39,7 +39,7 @@ test('trailers go both ways, and informational responses come before', async () 
     stream.sendEnd(new HeaderList(['grpc-status', '0']));
   }).start();
   using peer = new RawPeer(server.port).send(HELLO, headers(1, POST, false), data(1, 'x'), headers(1, [['a', 'b']]));
-  await peer.until(() => peer.isEnded(1));
+  await peer.until(() => peer.hasEnded(1));
   assert.deepEqual(
     peer.heads().map(({ text }) => text),
     [':status: 103\nlink: x', ':status: 200', 'grpc-status: 0'],
@@ -52,7 +52,7 @@ test('cookie crumbs are one field, Host gives way to the authority, and a lone H
   const cookies = [['cookie', 'a=b'] as const, ['host', 'other'] as const, ['cookie', 'c=d'] as const];
   const hosted = [...GET.slice(0, 3), ['host', 'lone'] as const];
   using peer = new RawPeer(server.port).send(HELLO, headers(1, [...GET, ...cookies]), headers(3, hosted));
-  await peer.until(() => peer.isEnded(3));
+  await peer.until(() => peer.hasEnded(3));
   assert.deepEqual(server.requests[0]?.head.headers.flat, ['cookie', 'a=b; c=d']);
   assert.deepEqual(
     server.requests.map(({ head }) => head.authority),
@@ -89,9 +89,9 @@ for (const [what, fields] of Object.entries(malformed)) {
     for (const invalidMessageEndsStream of [true, false]) {
       await using server = await new TestServer(undefined, { invalidMessageEndsStream }).start();
       using peer = new RawPeer(server.port).send(HELLO, headers(1, fields), headers(3, GET));
-      if (invalidMessageEndsStream) await peer.until(() => peer.isEnded(3));
+      if (invalidMessageEndsStream) await peer.until(() => peer.hasEnded(3));
       else await peer.until(() => peer.isClosed);
-      assert.equal(invalidMessageEndsStream ? peer.resetOf(1) : peer.goaway(), 'protocol');
+      assert.equal(invalidMessageEndsStream ? peer.resetErrorOf(1) : peer.goawayError, 'protocol');
       assert.equal(server.requests.length, invalidMessageEndsStream ? 1 : 0);
     }
   });
@@ -102,8 +102,8 @@ test('content that is not as long as declared ends the stream', async () => {
   const sized = [...POST, ['content-length', '3'] as const];
   using peer = new RawPeer(server.port).send(HELLO, headers(1, sized, false), data(1, 'ab', true));
   peer.send(headers(3, sized, false), data(3, 'abcd', true), headers(5, sized, false), data(5, 'abc', true));
-  await peer.until(() => peer.isEnded(5));
-  assert.deepEqual([peer.resetOf(1), peer.resetOf(3)], ['protocol', 'protocol']);
+  await peer.until(() => peer.hasEnded(5));
+  assert.deepEqual([peer.resetErrorOf(1), peer.resetErrorOf(3)], ['protocol', 'protocol']);
   assert.deepEqual(
     server.requests.map(({ state }) => state),
     ['malformed', 'malformed', 'complete'],
@@ -116,8 +116,8 @@ test('a head that is too large ends its stream; the connection goes on with its 
   const large = Buffer.concat([block(GET), indexed, block([['x', 'y'.repeat(9000)]])]);
   using peer = new RawPeer(server.port).send(HELLO, frame(FRAME.headers, 5, 1, large));
   peer.send(frame(FRAME.headers, 5, 3, Buffer.concat([block(GET), Buffer.from([0xbe])])));
-  await peer.until(() => peer.isEnded(3));
-  assert.equal(peer.resetOf(1), 'internal');
+  await peer.until(() => peer.hasEnded(3));
+  assert.equal(peer.resetErrorOf(1), 'internal');
   assert.equal(server.stats.header_overflow, 1);
   assert.deepEqual(server.requests[0]?.head.headers.flat, ['a', 'b']);
 });
@@ -125,8 +125,8 @@ test('a head that is too large ends its stream; the connection goes on with its 
 test('streams beyond the limit are refused, and told to be safe to retry', async () => {
   await using server = await new TestServer(() => undefined, { maxConcurrentStreams: 2 }).start();
   using peer = new RawPeer(server.port).send(HELLO, headers(1, GET), headers(3, GET), headers(5, GET));
-  await peer.until(() => peer.resetOf(5));
-  assert.equal(peer.resetOf(5), 'refusedStream');
+  await peer.until(() => peer.resetErrorOf(5));
+  assert.equal(peer.resetErrorOf(5), 'refusedStream');
   peer.send(reset(1, 8), headers(7, GET));
   while (server.requests.length < 3) await new Promise(setImmediate);
   assert.equal(server.requests[0]?.state, 'reset');
@@ -157,7 +157,7 @@ test('a response is sent as windows allow, and whoever sends it is told when the
   peer.send(frame(FRAME.windowUpdate, 0, 1, uint32(200_000)));
   await peer.until(() => peer.body(1).length === 65_535);
   peer.send(frame(FRAME.windowUpdate, 0, 0, uint32(200_000)));
-  await peer.until(() => peer.isEnded(1));
+  await peer.until(() => peer.hasEnded(1));
   assert.equal(peer.body(1), body);
   assert.equal(server.stats.pending_send_bytes, 0);
   const other = [...GET.slice(0, 2), [':path', '/x'] as const, [':authority', 'a'] as const];
@@ -180,7 +180,7 @@ test('a request that is not taken is held up to the window, and goes on where it
   assert.equal(peer.of(FRAME.windowUpdate, 1).length, 0);
   server.requests[0]?.stream.resumeRequest();
   peer.send(data(1, '', true));
-  await peer.until(() => peer.isEnded(1));
+  await peer.until(() => peer.hasEnded(1));
   assert.equal(server.requests[0]?.body, piece.repeat(60));
   assert.ok(peer.of(FRAME.windowUpdate, 1).length > 0);
 });
@@ -190,10 +190,10 @@ test('more than a window ends the stream, more than that of the connection ends 
   await using server = await new TestServer(({ stream }) => stream.pauseRequest(), options).start();
   using peer = new RawPeer(server.port).send(HELLO, headers(1, POST, false), headers(3, POST, false));
   for (let i = 0; i < 5; i++) peer.send(data(1, Buffer.alloc(14_000)));
-  await peer.until(() => peer.resetOf(1));
-  assert.equal(peer.resetOf(1), 'flowControl');
+  await peer.until(() => peer.resetErrorOf(1));
+  assert.equal(peer.resetErrorOf(1), 'flowControl');
   for (let i = 0; i < 6; i++) peer.send(data(3, Buffer.alloc(12_000)));
-  await peer.until(() => peer.resetOf(3) ?? peer.goaway());
+  await peer.until(() => peer.resetErrorOf(3) ?? peer.goawayError);
 });
 
 test('an extended CONNECT is told as an Upgrade, and 101 as 200; what comes before is held', async () => {
@@ -215,7 +215,7 @@ test('an extended CONNECT is told as an Upgrade, and 101 as 200; what comes befo
   assert.deepEqual([request?.head.method, request?.head.upgrade], ['GET', 'websocket']);
   assert.match(request?.head.headers.get('sec-websocket-key') ?? '', /^[\w+/]{22}==$/);
   peer.send(data(1, ' late', true));
-  await peer.until(() => peer.isEnded(1));
+  await peer.until(() => peer.hasEnded(1));
   assert.equal(request?.body, 'early late');
   assert.equal(peer.heads()[0]?.text, ':status: 200');
 });
@@ -241,7 +241,7 @@ test('an unused connection is closed after its time; so is one that does not ans
   await using idle = await new TestServer(undefined, { idleTimeoutMs: 100 }).start();
   using first = new RawPeer(idle.port).send(HELLO);
   await first.until(() => first.isClosed);
-  assert.equal(first.goaway(), 'none');
+  assert.equal(first.goawayError, 'none');
   assert.deepEqual(idle.errors, ['idle']);
   await using silent = await new TestServer(undefined, { keepaliveIntervalMs: 50, keepaliveTimeoutMs: 50 }).start();
   using second = new RawPeer(silent.port).send(HELLO);
@@ -260,7 +260,7 @@ test('an answer that nobody takes frees its stream in time', async () => {
   const options = { flushTimeoutMs: 100 };
   await using server = await new TestServer(({ stream }) => respond(stream, 200, 'body'), options).start();
   using peer = new RawPeer(server.port).send(HELLO, settings([SETTING.initialWindowSize, 0]), headers(1, GET));
-  await peer.until(() => peer.resetOf(1));
+  await peer.until(() => peer.resetErrorOf(1));
   assert.equal(server.stats.tx_flush_timeout, 1);
   assert.equal(server.stats.streams_active, 0);
 });
@@ -268,8 +268,8 @@ test('an answer that nobody takes frees its stream in time', async () => {
 test('a request that is answered before its end may end a while later, and is then told to stop', async () => {
   await using server = await new TestServer(({ stream }) => respond(stream, 200, 'early')).start();
   using peer = new RawPeer(server.port).send(HELLO, headers(1, POST, false));
-  await peer.until(() => peer.isEnded(1));
+  await peer.until(() => peer.hasEnded(1));
   peer.send(data(1, 'more'));
-  await peer.until(() => peer.resetOf(1));
-  assert.equal(peer.resetOf(1), 'none');
+  await peer.until(() => peer.resetErrorOf(1));
+  assert.equal(peer.resetErrorOf(1), 'none');
 });

@@ -1,11 +1,11 @@
 /** Clusters of real sockets, without a control plane; for tests. */
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { systemClock } from '../../clock.ts';
 import { cluster as clusterSchema } from '../../config/cluster.ts';
 import { Place } from '../../config/schema.ts';
 import { FlushQueue } from '../../net/flush-queue.ts';
 import { ClusterStats } from '../../stats/groups.ts';
+import { LocalServer } from '../../testing/local-server.ts';
 import { Cluster, type ClusterOptions } from '../cluster.ts';
 import { endpointsOf, policyOf } from '../endpoints.ts';
 import type { Endpoint } from '../host.ts';
@@ -53,32 +53,16 @@ export function endpoint(port: number, change: Partial<Endpoint> = {}): Endpoint
 }
 
 /** A server whose connections a test plays by hand. */
-export class TestUpstream implements AsyncDisposable {
+export class TestUpstream extends LocalServer {
   readonly sockets: Socket[] = [];
-  readonly #server: Server;
 
   constructor(onConnection: (socket: Socket) => void = () => undefined) {
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       this.sockets.push(socket);
       socket.on('error', () => socket.destroy());
       onConnection(socket);
     });
-  }
-
-  async start(): Promise<this> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    return this;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, 'close');
+    super(server);
   }
 }
 

@@ -1,7 +1,7 @@
 /** A server on a real socket whose requests are recorded, whatever version of HTTP its connections speak; for tests. */
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { FlushQueue } from '../../net/flush-queue.ts';
+import { LocalServer } from '../../testing/local-server.ts';
 import type { RequestHead } from '../message.ts';
 import type { RequestListener, ResponseStream } from '../stream.ts';
 
@@ -18,37 +18,38 @@ export interface SeenRequest {
 /** Answers a request; called when its head, and again when its end has come. */
 export type Answer = (request: SeenRequest, when: 'head' | 'end') => void;
 
-export abstract class RecordingServer implements AsyncDisposable {
+/** What requests that are none are told with. */
+interface Refusal {
+  readonly status: number;
+  readonly detail: string;
+}
+
+export abstract class RecordingServer extends LocalServer {
   readonly requests: SeenRequest[] = [];
   protected readonly queue = new FlushQueue();
-  readonly #sockets = new Set<Socket>();
-  readonly #server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
-    this.serve(socket);
-  });
   readonly #answer: Answer;
   isDraining = false;
+  /** What connections of every version tell their owner alike. */
+  protected readonly handler = {
+    onRequest: (head: RequestHead, stream: ResponseStream) => this.record(head, stream),
+    onViolation: ({ status, detail }: Refusal, stream: ResponseStream) => this.refuse(stream, status, detail),
+    onHeadTimeout: (stream: ResponseStream) => this.refuse(stream, 408, 'timeout'),
+    isDraining: () => this.isDraining,
+  };
 
   constructor(answer: Answer) {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.serve(socket));
+    super(server);
     this.#answer = answer;
   }
 
+  /** Answers a request that is none. */
+  protected abstract refuse(stream: ResponseStream, status: number, detail: string): void;
   protected abstract serve(socket: Socket): void;
 
   /** The body of a request broke the protocol. */
   protected onMalformed(_stream: ResponseStream, _status: number, _detail: string): void {
     // What is to be answered is each version's own.
-  }
-
-  async start(): Promise<this> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    return this;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
   }
 
   /** Records a request, and gives what records the rest of it. */
@@ -76,11 +77,5 @@ export abstract class RecordingServer implements AsyncDisposable {
         seen.drains++;
       },
     };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, 'close');
   }
 }

@@ -1,13 +1,13 @@
 /** A server of HTTP/1.1 connections on a real socket, with a handler that records what it was given; for tests. */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { systemClock } from '../../clock.ts';
 import { HeaderList } from '../../http/header-list.ts';
 import { ResponseHead } from '../../http/message.ts';
 import type { ResponseStream } from '../../http/stream.ts';
 import { type Answer, RecordingServer } from '../../http/testing/recording-server.ts';
+import { HandConnection } from '../../testing/hand-connection.ts';
 import { Http1ServerConnection } from '../server-connection.ts';
 import type { Http1ServerOptions, RequestHandler } from '../server-options.ts';
-import type { Violation } from '../violation.ts';
 
 export const SERVER_OPTIONS: Http1ServerOptions = {
   maxHeadBytes: 8192,
@@ -35,10 +35,6 @@ export const echo: Answer = ({ stream, body, head }, when) => {
   if (when === 'end') respond(stream, 200, body, ['x-path', head.path]);
 };
 
-function refuse(stream: ResponseStream, status: number, detail: string): void {
-  respond(stream, status, detail);
-}
-
 export class TestServer extends RecordingServer {
   readonly connections = new Set<Http1ServerConnection>();
   readonly #options: Http1ServerOptions;
@@ -49,71 +45,44 @@ export class TestServer extends RecordingServer {
   }
 
   protected serve(socket: Socket): void {
-    const handler: RequestHandler = {
-      onRequest: (head, stream) => this.record(head, stream),
-      onViolation: (violation: Violation, stream) => refuse(stream, violation.status, violation.detail),
-      onHeadTimeout: (stream) => refuse(stream, 408, 'timeout'),
-      isDraining: () => this.isDraining,
-      onClose: () => this.connections.delete(connection),
-    };
+    const handler: RequestHandler = { ...this.handler, onClose: () => this.connections.delete(connection) };
     const connection = new Http1ServerConnection(socket, handler, this.#options, this.queue, systemClock);
     this.connections.add(connection);
   }
 
+  protected refuse(stream: ResponseStream, status: number, detail: string): void {
+    respond(stream, status, detail);
+  }
+
   protected override onMalformed(stream: ResponseStream, status: number, detail: string): void {
-    refuse(stream, status, detail);
+    respond(stream, status, detail);
   }
 }
 
 /** A client that sends raw bytes and gathers whatever comes back. */
-export class RawClient implements Disposable {
-  readonly socket: Socket;
+export class RawClient extends HandConnection {
   received = '';
-  isClosed = false;
-  #wake: () => void = () => undefined;
 
   constructor(port: number) {
-    this.socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
-    this.socket.on('data', (chunk: Buffer) => {
-      this.received += chunk.toString('latin1');
-      this.#wake();
-    });
-    const over = (): void => {
-      this.isClosed = true;
-      this.#wake();
-    };
-    this.socket.on('end', over);
-    this.socket.on('close', over);
-    this.socket.on('error', over);
+    super(port, true);
   }
 
-  send(bytes: string | Buffer): this {
-    this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
-    return this;
+  protected keep(chunk: Buffer): void {
+    this.received += chunk.toString('latin1');
   }
 
-  /** Waits until what came is as wanted; fails after 20 s, telling what came. */
-  async until(isThere: (client: RawClient) => boolean): Promise<string> {
-    const deadline = AbortSignal.timeout(20_000);
-    while (!isThere(this)) {
-      if (deadline.aborted) throw new Error(`20 s passed, and only this came: ${JSON.stringify(this.received)}`);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, 10);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+  protected told(): string {
+    return JSON.stringify(this.received);
+  }
+
+  /** Waits until what came is as wanted, and gives it; fails after 20 s, telling what came. */
+  async until(isThere: (client: this) => boolean): Promise<string> {
+    await this.hold(isThere);
     return this.received;
   }
 
   /** Everything, up to the end of the connection. */
   toEnd(): Promise<string> {
     return this.until(({ isClosed }) => isClosed);
-  }
-
-  [Symbol.dispose](): void {
-    this.socket.destroy();
   }
 }

@@ -1,5 +1,5 @@
 /** Frames made by hand and read again; for tests. */
-import { FLAG_END_HEADERS, FLAG_END_STREAM, FRAME, PREFACE } from '../frames.ts';
+import { ERROR, FLAG_END_HEADERS, FLAG_END_STREAM, FRAME, MAX_STREAM_ID, PREFACE } from '../frames.ts';
 import type { Http2Limits, Http2ServerOptions } from '../options.ts';
 
 export function frame(type: number, flags: number, streamId: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
@@ -25,10 +25,10 @@ function length(size: number): Buffer {
   return Buffer.from([...bytes, rest]);
 }
 
-export type RawField = readonly [name: string, value: string];
+export type Field = readonly [name: string, value: string];
 
 /** Fields as literals that no table keeps. */
-export function block(fields: readonly RawField[]): Buffer {
+export function block(fields: readonly Field[]): Buffer {
   const parts = fields.flatMap(([name, value]) => [
     Buffer.from([0]),
     length(Buffer.byteLength(name, 'latin1')),
@@ -39,16 +39,16 @@ export function block(fields: readonly RawField[]): Buffer {
   return Buffer.concat(parts);
 }
 
-export const GET: readonly RawField[] = [
+export const GET: readonly Field[] = [
   [':method', 'GET'],
   [':scheme', 'http'],
   [':path', '/'],
   [':authority', 'a'],
 ];
-export const POST: readonly RawField[] = [[':method', 'POST'], ...GET.slice(1)];
+export const POST: readonly Field[] = [[':method', 'POST'], ...GET.slice(1)];
 
 /** A whole block in one frame. */
-export function headers(streamId: number, fields: readonly RawField[], isEnd = true): Buffer {
+export function headers(streamId: number, fields: readonly Field[], isEnd = true): Buffer {
   return frame(FRAME.headers, FLAG_END_HEADERS | (isEnd ? FLAG_END_STREAM : 0), streamId, block(fields));
 }
 
@@ -56,7 +56,7 @@ export function data(streamId: number, text: string | Uint8Array, isEnd = false)
   return frame(FRAME.data, isEnd ? FLAG_END_STREAM : 0, streamId, Buffer.from(text as string));
 }
 
-export function reset(streamId: number, code: number): Buffer {
+export function reset(streamId: number, code: number = ERROR.cancel): Buffer {
   return frame(FRAME.reset, 0, streamId, uint32(code));
 }
 
@@ -67,6 +67,11 @@ export function settings(...pairs: readonly (readonly [id: number, value: number
     payload.writeUInt32BE(value, i * 6 + 2);
   }
   return frame(FRAME.settings, 0, 0, payload);
+}
+
+/** As many parts, one after the other. */
+export function many(count: number, make: (index: number) => Uint8Array): Buffer {
+  return Buffer.concat(Array.from({ length: count }, (_, index) => make(index)));
 }
 
 /** What a client begins with. */
@@ -89,7 +94,7 @@ export function framesOf(bytes: Buffer): readonly Frame[] {
     frames.push({
       type: bytes[at + 3] as number,
       flags: bytes[at + 4] as number,
-      streamId: bytes.readUInt32BE(at + 5),
+      streamId: bytes.readUInt32BE(at + 5) & MAX_STREAM_ID,
       payload,
     });
     at += 9 + size;
