@@ -19,6 +19,15 @@ test('cases, rounds and times are taken', () => {
   assert.deepEqual(parseArguments(argv, KNOWN), { cases: ['tcp'], rounds: 3, warmupMs: 0, windowMs: 500, json: true });
 });
 
+test('what is no comparison runs only where it is named', () => {
+  const named = parseArguments(['--case', 'bound'], KNOWN, ['bound']);
+  assert.ok(typeof named === 'object');
+  assert.deepEqual(named.cases, ['bound']);
+  const all = parseArguments([], KNOWN, ['bound']);
+  assert.ok(typeof all === 'object');
+  assert.deepEqual(all.cases, KNOWN);
+});
+
 test('what is wrong is told, with how it is used', () => {
   const wrong: readonly (readonly [string[], RegExp])[] = [
     [['--case', 'smtp'], /there is no case smtp\nusage: .*\n.*one of http1, tcp/],

@@ -14,9 +14,9 @@ export interface Arguments extends Settings {
   readonly json: boolean;
 }
 
-function usage(known: readonly string[]): string {
+function usage(known: readonly string[], others: readonly string[]): string {
   return `usage: npm run bench -- [--case <name>]... [--rounds 5] [--warmup 5] [--seconds 2] [--json]
-  --case     one of ${known.join(', ')}; several may be given; default all of them
+  --case     one of ${known.join(', ')}; several may be given; default all of them${others.length === 0 ? '' : `; or ${others.join(', ')}`}
   --rounds   how often each side is measured, a whole number from 1
   --warmup   seconds of load before it counts
   --seconds  seconds that are counted
@@ -30,23 +30,28 @@ export function settled(settings: Settings): Settings {
 
 const SETTLE_MS = 1000;
 
-/** Gives the arguments, or a text that says what is wrong with them. */
-export function parseArguments(argv: readonly string[], known: readonly string[]): Arguments | string {
+/** Gives the arguments, or a text that says what is wrong with them. `others`: cases that run only where they are named. */
+export function parseArguments(
+  argv: readonly string[],
+  known: readonly string[],
+  others: readonly string[] = [],
+): Arguments | string {
+  const wrong = (what: string): string => `bench: ${what}\n${usage(known, others)}`;
   let values: ReturnType<typeof parse>;
   try {
     values = parse(argv);
   } catch (error) {
-    return `bench: ${(error as Error).message}\n${usage(known)}`;
+    return wrong((error as Error).message);
   }
   const cases = values.case ?? known;
-  const unknown = cases.find((name) => !known.includes(name));
-  if (unknown !== undefined) return `bench: there is no case ${unknown}\n${usage(known)}`;
+  const unknown = cases.find((name) => !known.includes(name) && !others.includes(name));
+  if (unknown !== undefined) return wrong(`there is no case ${unknown}`);
   const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) return `bench: --rounds ${values.rounds} is no number\n${usage(known)}`;
+  if (!Number.isInteger(rounds) || rounds < 1) return wrong(`--rounds ${values.rounds} is no number`);
   const windowMs = Number(values.seconds) * 1000;
   const warmupMs = Number(values.warmup) * 1000;
-  if (!(windowMs > 0)) return `bench: --seconds ${values.seconds} is no time\n${usage(known)}`;
-  if (!(warmupMs >= 0)) return `bench: --warmup ${values.warmup} is no time\n${usage(known)}`;
+  if (!(windowMs > 0)) return wrong(`--seconds ${values.seconds} is no time`);
+  if (!(warmupMs >= 0)) return wrong(`--warmup ${values.warmup} is no time`);
   return { cases, rounds, warmupMs, windowMs, json: values.json };
 }
 

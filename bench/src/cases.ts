@@ -1,5 +1,6 @@
 /** Every comparison, in the order in which they are run. */
 import type { BenchCase } from './bench.ts';
+import { tlsHandshakeBound } from './bounds/tls-handshake.ts';
 import { demo } from './cases/demo.ts';
 import { grpcMtlsPair } from './cases/grpc-mtls-pair.ts';
 import { http1 } from './cases/http1.ts';
@@ -21,3 +22,6 @@ export const CASES: readonly BenchCase[] = [
   scale,
   demo,
 ];
+
+/** What is run where it is asked for by name: no comparisons of Weft, but what could be had at most. */
+export const BOUNDS: readonly BenchCase[] = [tlsHandshakeBound];

@@ -15,18 +15,18 @@ export type Start = (name: string, options: StartOptions) => Promise<Plane>;
 
 export class Ground implements AsyncDisposable {
   readonly #folder: string;
-  readonly #cpus: Cpus;
+  readonly cpus: Cpus;
   readonly certificates: Certificates;
   readonly load: LoadProcess;
   /** The process of the applications: that of the load where there is no processor for one more. */
   readonly upstream: LoadProcess;
 
   constructor() {
-    this.#cpus = findCpus();
+    this.cpus = findCpus();
     this.#folder = mkdtempSync(join(tmpdir(), 'weft-bench-'));
     this.certificates = writeCertificates(this.#folder);
-    this.load = new LoadProcess(this.#cpus.load);
-    this.upstream = this.#cpus.upstream === this.#cpus.load ? this.load : new LoadProcess(this.#cpus.upstream);
+    this.load = new LoadProcess(this.cpus.load);
+    this.upstream = this.cpus.upstream === this.cpus.load ? this.load : new LoadProcess(this.cpus.upstream);
   }
 
   /**
@@ -37,7 +37,7 @@ export class Ground implements AsyncDisposable {
     const started: Plane[] = [];
     const start: Start = async (name, options) => {
       const text = options.text ?? bootstrapText(`${name}.yaml`);
-      const place = { folder: this.#folder, cpu: this.#cpus.proxy };
+      const place = { folder: this.#folder, cpu: this.cpus.proxy };
       const plane = await startPlane({ ...options, ...place, side, name, text });
       started.push(plane);
       return plane;

@@ -5,7 +5,7 @@
  */
 import { type Arguments, parseArguments } from './arguments.ts';
 import { type BenchCase, runRounds } from './bench.ts';
-import { CASES } from './cases.ts';
+import { BOUNDS, CASES } from './cases.ts';
 import { resultOf, tableOf } from './report.ts';
 
 /** Gives whether it came to its end. */
@@ -25,6 +25,7 @@ async function run(bench: BenchCase, settings: Arguments, signal: AbortSignal): 
 const settings = parseArguments(
   process.argv.slice(2),
   CASES.map(({ name }) => name),
+  BOUNDS.map(({ name }) => name),
 );
 if (typeof settings === 'string') {
   console.error(settings);
@@ -32,7 +33,7 @@ if (typeof settings === 'string') {
 } else {
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
-  for (const bench of CASES.filter(({ name }) => settings.cases.includes(name))) {
+  for (const bench of [...CASES, ...BOUNDS].filter(({ name }) => settings.cases.includes(name))) {
     if (stop.signal.aborted) break;
     if (!(await run(bench, settings, stop.signal))) process.exitCode = 1;
   }

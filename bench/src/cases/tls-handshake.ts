@@ -26,21 +26,31 @@ function figuresOf({ name, label, resumes }: Kind): Figure[] {
   return resumes ? [rate, share] : [rate];
 }
 
-async function measure(ground: Ground, settings: Settings, side: Side): Promise<Measurement> {
+/** What shakes hands: its process, and the ports of its two listeners, `mutual` and `server-only`. */
+export interface Shaking {
+  readonly pid: number;
+  port(listener: string): number;
+}
+
+/** Handshakes of all kinds with one server, warmed up by the first. */
+export async function measureHandshakes(ground: Ground, settings: Settings, server: Shaking): Promise<Measurement> {
   const { rootsPem, clientPem, clientKeyPem } = ground.certificates;
-  return ground.with(side, async (start) => {
-    const plane = await start('tls-handshake', { ports: {} });
-    const measured: Record<string, number> = {};
-    for (const [index, { name, listener, resumes }] of KINDS.entries()) {
-      const client = listener === 'mutual' ? { client: { certPem: clientPem, keyPem: clientKeyPem } } : {};
-      const load = { port: plane.port(listener), connections: CONNECTIONS, rootsPem, resumes, ...client };
-      const window = index === 0 ? settings : settled(settings);
-      const counted = await ground.load.run('handshakes', { ...load, ...window, pids: [plane.pid] });
-      measured[`${name}PerCpuSecond`] = counted.done / counted.cpuSeconds;
-      measured[`${name}Percent`] = counted.resumedShare * 100;
-    }
-    return measured;
-  });
+  const measured: Record<string, number> = {};
+  for (const [index, { name, listener, resumes }] of KINDS.entries()) {
+    const client = listener === 'mutual' ? { client: { certPem: clientPem, keyPem: clientKeyPem } } : {};
+    const load = { port: server.port(listener), connections: CONNECTIONS, rootsPem, resumes, ...client };
+    const window = index === 0 ? settings : settled(settings);
+    const counted = await ground.load.run('handshakes', { ...load, ...window, pids: [server.pid] });
+    measured[`${name}PerCpuSecond`] = counted.done / counted.cpuSeconds;
+    measured[`${name}Percent`] = counted.resumedShare * 100;
+  }
+  return measured;
+}
+
+export function measurePlane(ground: Ground, settings: Settings, side: Side): Promise<Measurement> {
+  return ground.with(side, async (start) =>
+    measureHandshakes(ground, settings, await start('tls-handshake', { ports: {} })),
+  );
 }
 
 export const tlsHandshake: BenchCase = {
@@ -51,7 +61,7 @@ export const tlsHandshake: BenchCase = {
   async open(settings) {
     const ground = new Ground();
     return {
-      measure: (side) => measure(ground, settings, side),
+      measure: (side) => measurePlane(ground, settings, side),
       [Symbol.asyncDispose]: () => ground[Symbol.asyncDispose](),
     };
   },

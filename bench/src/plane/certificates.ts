@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { createTestMesh } from '@weft/identity/testing';
 
 export interface Certificates {
+  /** Where they are. */
+  readonly folder: string;
   readonly rootsPem: string;
   readonly clientPem: string;
   readonly clientKeyPem: string;
@@ -22,5 +24,5 @@ export function writeCertificates(folder: string): Certificates {
   write('client.key', client.keyPem);
   write('server.pem', server.chainPem);
   write('server.key', server.keyPem);
-  return { rootsPem: mesh.rootPem, clientPem: client.chainPem, clientKeyPem: client.keyPem };
+  return { folder: target, rootsPem: mesh.rootPem, clientPem: client.chainPem, clientKeyPem: client.keyPem };
 }
