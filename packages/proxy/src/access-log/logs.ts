@@ -29,14 +29,22 @@ export class AccessLogs {
   http(configs: readonly HttpAccessLogConfig[]): readonly WriteLog[] {
     const { runtime } = this.#context;
     return configs.map(({ filter, typed_config }) =>
-      filtered(this.#httpLog(typed_config), filter && compileFilter(filter, { runtime, logType: 'DownstreamEnd' })),
+      filtered(this.#httpLog(typed_config), filter && compileFilter(filter, { runtime })),
     );
   }
 
   tcp(configs: readonly TcpAccessLogConfig[]): readonly WriteLog[] {
     const { runtime } = this.#context;
     return configs.map(({ filter, typed_config }) =>
-      filtered(this.#tcpLog(typed_config), filter && compileFilter(filter, { runtime, logType: 'TcpConnectionEnd' })),
+      filtered(this.#tcpLog(typed_config), filter && compileFilter(filter, { runtime })),
+    );
+  }
+
+  /** Of connections to a listener, whatever serves them. */
+  listener(configs: readonly TcpAccessLogConfig[]): readonly WriteLog[] {
+    const { runtime } = this.#context;
+    return configs.map(({ filter, typed_config }) =>
+      filtered(this.#tcpLog(typed_config), filter && compileFilter(filter, { runtime })),
     );
   }
 

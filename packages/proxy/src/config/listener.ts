@@ -1,7 +1,8 @@
 /** Schemas of listeners. */
 import { FilterChains } from '../listener/filter-chains.ts';
+import { tcpAccessLog } from './access-log.ts';
 import { cidrRange } from './cidr.ts';
-import { address, metadata, tcpKeepalive } from './core.ts';
+import { address, metadata, type NetworkAddress, tcpKeepalive } from './core.ts';
 import { httpConnectionManager } from './http.ts';
 import { type ListenerFilterConfig, listenerFilter } from './listener-filters.ts';
 import { NETWORK_FILTERS } from './network-filters.ts';
@@ -15,7 +16,6 @@ import {
   message,
   name,
   number,
-  only,
   optional,
   type Parsed,
   type Place,
@@ -23,6 +23,7 @@ import {
   type Schema,
   text,
 } from './schema.ts';
+import { type SocketOption, socketOption, socketOptionsOverride } from './socket-options.ts';
 import { tcpProxy } from './tcp.ts';
 import { downstreamTlsContext } from './tls.ts';
 
@@ -39,6 +40,8 @@ const serverName: Schema<string> = built(name(), (text, place) => {
 });
 
 const MAX_PORT = 65_535;
+const MAX_INT32 = 0x7fff_ffff;
+const MAX_UINT32 = 0xffff_ffff;
 
 const filterChainMatch = message('envoy.config.listener.v3.FilterChainMatch', {
   destination_port: optional(number(0, { min: 1, max: MAX_PORT })),
@@ -92,7 +95,35 @@ const filterChain = message('envoy.config.listener.v3.FilterChain', {
 
 export type FilterChainConfig = Parsed<typeof filterChain>;
 
-const additionalAddress = message('envoy.config.listener.v3.AdditionalAddress', { address: required(address) });
+const additionalAddress = message('envoy.config.listener.v3.AdditionalAddress', {
+  address: required(address),
+  socket_options: optional(socketOptionsOverride),
+});
+
+/** Node accepts one connection an event, which is within any limit. */
+const acceptsAtOnce = optional(number(0, { min: 1, max: MAX_UINT32 }));
+
+/** Sockets of files get their address from Node, after which no option can come before it. */
+function checkOptions(
+  {
+    address: own,
+    additional_addresses: more,
+    socket_options: options,
+  }: {
+    readonly address: NetworkAddress;
+    readonly additional_addresses: readonly Parsed<typeof additionalAddress>[];
+    readonly socket_options: readonly SocketOption[];
+  },
+  place: Place,
+): void {
+  const hasPath = own.type === 'unix' || more.some((one) => one.address.type === 'unix');
+  for (const [index, { when }] of hasPath ? options.entries() : []) {
+    if (when !== 'bind') continue;
+    place.within('socket_options', () =>
+      place.within(index, () => place.refuse('a socket with a path takes no option of STATE_PREBIND')),
+    );
+  }
+}
 
 /** No connection may be for two chains. */
 function checkMatches(chains: readonly FilterChainConfig[], place: Place): void {
@@ -145,8 +176,13 @@ export const listener = message(
     continue_on_listener_filters_timeout: flag(),
     use_original_dst: flag(),
     ignore_global_conn_limit: flag(),
-    transparent: only((given) => given === false, 'false'),
-    freebind: only((given) => given === false, 'false'),
+    bypass_overload_manager: flag(),
+    transparent: flag(),
+    freebind: flag(),
+    socket_options: list(socketOption),
+    tcp_fast_open_queue_length: optional(number(0, { max: MAX_INT32 })),
+    max_connections_to_accept_per_socket_event: acceptsAtOnce,
+    access_log: list(tcpAccessLog),
     per_connection_buffer_limit_bytes: number(1_048_576),
     traffic_direction: choice(['UNSPECIFIED', 'INBOUND', 'OUTBOUND']),
     tcp_keepalive: optional(tcpKeepalive),
@@ -163,6 +199,7 @@ export const listener = message(
     }
     checkMatches(value.filter_chains, place);
     checkInspectors(value, place);
+    checkOptions(value, place);
   },
 );
 

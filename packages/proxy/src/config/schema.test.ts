@@ -39,6 +39,15 @@ const staticCluster = (fields: object): object => ({ name: 'c', load_assignment:
 
 const CHECK = { timeout: '1s', interval: '1s', unhealthy_threshold: 1, healthy_threshold: 1, tcp_health_check: {} };
 
+const tcpFilter = {
+  name: 'tcp',
+  typed_config: {
+    '@type': 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+    stat_prefix: 't',
+    cluster: 'c',
+  },
+};
+
 const SPIFFE_DOMAIN = { name: 'a.example', trust_bundle: { inline_string: 'x' } };
 const spiffeValidator = (fields: object): object => ({
   custom_validator_config: {
@@ -84,6 +93,27 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
       },
     }),
     /^upstream_bind_config.extra_source_addresses: must be of the family/,
+  ],
+  [
+    listener,
+    {
+      address: { pipe: { path: '/x' } },
+      filter_chains: [{ filters: [tcpFilter] }],
+      socket_options: [{ level: '1', name: '2', int_value: '1' }],
+    },
+    /^socket_options\[0\]: a socket with a path takes no option of STATE_PREBIND/,
+  ],
+  [
+    listener,
+    {
+      address: socket,
+      filter_chains: [{ filters: [tcpFilter] }],
+      socket_options: [{ level: '1', name: '2' }, { int_value: '1', type: { datagram: {} } }],
+      max_connections_to_accept_per_socket_event: 0,
+    },
+    /^socket_options\[0\]: needs int_value or buf_value/,
+    /^socket_options\[1\].type.datagram: not supported/,
+    /^max_connections_to_accept_per_socket_event: must be from 1/,
   ],
   [cluster, staticCluster({ outlier_detection: { monitors: [] } }), /^outlier_detection.monitors: not supported/],
   [
@@ -147,7 +177,7 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
   ],
   [listener, { address: socket }, /^filter_chains: must have an entry/],
   [listener, { address: socket, filter_chains: [{ filters: [] }] }, /^filter_chains\[0\]\.filters: must have an entry/],
-  [listener, { address: socket, transparent: true, filter_chains: [] }, /^transparent: not supported/],
+  [listener, { address: socket, enable_mptcp: true, filter_chains: [] }, /^enable_mptcp: not supported/],
   [httpConnectionManager, manager({ codec_type: 'HTTP3' }), /^codec_type: HTTP3 is not supported/],
   [httpConnectionManager, manager({ http_filters: [] }), /^http_filters: must have an entry/],
   [

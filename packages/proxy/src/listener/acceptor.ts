@@ -1,9 +1,12 @@
 /** A bound address. Who serves its connections can change without a connection being refused meanwhile. */
+import { closeSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WeftError } from '@weft/contracts/error';
 import { addressText, type NetworkAddress } from '../config/core.ts';
+import type { SocketOption } from '../config/socket-options.ts';
 import { descriptorOf, systemCalls } from '../net/system-calls.ts';
+import { systemSockets } from '../net/system-sockets.ts';
 import type { InheritedSockets } from './inherited.ts';
 import { SocketPath } from './socket-path.ts';
 
@@ -24,6 +27,8 @@ export interface AcceptorOptions {
   readonly share?: AddressShare;
   /** `enable_reuse_port` of the listener. */
   readonly allowsSharing?: boolean;
+  /** What the sockets have beside what every one has. */
+  readonly options?: readonly SocketOption[];
   readonly onConnection: (socket: Socket) => void;
 }
 
@@ -53,12 +58,37 @@ export class Acceptor {
         acceptor.#path = path;
         await acceptor.#listen({ path: path.boundAs }, given);
         path.publish();
-      } else await acceptor.#listen(listenAt(address, isShared), given);
+      } else await acceptor.#listenAt(listenAt(address, isShared), given);
+      await acceptor.setOptions(given.options ?? [], false);
     } catch (thrown) {
       acceptor.close();
       throw bindError(address, thrown as NodeJS.ErrnoException);
     }
     return acceptor;
+  }
+
+  /** Options that come before the address need a socket that is made here. */
+  async #listenAt(where: TcpPlace, given: AcceptorOptions): Promise<void> {
+    const before = (given.options ?? []).filter(({ when }) => when === 'bind');
+    if (before.length === 0) {
+      await this.#listen(where, given);
+      return;
+    }
+    const fd = (await systemSockets()).bind(where, before);
+    try {
+      await this.#listen({ fd }, given);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  /** `isBound`: those that come before the address, too, as far as the system has it. Throws `WeftError` UNAVAILABLE. */
+  async setOptions(options: readonly SocketOption[], isBound = true): Promise<void> {
+    const wanted = options.filter(({ when }) => isBound || when !== 'bind');
+    if (wanted.length === 0) return;
+    const sockets = await systemSockets();
+    for (const descriptor of this.descriptors) sockets.set(descriptor, wanted);
   }
 
   async #listen(where: ListenOptions & { readonly fd?: number }, { backlog }: AcceptorOptions): Promise<void> {
@@ -117,7 +147,14 @@ function canBeShared(address: NetworkAddress): boolean {
   return address.type === 'tcp' && address.port !== 0;
 }
 
-function listenAt(address: Extract<NetworkAddress, { type: 'tcp' }>, isShared: boolean): ListenOptions {
+interface TcpPlace {
+  readonly host: string;
+  readonly port: number;
+  readonly ipv6Only: boolean;
+  readonly reusePort: boolean;
+}
+
+function listenAt(address: Extract<NetworkAddress, { type: 'tcp' }>, isShared: boolean): TcpPlace {
   const ipv6Only = address.host.includes(':') && !address.isDualStack;
   return { host: address.host, port: address.port, ipv6Only, reusePort: isShared };
 }

@@ -221,8 +221,8 @@ test('a version that is wrong leaves the one before in use, and the next one tha
   const port = await freePort();
   await listened.set({ l: listenerOn(port, [httpChain('one')]) });
   await until('the listener', isServed(port));
-  const wrong = listenerOn(port, [httpChain('two')], { transparent: true });
-  assert.match(await listened.set({ l: wrong }), /^listener l: transparent: not supported/);
+  const wrong = listenerOn(port, [httpChain('two')], { enable_mptcp: true });
+  assert.match(await listened.set({ l: wrong }), /^listener l: enable_mptcp: not supported/);
   assert.equal((await ask(port)).body, 'one');
   assert.equal(await listened.set({ l: listenerOn(port, [httpChain('three')]) }), '');
   await until('the new version', async () => (await ask(port)).body === 'three');

@@ -1,5 +1,6 @@
 /** A listener: from a connection that was accepted to the filter chain that serves it. */
 import type { Socket } from 'node:net';
+import type { WriteLog } from '../access-log/logger.ts';
 import { type Clock, Deadline } from '../clock.ts';
 import type { ListenerConfig } from '../config/listener.ts';
 import { setKeepalive } from '../net/connect.ts';
@@ -7,6 +8,7 @@ import type { DownstreamInfo, TlsInfo } from '../stack/stream-info.ts';
 import type { ListenerStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
 import type { Chain } from './chain.ts';
+import { ConnectionLog } from './connection-log.ts';
 import { FilterChains } from './filter-chains.ts';
 import { Passage, type Pipeline } from './filters/pipeline.ts';
 import { Opening } from './opening.ts';
@@ -31,6 +33,8 @@ export interface ListenerOptions {
   readonly findListener: (host: string, port: number) => Listener | undefined;
   readonly stats: ListenerStats;
   readonly budget: ConnectionBudget;
+  /** Where connections are logged, whatever serves them. */
+  readonly logs: readonly WriteLog[];
   readonly warming: Warming;
   readonly clock: Clock;
 }
@@ -50,6 +54,7 @@ export class Listener {
   readonly #stats: ListenerStats;
   readonly #budget: ConnectionBudget;
   readonly #clock: Clock;
+  readonly #logs: readonly WriteLog[];
   /** Connections whose chain is not chosen yet, or that shake hands. */
   readonly #opening = new Set<Socket>();
 
@@ -70,10 +75,12 @@ export class Listener {
     this.#stats = options.stats;
     this.#budget = options.budget;
     this.#clock = options.clock;
+    this.#logs = options.logs;
   }
 
   accept(socket: Socket): void {
-    const id = this.#budget.take(this.config.ignore_global_conn_limit);
+    const { ignore_global_conn_limit: ignoresLimit, bypass_overload_manager: bypasses } = this.config;
+    const id = this.#budget.take(ignoresLimit || bypasses);
     if (id === undefined) {
       this.#stats.downstream_global_cx_overflow++;
       socket.destroy();
@@ -98,6 +105,7 @@ export class Listener {
     socket.on('close', over);
     setKeepalive(socket, this.config.tcp_keepalive);
     const opening = new Opening(socket);
+    if (this.#logs.length > 0) this.#log(socket, id, opening);
     this.#inspect(socket, opening, () => {
       const other = handsOn && opening.originalDestination !== undefined && this.#listenerFor(opening);
       if (!other) {
@@ -106,7 +114,17 @@ export class Listener {
       }
       socket.off('close', over);
       over();
+      opening.log = undefined;
       other.#take(socket, id, false);
+    });
+  }
+
+  /** Has the connection logged at its end, unless another listener takes it. */
+  #log(socket: Socket, id: number, opening: Opening): void {
+    const log = new ConnectionLog(this.#logs, this.#clock);
+    opening.log = log;
+    socket.on('close', () => {
+      if (opening.log === log) log.end(() => this.#downstreamOf(id, opening));
     });
   }
 
@@ -159,6 +177,7 @@ export class Listener {
     const chain = this.#matched.choose(opening) ?? this.#defaultChain;
     if (!chain) {
       this.#stats.no_filter_chain_match++;
+      opening.log?.matchedNone(this.#downstreamOf(id, opening));
       socket.destroy();
       return;
     }
@@ -177,9 +196,16 @@ export class Listener {
   }
 
   #begin(chain: Chain, stream: Socket, id: number, opening: Opening, tls: TlsInfo | undefined): void {
+    const downstream = this.#downstreamOf(id, opening, chain.name, tls);
+    stream.on('close', () => process.nextTick(() => chain.onConnectionEnd()));
+    chain.accept(stream, downstream, opening.log?.begin(downstream));
+  }
+
+  #downstreamOf(id: number, opening: Opening, filterChainName = '', tls?: TlsInfo): DownstreamInfo {
     const { remoteHost, remotePort, localHost, localPort, directRemoteHost, directRemotePort } = opening;
+    const { directLocalHost, directLocalPort } = opening;
     const { originalDestination, serverName: requestedServerName, metadata } = opening;
-    const downstream: DownstreamInfo = {
+    return {
       id,
       remoteHost,
       remotePort,
@@ -187,13 +213,15 @@ export class Listener {
       localPort,
       directRemoteHost,
       directRemotePort,
+      directLocalHost,
+      directLocalPort,
+      filterChainName,
+      listenerMetadata: this.config.metadata?.filter_metadata,
       originalDestination,
       requestedServerName,
       metadata,
       tls,
     };
-    stream.on('close', () => process.nextTick(() => chain.onConnectionEnd()));
-    chain.accept(stream, downstream);
   }
 
   /** Lets go of the chains; `onGone` is called when the last connection on those that nobody else has is over. */

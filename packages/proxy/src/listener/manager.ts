@@ -17,6 +17,7 @@ import { Chain, type ChainContext, type TrafficDirection } from './chain.ts';
 import { makePipeline } from './filters/pipeline.ts';
 import type { InheritedSockets, ListeningSocket } from './inherited.ts';
 import { type ConnectionBudget, Listener } from './listener.ts';
+import { socketOptionsOf } from './socket-options.ts';
 
 export interface ListenerManagerOptions extends ChainContext {
   readonly budget: ConnectionBudget;
@@ -59,9 +60,12 @@ function fixedAddresses(config: ListenerConfig): readonly string[] {
   return fixed.map((address) => `${config.bind_to_port ? '' : 'virtual '}${addressText(address)}`);
 }
 
-/** What a listener is bound to. */
+/** What a listener is bound to, and what its sockets are told. */
 function boundText(config: ListenerConfig): string {
-  return config.bind_to_port ? addressesOf(config).map(addressText).join() : '';
+  if (!config.bind_to_port) return '';
+  return addressesOf(config)
+    .map((address) => `${addressText(address)} ${JSON.stringify(socketOptionsOf(config, address))}`)
+    .join();
 }
 
 /** What a listener has bound already of an address that its next version has, too. */
@@ -155,7 +159,7 @@ export class ListenerManager {
     config: ListenerConfig,
     origin: { readonly resource: unknown; readonly version: string; readonly isStatic: boolean },
   ): void {
-    const { clock, budget, stats } = this.#options;
+    const { clock, budget, stats, logs } = this.#options;
     const slot = this.#slots.get(name) ?? this.#newSlot(name);
     const warming = new Warming(clock, () => this.#warmed(name, slot, listener));
     const statPrefix = statName(config.stat_prefix === '' ? addressText(config.address) : config.stat_prefix);
@@ -174,6 +178,7 @@ export class ListenerManager {
         () => new ListenerStats(),
       ),
       budget,
+      logs: logs.listener(config.access_log),
       warming,
       clock,
     });
@@ -257,6 +262,7 @@ export class ListenerManager {
       for (const address of addressesOf(config)) {
         const kept = boundAt(slot, address);
         if (kept && !acceptors.includes(kept)) {
+          await kept.setOptions(socketOptionsOf(config, address));
           acceptors.push(kept);
           continue;
         }
@@ -266,6 +272,7 @@ export class ListenerManager {
           inherited,
           share,
           allowsSharing: config.enable_reuse_port,
+          options: socketOptionsOf(config, address),
           onConnection: (socket) => socket.destroy(),
         });
         acceptors.push(acceptor);

@@ -1,6 +1,7 @@
 /** A connection that was accepted, and what is found out about it before its filter chain is chosen. */
 import type { Socket } from 'node:net';
 import { addressesOf } from '../net/peer.ts';
+import type { ConnectionLog } from './connection-log.ts';
 
 /** By the names of filters, as dynamic metadata has it. */
 export type Metadata = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
@@ -16,6 +17,9 @@ export class Opening {
   /** The peer's own. */
   readonly directRemoteHost: string;
   readonly directRemotePort: number;
+  /** Of this side, whatever the client wanted. */
+  readonly directLocalHost: string;
+  readonly directLocalPort: number;
   /** `10.0.0.1:80`: where the client wanted to go, where that is not the address that took the connection. */
   originalDestination: string | undefined = undefined;
   transportProtocol: 'raw_buffer' | 'tls' = 'raw_buffer';
@@ -24,6 +28,8 @@ export class Opening {
   /** What the client offers to speak, the most wanted first. */
   applicationProtocols: readonly string[] = [];
   metadata: Metadata | undefined = undefined;
+  /** Undefined where the listener logs no connections. */
+  log: ConnectionLog | undefined = undefined;
 
   constructor(socket: Socket) {
     const { remoteHost, remotePort, localHost, localPort } = addressesOf(socket);
@@ -33,6 +39,8 @@ export class Opening {
     this.localPort = localPort;
     this.directRemoteHost = remoteHost;
     this.directRemotePort = remotePort;
+    this.directLocalHost = localHost;
+    this.directLocalPort = localPort;
   }
 
   /** The client wanted to go to another address than the one that took the connection. */

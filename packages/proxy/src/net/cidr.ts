@@ -6,7 +6,7 @@ const V4_BITS = 32;
 const V6_BITS = 128;
 
 /** The number that four octets make. */
-function v4Number(address: string): number {
+export function v4Number(address: string): number {
   let value = 0;
   let octet = 0;
   for (let at = 0; at < address.length; at++) {
@@ -20,7 +20,7 @@ function v4Number(address: string): number {
 }
 
 /** `1::2` and the like, as one number; the zone is of no account. */
-function v6Number(address: string): bigint {
+export function v6Number(address: string): bigint {
   const [text = ''] = address.split('%', 1);
   const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
   const low = dotted ? v4Number(dotted[2] as string) : 0;
