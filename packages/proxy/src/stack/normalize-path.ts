@@ -20,13 +20,22 @@ const UNRESERVED = /^[A-Za-z0-9._~-]$/;
 /** Characters that a target may hold but a URI may not (RFC 3986, 2), which are escaped. */
 const NOT_IN_URI = /["<>^`{|}]/g;
 
-/** Escapes of characters that need none are taken back; what should have been escaped is. */
+/** A percent sign that begins no escape. NUL, which no target holds, stands for it while escapes are taken back. */
+const STRAY_PERCENT = /%(?![0-9a-f]{2})/gi;
+
+/**
+ * Escapes of characters that need none are taken back; what should have been escaped is. What was no escape does not
+ * become one by that: `%%32f` is `%252f`, since whoever unescapes it once more would find a slash in `%2f`.
+ */
 function canonicalEscapes(path: string): string {
   return path
+    .replace(STRAY_PERCENT, '\0')
     .replace(/%([0-9a-f]{2})/gi, (escaped, digits: string) => {
       const character = String.fromCharCode(Number.parseInt(digits, 16));
       return UNRESERVED.test(character) ? character : escaped;
     })
+    .replace(/\0(?=[0-9a-f]{2})/gi, '%25')
+    .replaceAll('\0', '%')
     .replace(NOT_IN_URI, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
