@@ -4,7 +4,6 @@
  * (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/listeners/lds).
  */
 import { toWeftError } from '@weft/contracts/error';
-import type { Cancel } from '../clock.ts';
 import { addressText, type NetworkAddress } from '../config/core.ts';
 import { type FilterChainConfig, type ListenerConfig, listener as listenerSchema } from '../config/listener.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
@@ -12,19 +11,17 @@ import type { Log } from '../log.ts';
 import { ListenerManagerStats, ListenerStats } from '../stats/groups.ts';
 import { statName } from '../stats/registry.ts';
 import { Warming } from '../warming.ts';
-import { Acceptor, type AddressShare } from './acceptor.ts';
+import type { Acceptor } from './acceptor.ts';
+import { addressesOf, boundText, fixedAddresses } from './addresses.ts';
 import { Chain, type ChainContext, type TrafficDirection } from './chain.ts';
 import { makePipeline } from './filters/pipeline.ts';
-import type { InheritedSockets, ListeningSocket } from './inherited.ts';
+import type { ListeningSocket } from './inherited.ts';
 import { type ConnectionBudget, Listener } from './listener.ts';
-import { socketOptionsOf } from './socket-options.ts';
+import { type BindOptions, bindAll, closeNew, newSlot, type Slot } from './slot.ts';
 
-export interface ListenerManagerOptions extends ChainContext {
+export interface ListenerManagerOptions extends ChainContext, BindOptions {
   readonly budget: ConnectionBudget;
   readonly log: Log;
-  /** Sockets of the process that this one takes over from. */
-  readonly inherited: InheritedSockets | undefined;
-  readonly share: AddressShare;
   /** How long connections of a listener that is gone may go on. */
   readonly drainMs: number;
   /** Told when nothing is warming or waiting for its address. */
@@ -35,50 +32,6 @@ export interface ListenerManagerOptions extends ChainContext {
 
 /** How often an address that something else has is tried again. */
 const BIND_RETRY_MS = 1000;
-
-/** One name, over the versions of its listener. */
-interface Slot {
-  active: Listener | undefined;
-  warming: Listener | undefined;
-  /** The address of the listener first; none where it is not bound. */
-  acceptors: readonly Acceptor[];
-  /** Why the address cannot be bound. */
-  trouble: string | undefined;
-  cancelRetry: Cancel;
-  isBinding: boolean;
-  isRemoved: boolean;
-}
-
-/** The addresses of a listener, its own first. */
-function addressesOf({ address, additional_addresses: more }: ListenerConfig): readonly NetworkAddress[] {
-  return [address, ...more.map((one) => one.address)];
-}
-
-/** Those that are not of whatever port is free; listeners that are bound and others do not get into each other's way. */
-function fixedAddresses(config: ListenerConfig): readonly string[] {
-  const fixed = addressesOf(config).filter((address) => address?.type === 'unix' || address?.port !== 0);
-  return fixed.map((address) => `${config.bind_to_port ? '' : 'virtual '}${addressText(address)}`);
-}
-
-/** What a listener is bound to, and what its sockets are told. */
-function boundText(config: ListenerConfig): string {
-  if (!config.bind_to_port) return '';
-  return addressesOf(config)
-    .map((address) => `${addressText(address)} ${JSON.stringify(socketOptionsOf(config, address))}`)
-    .join();
-}
-
-/** What a listener has bound already of an address that its next version has, too. */
-function boundAt({ active, acceptors }: Slot, address: NetworkAddress): Acceptor | undefined {
-  const text = addressText(address);
-  const index = active ? addressesOf(active.config).findIndex((one) => addressText(one) === text) : -1;
-  return acceptors[index];
-}
-
-/** Lets go of what was bound for a version that does not come to be used. */
-function closeNew(slot: Slot, acceptors: readonly Acceptor[]): void {
-  for (const acceptor of acceptors) if (!slot.acceptors.includes(acceptor)) acceptor.close();
-}
 
 /** A listener as it stands, for those who show it. */
 export interface ListenerView {
@@ -160,7 +113,8 @@ export class ListenerManager {
     origin: { readonly resource: unknown; readonly version: string; readonly isStatic: boolean },
   ): void {
     const { clock, budget, stats, logs } = this.#options;
-    const slot = this.#slots.get(name) ?? this.#newSlot(name);
+    const slot = this.#slots.get(name) ?? newSlot();
+    this.#slots.set(name, slot);
     const warming = new Warming(clock, () => this.#warmed(name, slot, listener));
     const statPrefix = statName(config.stat_prefix === '' ? addressText(config.address) : config.stat_prefix);
     const { chains, defaultChain } = this.#chains(config, origin.resource, statPrefix, slot.active, warming);
@@ -185,20 +139,6 @@ export class ListenerManager {
     slot.warming?.release(0, () => undefined);
     slot.warming = listener;
     warming.start();
-  }
-
-  #newSlot(name: string): Slot {
-    const slot: Slot = {
-      active: undefined,
-      warming: undefined,
-      acceptors: [],
-      trouble: undefined,
-      cancelRetry: () => undefined,
-      isBinding: false,
-      isRemoved: false,
-    };
-    this.#slots.set(name, slot);
-    return slot;
   }
 
   /** The chains of a listener; those that the one before has already are taken from it, with their connections. */
@@ -256,31 +196,11 @@ export class ListenerManager {
 
   /** Binds every address of a listener; undefined where one cannot be had, and then none of them is kept. */
   async #tryBind(name: string, slot: Slot, config: ListenerConfig): Promise<readonly Acceptor[] | undefined> {
-    const { inherited, share } = this.#options;
-    const acceptors: Acceptor[] = [];
     try {
-      for (const address of addressesOf(config)) {
-        const kept = boundAt(slot, address);
-        if (kept && !acceptors.includes(kept)) {
-          await kept.setOptions(socketOptionsOf(config, address));
-          acceptors.push(kept);
-          continue;
-        }
-        const acceptor = await Acceptor.bind({
-          address,
-          backlog: config.tcp_backlog_size,
-          inherited,
-          share,
-          allowsSharing: config.enable_reuse_port,
-          options: socketOptionsOf(config, address),
-          onConnection: (socket) => socket.destroy(),
-        });
-        acceptors.push(acceptor);
-      }
+      const acceptors = await bindAll(slot, config, this.#options);
       this.stats.listener_create_success++;
       return acceptors;
     } catch (thrown) {
-      closeNew(slot, acceptors);
       this.stats.listener_create_failure++;
       const { message } = toWeftError(thrown);
       if (slot.trouble !== message) this.#options.log.error({ listener: name }, `${message}; it is tried again`);
