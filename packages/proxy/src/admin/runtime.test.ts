@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Bootstrap } from '@weft/envoy-api';
+import { bootstrapOf } from '../testing/bootstrap.ts';
 import { ask, BOOTSTRAP, withProxy } from './testing/ground.ts';
 
 const layered_runtime = {
@@ -9,7 +9,7 @@ const layered_runtime = {
     { name: 'admin', admin_layer: {} },
   ],
 };
-const bootstrap = { ...BOOTSTRAP, layered_runtime } as unknown as Bootstrap;
+const bootstrap = bootstrapOf({ ...BOOTSTRAP, layered_runtime });
 
 /** What the last layer says of the value `a`. */
 async function overridden(address: string): Promise<string | undefined> {

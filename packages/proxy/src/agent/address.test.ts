@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import { listen } from '../testing/listening.ts';
 import { localAddressTowards } from './address.ts';
 import { addressesOf } from './join.ts';
 
 test('the address of this machine is that of the socket which reaches the control plane', async (t) => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  assert.equal(await localAddressTowards(`127.0.0.1:${address.port}`), '127.0.0.1');
+  assert.equal(await localAddressTowards(`127.0.0.1:${await listen(t, createServer())}`), '127.0.0.1');
   assert.equal(await localAddressTowards('127.0.0.1:1'), undefined);
 });
 

@@ -6,6 +6,7 @@ import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { findBinary } from '@weft/binaries';
+import { freePort, listen } from '../testing/listening.ts';
 import type { AgentOptions, AgentReady } from './options.ts';
 import { runAgent } from './run.ts';
 import { eventually } from './testing/eventually.ts';
@@ -23,16 +24,6 @@ async function startMesh(t: TestContext, options: FakeMeshOptions = {}): Promise
   t.after(() => mesh.stop());
   mesh.onRegistry = () => mesh.xds.set(meshResources(mesh.workloads));
   return mesh;
-}
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  server.close();
-  await once(server, 'close');
-  return address.port;
 }
 
 /** An HTTP server that answers every path with its service's name, `/slow` after a second, `/stream` for seven. */
@@ -362,16 +353,12 @@ test('an application that is not ready yet gets no requests, and one that stops 
 
 test('what cannot work is told before anything starts', { skip }, async (t) => {
   const mesh = await startMesh(t);
-  const taken = createTcpServer().listen(0, '127.0.0.1');
-  await once(taken, 'listening');
-  t.after(() => taken.close());
-  const address = taken.address();
-  assert.ok(address !== null && typeof address === 'object');
-  await assert.rejects(serve(t, mesh, 'stock', address.port).exit, {
+  const port = await listen(t, createTcpServer());
+  await assert.rejects(serve(t, mesh, 'stock', port).exit, {
     code: 'ALREADY_EXISTS',
     message: /which the application was to have, is in use/,
   });
-  const upstreams = [{ service: 'stock', localPort: address.port }];
+  const upstreams = [{ service: 'stock', localPort: port }];
   await assert.rejects(run(t, mesh, 'cart', { upstreams }).exit, {
     message: /which upstream stock was to have, is in use/,
   });

@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { encodeUnknown } from '@weft/envoy-api';
+import { stringify } from 'yaml';
+import { httpListener, routes } from '../testing/bootstrap.ts';
+import { listen } from '../testing/listening.ts';
 import { runProxyCommand } from './index.ts';
 import { loadBootstrap } from './load.ts';
 
@@ -31,26 +34,9 @@ function folderOf(test: TestContext): (name: string, content: string | Uint8Arra
   };
 }
 
-const HCM = 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
-const ROUTER = 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router';
-
-function bootstrapText(port: number, more = ''): string {
-  return `
-static_resources:
-  listeners:
-    - name: http
-      address: { socket_address: { address: 127.0.0.1, port_value: ${port} } }
-      filter_chains:
-        - filters:
-            - name: http
-              typed_config:
-                "@type": ${HCM}
-                stat_prefix: http
-                ${more}
-                http_filters: [{ name: router, typed_config: { "@type": ${ROUTER} } }]
-                route_config:
-                  virtual_hosts: [{ name: a, domains: ["*"], routes: [] }]
-`;
+/** A listener without routes, whose connection manager has these fields too. */
+function bootstrapText(port: number, more: object = {}): string {
+  return stringify({ static_resources: { listeners: [httpListener(port, { ...more, route_config: routes() })] } });
 }
 
 const GOOD = bootstrapText(0);
@@ -72,7 +58,7 @@ test('validate says that a bootstrap is right, in whichever form it comes', asyn
 test('validate tells all that is wrong or not supported, each with its place', async (t) => {
   const path = folderOf(t)(
     'a.yaml',
-    bootstrapText(0, 'proxy_status_config: {}\n                add_proxy_protocol_connection_state: true'),
+    bootstrapText(0, { proxy_status_config: {}, add_proxy_protocol_connection_state: true }),
   );
   const { code, err } = await run('--mode', 'validate', '-c', path);
   assert.equal(code, 1);
@@ -88,7 +74,7 @@ test('validate tells all that is wrong or not supported, each with its place', a
 });
 
 test('types and names that are wrong are told with their places, all of them', async (t) => {
-  const text = GOOD.replace('stat_prefix: http', 'stat_prefix: 1\n                no_such_field: 1');
+  const text = bootstrapText(0, { stat_prefix: 1, no_such_field: 1 });
   const { code, err } = await run('--mode', 'validate', '-c', folderOf(t)('a.yaml', text));
   assert.equal(code, 1);
   assert.match(err, /typed_config\.stat_prefix/);
@@ -161,11 +147,7 @@ test('flags of Envoy that change nothing here are taken', async (t) => {
 });
 
 test('an address that is taken ends with 1 and says what to do', async (t) => {
-  const taken = createServer();
-  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
-  t.after(() => taken.close());
-  const bound = taken.address();
-  const port = typeof bound === 'object' && bound ? bound.port : 0;
+  const port = await listen(t, createServer());
   const write = folderOf(t);
   const lines: string[] = [];
   t.mock.method(process.stderr, 'write', (line: string) => lines.push(line) > 0);

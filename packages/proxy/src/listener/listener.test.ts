@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { freePort, httpChain, Listened, listenerOn, listening, TLS_INSPECTOR, tcpChain } from './testing/listened.ts';
+import { freePort, listen } from '../testing/listening.ts';
+import { httpChain, Listened, listenerOn, TLS_INSPECTOR, tcpChain } from './testing/listened.ts';
 
 interface Answer {
   readonly status: number;
@@ -85,7 +86,7 @@ function clientHello(): Buffer {
 }
 
 test('a chain that changes leaves the connections of the others alone', async (t) => {
-  const listened = await Listened.start(t, await listening(t, echoServer()));
+  const listened = await Listened.start(t, await listen(t, echoServer()));
   const port = await freePort();
   const clear = { transport_protocol: 'raw_buffer' };
   const named = { server_names: ['a.example'] };
@@ -118,7 +119,7 @@ test('a request that runs when its listener changes is answered, and its client 
     socket.once('data', () => held.resolve(socket));
   });
   const held = Promise.withResolvers<Socket>();
-  const listened = await Listened.start(t, await listening(t, upstream));
+  const listened = await Listened.start(t, await listen(t, upstream));
   const port = await freePort();
   await listened.set({ l: listenerOn(port, [httpChain('one')]) });
   await until('the listener', isServed(port));
@@ -157,7 +158,7 @@ test('a listener that changes again and again refuses no connection and fails no
 
 test('an address that something else has is told, and taken as soon as it is free', async (t) => {
   const taken = createServer();
-  const port = await listening(t, taken);
+  const port = await listen(t, taken);
   const listened = await Listened.start(t);
   assert.equal(await listened.set({ l: listenerOn(port, [httpChain('one')]) }), '');
   await until('trouble', () => listened.proxy.troubles().length > 0);
@@ -175,7 +176,7 @@ test('an address that something else has is told, and taken as soon as it is fre
 });
 
 test('a listener that goes frees its address at once, and what runs on it comes to its end', async (t) => {
-  const listened = await Listened.start(t, await listening(t, echoServer()));
+  const listened = await Listened.start(t, await listen(t, echoServer()));
   const [http, tcp] = [await freePort(), await freePort()];
   await listened.set({ http: listenerOn(http, [httpChain('one')]), tcp: listenerOn(tcp, [tcpChain('one')]) });
   await until('the listener', isServed(http));
@@ -292,7 +293,7 @@ test('a client that says nothing is served all the same where that is asked for'
     socket.on('error', () => socket.destroy());
     socket.end('220 hello');
   });
-  const listened = await Listened.start(t, await listening(t, greeting));
+  const listened = await Listened.start(t, await listen(t, greeting));
   const port = await freePort();
   const patient = { listener_filters_timeout: '0.2s', continue_on_listener_filters_timeout: true };
   await listened.set({ l: listenerOn(port, [tcpChain('one')], { ...TLS_INSPECTOR, ...patient }) });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
-import { freePort, httpChain, Listened, listenerOn, listening, tcpChain } from './testing/listened.ts';
+import { freePort, listen } from '../testing/listening.ts';
+import { httpChain, Listened, listenerOn, tcpChain } from './testing/listened.ts';
 
 const RBAC = 'type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC';
 const ANY = [{ any: true }];
@@ -49,7 +50,7 @@ test('a connection that a policy denies is closed before it is served', async (t
     reached++;
     socket.end('hello');
   });
-  const listened = await Listened.start(t, await listening(t, server));
+  const listened = await Listened.start(t, await listen(t, server));
   const [tcp, http] = [await freePort(), await freePort()];
   const denies = [rbac('DENY', '127.0.0.1')];
   assert.equal(
@@ -78,7 +79,7 @@ test('a connection that policies allow is served at once, though the server spea
     socket.on('error', () => undefined);
     socket.write('hello');
   });
-  const listened = await Listened.start(t, await listening(t, server));
+  const listened = await Listened.start(t, await listen(t, server));
   const [tcp, http] = [await freePort(), await freePort()];
   const filters = [rbac('ALLOW', '127.0.0.1'), rbac('DENY', '127.0.0.9')];
   assert.equal(

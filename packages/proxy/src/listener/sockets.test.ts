@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { until } from '../cluster/testing/cluster.ts';
-import { freePort, Listened, listenerOn, listening, TLS_INSPECTOR, tcpChain } from './testing/listened.ts';
+import { freePort, listen } from '../testing/listening.ts';
+import { Listened, listenerOn, TLS_INSPECTOR, tcpChain } from './testing/listened.ts';
 
 const IP_FREEBIND = 15;
 
@@ -63,7 +64,7 @@ test('an option that the system refuses leaves the listener waiting, and says wh
 
 test('a listener logs each connection at its end, served or not', async (t) => {
   const path = join(folder(t), 'log');
-  const upstream = await listening(t, echo());
+  const upstream = await listen(t, echo());
   const listened = await Listened.start(t, upstream);
   const inline_string = '%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED% %UPSTREAM_CLUSTER%\n';
   const log = {

@@ -5,6 +5,8 @@ import type { Bootstrap } from '@weft/envoy-api';
 import { SharedCounts } from '../counts/shared-counts.ts';
 import type { Log } from '../log.ts';
 import { StatsRegistry } from '../stats/registry.ts';
+import { answered, bootstrapOf, httpListener, routes } from '../testing/bootstrap.ts';
+import { freePort, listen } from '../testing/listening.ts';
 import type { Subscriptions } from '../xds/subscriptions.ts';
 import { WorkerGroup } from './group.ts';
 
@@ -23,7 +25,7 @@ function start(bootstrap: Bootstrap): Ground {
   const shared = { bootstrap, logLevel: 'info', drainMs: 1000, drainStrategy: 'gradual', version: '0' } as const;
   const counts = SharedCounts.make(64).memory;
   const group = new WorkerGroup({
-    starts: [{ ...shared, counts, inherited: [], compileCache: undefined }],
+    starts: [{ ...shared, counts, inherited: [], compileCache: undefined, ticketSecret: new Uint8Array(32) }],
     subscriptions: NO_SUBSCRIPTIONS,
     stats: new StatsRegistry(),
     takeEvidence: () => undefined,
@@ -36,32 +38,8 @@ function start(bootstrap: Bootstrap): Ground {
 
 /** A listener that answers by itself. */
 function bootstrapAt(port: number): Bootstrap {
-  const hcm = {
-    '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
-    stat_prefix: 'http',
-    http_filters: [
-      {
-        name: 'router',
-        typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' },
-      },
-    ],
-    route_config: {
-      virtual_hosts: [
-        { name: 'a', domains: ['*'], routes: [{ match: { prefix: '/' }, direct_response: { status: 200 } }] },
-      ],
-    },
-  };
-  const address = { socket_address: { address: '127.0.0.1', port_value: port } };
-  const listener = { name: 'http', address, filter_chains: [{ filters: [{ name: 'http', typed_config: hcm }] }] };
-  return { static_resources: { listeners: [listener] } };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
+  const listener = httpListener(port, { route_config: routes(answered({ prefix: '/' }, 'hello')) });
+  return bootstrapOf({ static_resources: { listeners: [listener] } });
 }
 
 test('a worker serves, says what it counts, and ends', async () => {
@@ -89,12 +67,7 @@ test('a worker that fails says why, and nobody waits for it', async () => {
 });
 
 test('a worker that cannot have an address says so', async (t) => {
-  const taken = createServer();
-  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
-  t.after(() => taken.close());
-  const address = taken.address();
-  const port = typeof address === 'object' && address ? address.port : 0;
-  const { group, failed } = start(bootstrapAt(port));
+  const { group, failed } = start(bootstrapAt(await listen(t, createServer())));
   assert.match(await failed, /worker 1: cannot listen on 127\.0\.0\.1:\d+: another process listens there/);
   await group.close();
 });

@@ -10,9 +10,10 @@ import { createTestMesh } from '@weft/identity/testing';
 import { eventually } from '../../agent/testing/eventually.ts';
 import { SILENT } from '../../agent/testing/silent-log.ts';
 import { type ProxyOptions, type RunningProxy, startProxy } from '../../server.ts';
+import { bootstrapOf, httpManager, localAddress, routes } from '../../testing/bootstrap.ts';
 
 const TYPE = 'type.googleapis.com/envoy.extensions';
-const ADDRESS = { socket_address: { address: '127.0.0.1', port_value: 0 } };
+const ADDRESS = localAddress(0);
 const mesh = createTestMesh();
 const svid = mesh.issue('shop', 'cart');
 /** A part of the key's text that stands in no certificate. */
@@ -29,20 +30,10 @@ const secrets = [
   { name: 'trust', validation_context: { trusted_ca: { inline_string: mesh.rootPem } } },
 ];
 
-const manager = {
-  name: 'http',
-  typed_config: {
-    '@type': `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
-    stat_prefix: 'web:a',
-    route_config: {
-      name: 'rr',
-      virtual_hosts: [
-        { name: 'v', domains: ['*'], routes: [{ match: { prefix: '/' }, direct_response: { status: 200 } }] },
-      ],
-    },
-    http_filters: [{ name: 'router', typed_config: { '@type': `${TYPE}.filters.http.router.v3.Router` } }],
-  },
-};
+const manager = httpManager({
+  stat_prefix: 'web:a',
+  route_config: { name: 'rr', ...routes({ match: { prefix: '/' }, direct_response: { status: 200 } }) },
+});
 
 const tcpProxy = {
   name: 'tcp',
@@ -89,7 +80,7 @@ function cluster(name: string, extra: object = {}): object {
   return { name, connect_timeout: '1s', load_assignment: assignment, ...extra };
 }
 
-export const BOOTSTRAP = {
+export const BOOTSTRAP: Bootstrap = bootstrapOf({
   node: { id: 'n1', cluster: 'c1' },
   admin: { address: ADDRESS },
   static_resources: {
@@ -100,7 +91,7 @@ export const BOOTSTRAP = {
     ],
     clusters: [cluster('plain'), cluster('up:1', { transport_socket: clientTls })],
   },
-} as unknown as Bootstrap;
+});
 
 export interface Reply {
   readonly status: number;

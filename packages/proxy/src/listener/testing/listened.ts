@@ -1,37 +1,21 @@
 /** A whole proxy whose listeners come from a scripted control plane; for tests. */
-import { createServer, type Server } from 'node:net';
 import type { TestContext } from 'node:test';
-import { type Bootstrap, decode, encodeUnknown } from '@weft/envoy-api';
 import { type RunningProxy, startProxy } from '../../server.ts';
+import { answered, bootstrapOf, httpManager, localAddress, routes, staticCluster } from '../../testing/bootstrap.ts';
 import { recordingLog } from '../../xds/testing/recorders.ts';
 import { ScriptedServer, type ServedStream } from '../../xds/testing/scripted-server.ts';
 
-const BOOTSTRAP = 'envoy.config.bootstrap.v3.Bootstrap';
-const HCM = 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
-const ROUTER = 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router';
 const TCP = 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
-
-function address(port: number): object {
-  return { address: { socket_address: { address: '127.0.0.1', port_value: port } } };
-}
-
-function cluster(name: string, port: number, more: object = {}): object {
-  const endpoints = [{ lb_endpoints: [{ endpoint: address(port) }] }];
-  return { name, type: 'STATIC', connect_timeout: '2s', load_assignment: { cluster_name: name, endpoints }, ...more };
-}
 
 /** A chain that answers by itself (`/direct`), and passes everything else to the cluster `a`. */
 export function httpChain(statPrefix: string, match?: object): object {
-  const direct = { match: { path: '/direct' }, direct_response: { status: 200, body: { inline_string: statPrefix } } };
   const rest = { match: { prefix: '/' }, route: { cluster: 'a', timeout: '0s' } };
-  const config = {
-    '@type': HCM,
+  const manager = httpManager({
     stat_prefix: statPrefix,
     delayed_close_timeout: '0.1s',
-    http_filters: [{ name: 'router', typed_config: { '@type': ROUTER } }],
-    route_config: { virtual_hosts: [{ name: 'v', domains: ['*'], routes: [direct, rest] }] },
-  };
-  return { ...(match && { filter_chain_match: match }), filters: [{ name: 'http', typed_config: config }] };
+    route_config: routes(answered({ path: '/direct' }, statPrefix), rest),
+  });
+  return { ...(match && { filter_chain_match: match }), filters: [manager] };
 }
 
 /** A chain that passes bytes to the cluster `a`. */
@@ -41,7 +25,7 @@ export function tcpChain(statPrefix: string, match?: object): object {
 }
 
 export function listenerOn(port: number, filter_chains: readonly object[], more: object = {}): object {
-  return { ...address(port), filter_chains, ...more };
+  return { address: localAddress(port), filter_chains, ...more };
 }
 
 export const TLS_INSPECTOR: object = {
@@ -76,11 +60,17 @@ export class Listened {
         },
         lds_config: ads,
       },
-      static_resources: { clusters: [cluster('a', upstreamPort), cluster('xds', 1, { http2_protocol_options: {} })] },
+      static_resources: {
+        clusters: [staticCluster('a', upstreamPort), staticCluster('xds', 1, { http2_protocol_options: {} })],
+      },
     };
     const server = new ScriptedServer();
-    const checked: Bootstrap = decode(BOOTSTRAP, encodeUnknown(BOOTSTRAP, bootstrap));
-    const proxy = await startProxy({ bootstrap: checked, streams: server.streams, log: recordingLog(), drainMs: 5000 });
+    const proxy = await startProxy({
+      bootstrap: bootstrapOf(bootstrap),
+      streams: server.streams,
+      log: recordingLog(),
+      drainMs: 5000,
+    });
     test.after(() => proxy.close());
     const stream = await server.stream();
     await stream.next();
@@ -94,20 +84,4 @@ export class Listened {
     this.#stream.say('listener', { resources, removed });
     return (await this.#stream.next()).error_detail?.message ?? '';
   }
-}
-
-/** A server at a port that is free; it ends with the test. */
-export async function listening(test: TestContext, server: Server = createServer()): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  test.after(() => server.close());
-  const bound = server.address();
-  return typeof bound === 'object' && bound ? bound.port : 0;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const bound = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof bound === 'object' && bound ? bound.port : 0;
 }

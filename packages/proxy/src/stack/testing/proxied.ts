@@ -11,6 +11,7 @@ import { FlushQueue } from '../../net/flush-queue.ts';
 import { Runtime } from '../../runtime/runtime.ts';
 import { HttpStats } from '../../stats/groups.ts';
 import { StatsRegistry } from '../../stats/registry.ts';
+import { ROUTER, routes } from '../../testing/bootstrap.ts';
 import { upstreamCalls } from '../../upstream/calls.ts';
 import { HttpManager } from '../http-manager.ts';
 import { RouteTable } from '../route-table.ts';
@@ -20,15 +21,7 @@ import { downstream } from './downstream.ts';
 const tellNothing = (): void => undefined;
 const SILENT = { debug: tellNothing, info: tellNothing, warn: tellNothing, error: tellNothing };
 
-export const ROUTER = {
-  name: 'router',
-  typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' },
-};
-
-/** Routes of one virtual host for all names. */
-export function routes(...list: object[]): object {
-  return { virtual_hosts: [{ name: 'v', domains: ['*'], routes: list }] };
-}
+export { ROUTER, routes };
 
 /** All requests go to the cluster `c`, with these fields of the action. */
 export function forward(action: object = {}, route: object = {}): object {
