@@ -60,6 +60,7 @@ function pemOf(secret: SecretConfig): string {
       const { trustedCa, spiffeBundles } = secret.validation;
       return [trustedCa ?? '', ...(spiffeBundles?.values() ?? [])].join('\n');
     }
+    case 'ticket-keys':
     case 'none':
       return '';
   }

@@ -1,5 +1,6 @@
 /** Secrets in `/config_dump`: names, certificates and trust, without keys. */
-import type { SecretConfig, ValidationConfig } from '../config/tls.ts';
+import type { SecretConfig } from '../config/tls.ts';
+import type { ValidationConfig } from '../config/tls-validation.ts';
 import type { AdminContext } from './context.ts';
 import { anyOf, type DumpEntry, type DumpList } from './dump.ts';
 
@@ -46,6 +47,11 @@ function secretMessage(secret: SecretConfig): object {
       };
     case 'validation':
       return { name: secret.name, validation_context: validationMessage(secret.validation) };
+    case 'ticket-keys':
+      return {
+        name: secret.name,
+        session_ticket_keys: { keys: secret.keys.map(() => ({ inline_string: '[redacted]' })) },
+      };
     case 'none':
       return { name: secret.name };
   }

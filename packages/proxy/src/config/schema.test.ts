@@ -9,7 +9,7 @@ import { compileRegex, compileSubstitution } from './regex.ts';
 import { routeConfiguration } from './route.ts';
 import { durationMs, type Parsed, Place, type Schema } from './schema.ts';
 import { tcpProxy } from './tcp.ts';
-import { validationContext } from './tls.ts';
+import { validationContext } from './tls-validation.ts';
 
 /** What a schema gives, and what it refuses: `path: message`. */
 function read<T>(schema: Schema<T>, value: unknown): { readonly value: T; readonly issues: readonly string[] } {
@@ -108,7 +108,10 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
     {
       address: socket,
       filter_chains: [{ filters: [tcpFilter] }],
-      socket_options: [{ level: '1', name: '2' }, { int_value: '1', type: { datagram: {} } }],
+      socket_options: [
+        { level: '1', name: '2' },
+        { int_value: '1', type: { datagram: {} } },
+      ],
       max_connections_to_accept_per_socket_event: 0,
     },
     /^socket_options\[0\]: needs int_value or buf_value/,

@@ -1,8 +1,7 @@
 /** Schemas of TLS: contexts of both directions, and secrets. */
 import { configSource, type ResourceSource } from './config-source.ts';
-import { dataSource, stringMatcherMessage, type TextPredicate, textPredicate } from './core.ts';
+import { dataSource } from './core.ts';
 import {
-  anyOf,
   built,
   choice,
   durationMs,
@@ -19,123 +18,35 @@ import {
   type Schema,
   text,
 } from './schema.ts';
-
-export type SanType = 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS';
-
-export interface SanMatcher {
-  readonly type: SanType;
-  readonly matches: TextPredicate;
-  /** The one name that it accepts; undefined where it is a pattern. */
-  readonly exact: string | undefined;
-  /** Whether it can match SPIFFE IDs alone, so that the peer must hold to their rules. */
-  readonly isSpiffe: boolean;
-}
-
-const sanMatcher: Schema<SanMatcher> = built(
-  message('envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher', {
-    san_type: required(choice(['EMAIL', 'DNS', 'URI', 'IP_ADDRESS'])),
-    matcher: required(stringMatcherMessage),
-  }),
-  ({ san_type, matcher }, place) => {
-    const matches = textPredicate(matcher);
-    if (!matches) place.within('matcher', () => place.refuse('needs a pattern'));
-    const literal = matcher.exact ?? matcher.prefix ?? '';
-    const isSpiffe = san_type === 'URI' && literal.startsWith('spiffe://');
-    return { type: san_type, matches: matches ?? (() => false), exact: matcher.exact, isSpiffe };
-  },
-);
-
-const trustDomain = message('envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig.TrustDomain', {
-  name: name(),
-  trust_bundle: required(dataSource),
-});
-
-const spiffeValidator = message(
-  'envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig',
-  { trust_domains: list(trustDomain, { min: 1 }) },
-  ({ trust_domains: domains }, place) => {
-    const names = domains.map((domain) => domain.name);
-    const twice = names.find((one, index) => names.indexOf(one) !== index);
-    if (twice !== undefined) {
-      place.within('trust_domains', () => place.refuse(`has ${JSON.stringify(twice)} twice: a domain has one bundle`));
-    }
-  },
-);
-
-const customValidator = message('envoy.config.core.v3.TypedExtensionConfig', {
-  name: text(),
-  typed_config: anyOf({ spiffe: spiffeValidator }),
-});
-
-const validationContextMessage = message(
-  'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext',
-  {
-    trusted_ca: optional(dataSource),
-    verify_certificate_hash: list(text()),
-    verify_certificate_spki: list(text()),
-    match_typed_subject_alt_names: list(sanMatcher),
-    custom_validator_config: optional(customValidator),
-    trust_chain_verification: choice(['VERIFY_TRUST_CHAIN']),
-    suppress_client_ca_list: flag(),
-  },
-  (context, place) => {
-    if (context.custom_validator_config && context.trusted_ca) {
-      place.within('trusted_ca', () => place.refuse('is not used with the SPIFFE validator: its bundles are'));
-    }
-    if (context.verify_certificate_hash.some((hash) => !/^([0-9a-f]{2}:?){32}$/i.test(hash))) {
-      place.within('verify_certificate_hash', () => place.refuse('needs SHA-256 hashes in hexadecimal'));
-    }
-  },
-);
-
-/** Whom to believe, and whom to accept of those. */
-export interface ValidationConfig {
-  /** PEM; undefined: not said here. */
-  readonly trustedCa: string | undefined;
-  /** SHA-256 of the certificate, lower-case hexadecimal. Any of them. */
-  readonly certificateHashes: readonly string[];
-  /** SHA-256 of the public key, base64. Any of them. */
-  readonly keyHashes: readonly string[];
-  /** Any of them; none: every name is accepted. */
-  readonly sanMatchers: readonly SanMatcher[];
-  /** PEM of the roots of each SPIFFE trust domain; undefined: the SPIFFE validator is not asked for. */
-  readonly spiffeBundles: ReadonlyMap<string, string> | undefined;
-}
-
-export const validationContext: Schema<ValidationConfig> = built(validationContextMessage, (context) => ({
-  trustedCa: context.trusted_ca?.toString(),
-  certificateHashes: context.verify_certificate_hash.map((hash) => hash.replaceAll(':', '').toLowerCase()),
-  keyHashes: context.verify_certificate_spki,
-  sanMatchers: context.match_typed_subject_alt_names,
-  spiffeBundles:
-    context.custom_validator_config &&
-    new Map(
-      context.custom_validator_config.typed_config.value.trust_domains.map((domain) => [
-        domain.name,
-        domain.trust_bundle.toString(),
-      ]),
-    ),
-}));
+import { inlineName, type ValidationConfig, validationContext } from './tls-validation.ts';
 
 /** PEM of a certificate chain, the leaf first, and of its key. */
 export interface CertificateConfig {
   readonly chain: string;
   readonly key: string;
   readonly passphrase: string | undefined;
+  /** By which statistics name it: that of the secret which it came in, where it came in one. */
+  readonly statName: string;
 }
 
-const tlsCertificate: Schema<CertificateConfig> = built(
-  message('envoy.extensions.transport_sockets.tls.v3.TlsCertificate', {
-    certificate_chain: required(dataSource),
-    private_key: required(dataSource),
-    password: optional(dataSource),
-  }),
-  ({ certificate_chain, private_key, password }) => ({
-    chain: certificate_chain?.toString() ?? '',
-    key: private_key?.toString() ?? '',
-    passphrase: password?.toString(),
-  }),
-);
+const tlsCertificateMessage = message('envoy.extensions.transport_sockets.tls.v3.TlsCertificate', {
+  certificate_chain: required(dataSource),
+  private_key: required(dataSource),
+  password: optional(dataSource),
+});
+
+const tlsCertificate: Schema<CertificateConfig> = {
+  description: tlsCertificateMessage.description,
+  parse(given, place) {
+    const { certificate_chain, private_key, password } = tlsCertificateMessage.parse(given, place);
+    return {
+      chain: certificate_chain?.toString() ?? '',
+      key: private_key?.toString() ?? '',
+      passphrase: password?.toString(),
+      statName: `unnamed_cert_${inlineName(given, 'certificate_chain')}`,
+    };
+  },
+};
 
 /** A secret by its name, from a source; without a source it is one of the bootstrap's own. */
 export interface SecretReference {
@@ -172,8 +83,8 @@ const commonTlsContext = message(
   'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext',
   {
     tls_params: optional(tlsParameters),
-    tls_certificates: list(tlsCertificate, { max: 1 }),
-    tls_certificate_sds_secret_configs: list(secretReference, { max: 1 }),
+    tls_certificates: list(tlsCertificate),
+    tls_certificate_sds_secret_configs: list(secretReference),
     validation_context: optional(validationContext),
     validation_context_sds_secret_config: optional(secretReference),
     combined_validation_context: optional(combinedValidation),
@@ -189,8 +100,10 @@ const commonTlsContext = message(
 
 /** What TLS contexts of both directions say. */
 export interface TlsConfig {
-  readonly certificate: CertificateConfig | undefined;
-  readonly certificateSecret: SecretReference | undefined;
+  /** Of several, the one to present is chosen by what the client asks for. */
+  readonly certificates: readonly CertificateConfig[];
+  /** None where there are `certificates`, which go before them. */
+  readonly certificateSecrets: readonly SecretReference[];
   /** What is said here about validation; what the secret says is added to it. Neither: peers are not validated. */
   readonly validation: ValidationConfig | undefined;
   readonly validationSecret: SecretReference | undefined;
@@ -206,8 +119,8 @@ function tlsConfig(context: Parsed<typeof commonTlsContext>): TlsConfig {
   const { tls_params: parameters, combined_validation_context: combined } = context;
   const ciphers = parameters?.cipher_suites.map((suite) => suite.replace(/^\[|\]$/g, '').replaceAll('|', ':'));
   return {
-    certificate: context.tls_certificates[0],
-    certificateSecret: context.tls_certificate_sds_secret_configs[0],
+    certificates: context.tls_certificates,
+    certificateSecrets: context.tls_certificates.length > 0 ? [] : context.tls_certificate_sds_secret_configs,
     validation: combined?.default_validation_context ?? context.validation_context,
     validationSecret: combined?.validation_context_sds_secret_config ?? context.validation_context_sds_secret_config,
     alpn: context.alpn_protocols,
@@ -225,11 +138,42 @@ export interface UpstreamTlsConfig extends TlsConfig {
   readonly maxSessions: number;
 }
 
-export const upstreamTlsContext = message('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
-  common_tls_context: optional(commonTlsContext),
-  sni: text(),
-  max_session_keys: number(1),
-});
+export const upstreamTlsContext = message(
+  'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+  {
+    common_tls_context: optional(commonTlsContext),
+    sni: text(),
+    max_session_keys: number(1),
+  },
+  ({ common_tls_context: common }, place) => {
+    for (const field of ['tls_certificates', 'tls_certificate_sds_secret_configs'] as const) {
+      if (!common || common[field].length < 2) continue;
+      const refuse = () => place.refuse('has several certificates: a client has one');
+      place.within('common_tls_context', () => place.within(field, refuse));
+    }
+  },
+);
+
+/** The bytes of one key: a name of 16, and 32 each to sign and to encrypt with. */
+const TICKET_KEY_BYTES = 80;
+
+const sessionTicketKeys: Schema<readonly Buffer[]> = built(
+  message(
+    'envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys',
+    { keys: list(dataSource, { min: 1 }) },
+    ({ keys }, place) => {
+      for (const [index, { length }] of keys.entries()) {
+        if (length === TICKET_KEY_BYTES) continue;
+        const refuse = () => place.refuse(`has ${length} bytes; a key has ${TICKET_KEY_BYTES}`);
+        place.within('keys', () => place.within(index, refuse));
+      }
+    },
+  ),
+  ({ keys }) => keys,
+);
+
+/** The longest that sessions are kept: what Node counts in 32 bits, 68 years. */
+const MAX_SESSION_SECONDS = 0x7fff_ffff;
 
 export const downstreamTlsContext = message(
   'envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext',
@@ -237,9 +181,13 @@ export const downstreamTlsContext = message(
     common_tls_context: required(commonTlsContext),
     require_client_certificate: flag(),
     require_sni: only((given) => given === false, 'false'),
+    session_ticket_keys: optional(sessionTicketKeys),
+    session_ticket_keys_sds_secret_config: optional(secretReference),
     disable_stateless_session_resumption: flag(),
     disable_stateful_session_resumption: flag(),
     session_timeout: optional(durationMs()),
+    full_scan_certs_on_sni_mismatch: flag(),
+    prefer_client_ciphers: flag(),
   },
   (context, place) => {
     const { tls_certificates, tls_certificate_sds_secret_configs } = context.common_tls_context;
@@ -257,8 +205,15 @@ export interface DownstreamTlsConfig extends TlsConfig {
   readonly requiresClientCertificate: boolean;
   /** Whether clients are given tickets to come back with. */
   readonly givesTickets: boolean;
-  /** How long a ticket is taken; undefined: OpenSSL's time, five minutes. */
-  readonly ticketLifeMs: number | undefined;
+  /** What tickets are made with: the first; the others are for those that were made before. None: the process has its own. */
+  readonly ticketKeys: readonly Buffer[];
+  readonly ticketKeysSecret: SecretReference | undefined;
+  /** How long a session is taken, in whole seconds; undefined: OpenSSL's time, two hours. */
+  readonly sessionSeconds: number | undefined;
+  /** Whether all certificates are looked at for a server name that none of them has; else it is the first one then. */
+  readonly scansAllCertificates: boolean;
+  /** Of TLS 1.2 and before. */
+  readonly prefersClientCiphers: boolean;
 }
 
 export function upstreamTlsConfig(context: Parsed<typeof upstreamTlsContext>): UpstreamTlsConfig {
@@ -267,11 +222,17 @@ export function upstreamTlsConfig(context: Parsed<typeof upstreamTlsContext>): U
 }
 
 export function downstreamTlsConfig(context: Parsed<typeof downstreamTlsContext>): DownstreamTlsConfig {
+  // As in BoringSSL, no time at all is the usual one.
+  const seconds = Math.min(Math.floor((context.session_timeout ?? 0) / 1000), MAX_SESSION_SECONDS);
   return {
     ...tlsConfig(context.common_tls_context),
     requiresClientCertificate: context.require_client_certificate,
     givesTickets: !context.disable_stateless_session_resumption,
-    ticketLifeMs: context.session_timeout,
+    ticketKeys: context.session_ticket_keys ?? [],
+    ticketKeysSecret: context.session_ticket_keys_sds_secret_config,
+    sessionSeconds: seconds > 0 ? seconds : undefined,
+    scansAllCertificates: context.full_scan_certs_on_sni_mismatch,
+    prefersClientCiphers: context.prefer_client_ciphers,
   };
 }
 
@@ -279,6 +240,7 @@ export function downstreamTlsConfig(context: Parsed<typeof downstreamTlsContext>
 export type SecretConfig =
   | { readonly type: 'certificate'; readonly name: string; readonly certificate: CertificateConfig }
   | { readonly type: 'validation'; readonly name: string; readonly validation: ValidationConfig }
+  | { readonly type: 'ticket-keys'; readonly name: string; readonly keys: readonly Buffer[] }
   | { readonly type: 'none'; readonly name: string };
 
 export const secret: Schema<SecretConfig> = built(
@@ -286,11 +248,14 @@ export const secret: Schema<SecretConfig> = built(
     name: text(),
     tls_certificate: optional(tlsCertificate),
     validation_context: optional(validationContext),
+    session_ticket_keys: optional(sessionTicketKeys),
   }),
   (value, place): SecretConfig => {
-    if (value.tls_certificate) return { type: 'certificate', name: value.name, certificate: value.tls_certificate };
-    if (value.validation_context) return { type: 'validation', name: value.name, validation: value.validation_context };
-    place.refuse('needs a tls_certificate or a validation_context');
+    const { name: statName, tls_certificate: certificate, validation_context: validation } = value;
+    if (certificate) return { type: 'certificate', name: statName, certificate: { ...certificate, statName } };
+    if (validation) return { type: 'validation', name: statName, validation: { ...validation, statName } };
+    if (value.session_ticket_keys) return { type: 'ticket-keys', name: statName, keys: value.session_ticket_keys };
+    place.refuse('needs a tls_certificate, a validation_context or session_ticket_keys');
     return { type: 'none', name: value.name };
   },
 );

@@ -229,13 +229,21 @@ function makeTls(
   config: FilterChainConfig,
   { statPrefix }: ChainPlace,
   warming: Warming,
-  { stats, secrets, clock }: ChainContext,
+  { stats, secrets, clock, counts }: ChainContext,
 ): DownstreamTls | undefined {
   const socket = config.transport_socket?.typed_config;
   if (socket?.type !== 'tls') return undefined;
   const labels = { envoy_listener_address: statPrefix };
   const tlsStats = stats.share(`listener.${statPrefix}.ssl.`, 'listener_ssl_', labels, () => new TlsStats());
-  return new DownstreamTls(downstreamTlsConfig(socket.value), secrets, warming, tlsStats, clock);
+  return new DownstreamTls({
+    config: downstreamTlsConfig(socket.value),
+    secrets,
+    warming,
+    stats: tlsStats,
+    clock,
+    counts,
+    serverNames: config.filter_chain_match?.server_names,
+  });
 }
 
 function makeTcp(config: TcpProxyConfig, context: ChainContext): Server {

@@ -1,4 +1,5 @@
 /** What a proxy is started with. */
+import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import type { Bootstrap } from '@weft/envoy-api';
 import type { Clock } from '../clock.ts';
@@ -41,6 +42,8 @@ export interface ProxyOptions {
   readonly worker?: { readonly subscriptions: ClosableSubscriptions; readonly judging: Judging };
   /** What threads count together; default: there is one thread. */
   readonly counts?: SharedCounts | undefined;
+  /** What keys of TLS session tickets are made of, the same in all threads; default: drawn at random. */
+  readonly ticketSecret?: Uint8Array;
 }
 
 export interface ClosableSubscriptions extends Subscriptions {
@@ -62,6 +65,7 @@ export type ProxySettings = ProxyOptions &
       | 'restartEpoch'
       | 'hotRestartVersion'
       | 'concurrency'
+      | 'ticketSecret'
     >
   >;
 
@@ -79,6 +83,7 @@ export function settingsOf(options: ProxyOptions): ProxySettings {
     restartEpoch: options.restartEpoch ?? 0,
     hotRestartVersion: options.hotRestartVersion ?? 'disabled',
     concurrency: options.concurrency ?? 1,
+    ticketSecret: options.ticketSecret ?? randomBytes(32),
   };
 }
 

@@ -11,7 +11,7 @@ import { ListenerManager, type ListenerManagerOptions } from '../listener/manage
 import { RouteStore } from '../listener/routes.ts';
 import { LeveledLog } from '../log.ts';
 import { FlushQueue } from '../net/flush-queue.ts';
-import { resolveHost } from '../net/resolve.ts';
+import { readTtlMs, resolveHost } from '../net/resolve.ts';
 import { Runtime, RuntimeStats } from '../runtime/runtime.ts';
 import { GrpcAccessLogStats } from '../stats/groups.ts';
 import { StatsRegistry } from '../stats/registry.ts';
@@ -60,7 +60,7 @@ export function makeParts(settings: ProxySettings, checked: CheckedBootstrap, to
   const streams = settings.streams ?? clusterStreams(findCluster, clock);
   const ads = checked.config.dynamic_resources?.ads_config;
   const xds = worker?.subscriptions ?? new XdsClient({ streams, ads, node, stats, clock, random, log });
-  const secrets = new SecretStore(xds, checked.config.static_resources?.secrets ?? []);
+  const secrets = new SecretStore(xds, checked.config.static_resources?.secrets ?? [], settings.ticketSecret);
   const runtime = makeRuntime(settings, checked, stats);
   const shared = { stats, clock, random, queue, secrets, counts };
   const clusters = new ClusterManager({
@@ -68,6 +68,7 @@ export function makeParts(settings: ProxySettings, checked: CheckedBootstrap, to
     judging: worker?.judging ?? (counts && { type: 'here', tell: told.judged }),
     subscriptions: xds,
     resolve: resolveHost,
+    readTtlMs,
     readRuntime: (key, otherwise) => runtime.number(key, otherwise),
     sources: checked.config.cluster_manager?.upstream_bind_config,
     local: localProxies(bootstrap.node, checked.config.cluster_manager?.local_cluster_name),

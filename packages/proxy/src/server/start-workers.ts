@@ -10,7 +10,7 @@ import type { Parts } from './parts.ts';
 
 /** Starts a thread for each share of the sockets but the first; undefined: there are no others. */
 export async function startWorkers(
-  { bootstrap, logLevel, drainMs, drainStrategy, version, counts }: ProxySettings,
+  { bootstrap, logLevel, drainMs, drainStrategy, version, counts, ticketSecret }: ProxySettings,
   { inherited, xds, stats, clusters, log }: Parts,
   told: Pick<WorkerGroupOptions, 'onReady' | 'onFailed'>,
 ): Promise<WorkerGroup | undefined> {
@@ -26,6 +26,7 @@ export async function startWorkers(
     version,
     counts: counts?.memory,
     compileCache: compileCache(),
+    ticketSecret,
   };
   return new Group({
     ...told,

@@ -5,23 +5,15 @@ import { connect, createServer, type SecureContextOptions } from 'node:tls';
 import { chainToPem } from '@weft/identity';
 import { createTestMesh, makeLooseRoot } from '@weft/identity/testing';
 import { contextOptions, presentedChain } from './context-options.ts';
+import { certificateConfig, downstreamConfig } from './testing/config.ts';
+import { NOBODY } from './validation.ts';
 
 const mesh = createTestMesh('weft.local');
 const issued = mesh.issue('shop', 'cart');
 const leaf = chainToPem(issued.chain.slice(0, 1));
 const other = chainToPem([makeLooseRoot().certificate.der]);
-const certificate = { chain: leaf, key: issued.keyPem, passphrase: undefined };
-const defaults = {
-  certificate,
-  certificateSecret: undefined,
-  validation: undefined,
-  validationSecret: undefined,
-  alpn: [],
-  minVersion: 'TLSv1.2',
-  maxVersion: 'TLSv1.3',
-  ciphers: undefined,
-  curves: undefined,
-} as const;
+const certificate = certificateConfig(leaf, issued.keyPem);
+const defaults = downstreamConfig({});
 
 /** The cipher that both sides agree on; undefined where they agree on none. */
 async function agreed(server: SecureContextOptions, client: SecureContextOptions): Promise<string | undefined> {
@@ -52,20 +44,20 @@ test('a chain is presented as it is where no root that is known signed it, or wh
 });
 
 test('two data planes agree on AES with 128 bits', async () => {
-  const options = contextOptions(defaults, certificate, []);
+  const options = contextOptions(defaults, certificate, NOBODY);
   assert.equal(await agreed(options, options), 'TLS_AES_128_GCM_SHA256');
-  const older = contextOptions({ ...defaults, maxVersion: 'TLSv1.2' }, certificate, []);
+  const older = contextOptions({ ...defaults, maxVersion: 'TLSv1.2' }, certificate, NOBODY);
   assert.equal(await agreed(options, older), 'ECDHE-ECDSA-AES128-GCM-SHA256');
 });
 
 test('a peer that speaks only ciphers without authenticated encryption is refused', async () => {
-  const options = contextOptions(defaults, certificate, []);
+  const options = contextOptions(defaults, certificate, NOBODY);
   const old = { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES128-SHA' } as const;
   assert.equal(await agreed(options, old), undefined);
 });
 
 test('ciphers that are configured are those of TLS 1.2 alone', async () => {
-  const options = contextOptions({ ...defaults, ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' }, certificate, []);
+  const options = contextOptions({ ...defaults, ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' }, certificate, NOBODY);
   assert.equal(await agreed(options, { maxVersion: 'TLSv1.2' }), 'ECDHE-ECDSA-AES256-GCM-SHA384');
   assert.equal(await agreed(options, {}), 'TLS_AES_128_GCM_SHA256');
 });

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 import type { CertificateConfig, TlsConfig } from '../config/tls.ts';
+import type { Trust } from './validation.ts';
 
 /**
  * Of TLS 1.3, which `cipher_suites` does not speak of. With 128 bits first, as BoringSSL has it where the processor knows
@@ -10,7 +11,7 @@ import type { CertificateConfig, TlsConfig } from '../config/tls.ts';
 const TLS13_CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';
 
 /** Of TLS 1.2 where the configuration names none: those of Envoy, all with forward secrecy and authenticated. */
-const TLS12_CIPHERS = [
+export const TLS12_CIPHERS = [
   'ECDHE-ECDSA-AES128-GCM-SHA256',
   'ECDHE-ECDSA-CHACHA20-POLY1305',
   'ECDHE-RSA-AES128-GCM-SHA256',
@@ -35,20 +36,23 @@ export function presentedChain(chain: string, rootsPem: readonly string[]): stri
   return root && !root.raw.equals(leaf.raw) ? `${chain.trimEnd()}\n${root.toString()}` : chain;
 }
 
-function splitPem(pem: string): string[] {
+/** The certificates of a PEM, one by one. */
+export function splitPem(pem: string): string[] {
   return pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
 }
 
-/** `rootsPem`: whom this side believes. */
+/** `trust`: whom this side believes. */
 export function contextOptions(
   { ciphers, curves, minVersion, maxVersion }: TlsConfig,
   certificate: CertificateConfig | undefined,
-  rootsPem: readonly string[],
+  { rootsPem, crls, trustsIntermediates }: Trust,
 ): SecureContextOptions {
   return {
     minVersion,
     maxVersion,
     ca: [...rootsPem],
+    ...(crls.length > 0 && { crl: [...crls] }),
+    ...(trustsIntermediates && { allowPartialTrustChain: true }),
     ciphers: `${TLS13_CIPHERS}:${ciphers ?? TLS12_CIPHERS}`,
     honorCipherOrder: true,
     ...(curves === undefined ? {} : { ecdhCurve: curves }),

@@ -3,16 +3,20 @@ import { constants, X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Clock } from '../clock.ts';
-import type { DownstreamTlsConfig } from '../config/tls.ts';
+import type { CertificateConfig, DownstreamTlsConfig } from '../config/tls.ts';
+import type { Counts } from '../counts/cells.ts';
 import type { CertificateNames } from '../stack/stream-info.ts';
 import type { TlsStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
-import { contextOptions } from './context-options.ts';
+import { awaitHello } from './await-hello.ts';
+import { CertificateChoice } from './choose-certificate.ts';
+import { contextOptions, TLS12_CIPHERS } from './context-options.ts';
+import { ContextSecrets } from './context-secrets.ts';
 import { ConnectionTls, certificateNames, type PeerNames } from './names.ts';
 import { Recent } from './recent.ts';
 import type { SecretStore } from './secrets.ts';
-import { TlsSecrets } from './upstream.ts';
-import { prepareValidation, type Validation } from './validation.ts';
+import { makeTickets, type Tickets, takeTickets } from './tickets.ts';
+import { NOBODY, prepareValidation, type Validation, validationIdentity } from './validation.ts';
 import { verifyPeer } from './verify.ts';
 
 /** A handshake that came to its end. */
@@ -30,23 +34,56 @@ function connectionBelow(socket: TLSSocket): object {
   return typeof below === 'object' && below !== null ? below : socket;
 }
 
+/** What handshakes are made with until secrets change. */
+interface Made {
+  /**
+   * One for each certificate, with a context that has no other: a client is shown the one that was chosen for it. They
+   * listen nowhere: connections are handed to them.
+   */
+  readonly servers: readonly Server[];
+  /** Undefined: there is one certificate, and nothing of a client is looked at. */
+  readonly choice: CertificateChoice | undefined;
+}
+
+export interface DownstreamTlsOptions {
+  readonly config: DownstreamTlsConfig;
+  readonly secrets: SecretStore;
+  readonly warming: Warming;
+  readonly stats: TlsStats;
+  readonly clock: Clock;
+  /** What threads know together; absent: there is one. */
+  readonly counts?: Counts | undefined;
+  /** The names for which the filter chain is; sessions of another one's are not taken. */
+  readonly serverNames?: readonly string[] | undefined;
+}
+
+/** By what a certificate tells clients that they are at the same service. */
+function namesOf({ subject, subjectAltName, issuer }: X509Certificate): unknown {
+  return [subject, subjectAltName, issuer];
+}
+
 export class DownstreamTls {
   readonly #config: DownstreamTlsConfig;
-  readonly #secrets: TlsSecrets;
+  readonly #secrets: ContextSecrets;
   readonly #stats: TlsStats;
   readonly #clock: Clock;
   /** By the connection: what Node gives for it is another object after the handshake. */
   readonly #handshakes = new WeakMap<object, Handshake>();
   readonly #names: PeerNames = new Recent();
-  #server: Server | undefined;
-  #validation: Validation | undefined;
+  readonly #counts: Counts | undefined;
+  readonly #serverNames: readonly string[];
+  readonly #ownTicketSecret: Uint8Array;
+  #made: Made | undefined;
 
-  constructor(config: DownstreamTlsConfig, secrets: SecretStore, warming: Warming, stats: TlsStats, clock: Clock) {
+  constructor({ config, secrets, warming, stats, clock, counts, serverNames = [] }: DownstreamTlsOptions) {
     this.#config = config;
     this.#stats = stats;
     this.#clock = clock;
-    this.#secrets = new TlsSecrets(config, secrets, warming, () => {
-      this.#server = undefined;
+    this.#counts = counts;
+    this.#serverNames = serverNames;
+    this.#ownTicketSecret = secrets.ticketSecret;
+    this.#secrets = new ContextSecrets(config, secrets, warming, () => {
+      this.#made = undefined;
     });
   }
 
@@ -61,7 +98,21 @@ export class DownstreamTls {
     socket.once('close', () => this.#fail(socket, 'the connection ended during the handshake'));
     // Who ends its direction before the handshake is done has left; after it a direction may end by itself.
     socket.allowHalfOpen = false;
-    this.#currentServer().emit('connection', socket);
+    this.#made ??= this.#make();
+    const { servers, choice } = this.#made;
+    if (choice) this.#choose(socket, servers, choice);
+    else servers[0]?.emit('connection', socket);
+  }
+
+  /** What the client asks for says which certificate it is shown. */
+  #choose(socket: Socket, servers: readonly Server[], choice: CertificateChoice): void {
+    const cancel = this.#clock.after(HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
+    socket.once('close', cancel);
+    awaitHello(socket, (offer) => {
+      cancel();
+      socket.off('close', cancel);
+      servers[offer ? choice.choose(offer) : 0]?.emit('connection', socket);
+    });
   }
 
   #take(key: object): Handshake | undefined {
@@ -77,41 +128,69 @@ export class DownstreamTls {
     handshake.onFailed(reason);
   }
 
-  #currentServer(): Server {
-    this.#server ??= this.#makeServer();
-    return this.#server;
+  #make(): Made {
+    const { certificates, validation: given } = this.#secrets;
+    const { ciphers = TLS12_CIPHERS, maxVersion, scansAllCertificates: scansAll } = this.#config;
+    const leaves = certificates.map(({ chain }) => new X509Certificate(chain));
+    const validation =
+      given && prepareValidation(given, (leafKey) => this.#counts?.instant(`tls ${tickets.context} ${leafKey}`));
+    const tickets = this.#tickets(leaves, validation);
+    const servers = certificates.map((certificate, index) => {
+      const local = certificateNames(leaves[index] as X509Certificate);
+      return this.#makeServer(certificate, local, validation, tickets);
+    });
+    const speaksTls13 = maxVersion === 'TLSv1.3';
+    const choice = servers.length > 1 ? new CertificateChoice(leaves, { ciphers, speaksTls13, scansAll }) : undefined;
+    return { servers, choice };
   }
 
-  /** A server that listens nowhere: connections are handed to it. A change of secrets makes a new one. */
-  #makeServer(): Server {
-    const { certificate, validation } = this.#secrets;
-    const prepared = validation && prepareValidation(validation);
-    const local = certificate && certificateNames(new X509Certificate(certificate.chain));
-    this.#validation = prepared;
-    const server = createServer(this.#options());
-    server.on('secureConnection', (socket) => this.#onSecure(socket, prepared, local));
+  #makeServer(
+    certificate: CertificateConfig,
+    local: CertificateNames,
+    validation: Validation | undefined,
+    tickets: Tickets,
+  ): Server {
+    const server = createServer(this.#options(certificate, validation, tickets));
+    if (tickets.keys.length > 1) takeTickets(server, tickets.keys);
+    server.on('secureConnection', (socket) => this.#onSecure(socket, validation, local));
     server.on('tlsClientError', (error, socket) => this.#onError(error, socket));
     return server;
   }
 
-  #options(): TlsOptions {
-    const { certificate } = this.#secrets;
-    const { alpn, givesTickets, ticketLifeMs } = this.#config;
-    const asks = this.#validation !== undefined || this.#config.requiresClientCertificate;
+  /**
+   * Keys that are configured are for processes that let in alike. A session holds no more of a chain than its leaf: where
+   * more is asked for, only the process that has seen the chain knows of it, and tickets are for that alone.
+   */
+  #tickets(leaves: readonly X509Certificate[], validation: Validation | undefined): Tickets {
+    const { ticketKeys = [] } = this.#secrets;
+    const isAlone = ticketKeys.length === 0 || validation?.needsChain === true;
+    const identity = [
+      isAlone ? leaves.map(({ fingerprint256 }) => fingerprint256) : leaves.map(namesOf),
+      validationIdentity(this.#secrets.validation),
+      this.#config.requiresClientCertificate,
+      this.#serverNames,
+    ];
+    return makeTickets(identity, isAlone ? [this.#ownTicketSecret] : ticketKeys);
+  }
+
+  #options(certificate: CertificateConfig, validation: Validation | undefined, tickets: Tickets): TlsOptions {
+    const { alpn, givesTickets, sessionSeconds, requiresClientCertificate, prefersClientCiphers } = this.#config;
+    // A session would outlive the revocation list by which its client was let in.
+    const gives = givesTickets && (validation === undefined || validation.crls.length === 0);
     return {
-      cert: '',
-      key: '',
-      ...contextOptions(this.#config, certificate, this.#validation?.rootsPem ?? []),
-      requestCert: asks,
+      ...contextOptions(this.#config, certificate, validation ?? NOBODY),
+      honorCipherOrder: !prefersClientCiphers,
+      requestCert: validation !== undefined || requiresClientCertificate,
       rejectUnauthorized: false,
-      ...(givesTickets ? {} : { secureOptions: constants.SSL_OP_NO_TICKET }),
-      ...(ticketLifeMs === undefined ? {} : { sessionTimeout: Math.ceil(ticketLifeMs / 1000) }),
+      sessionIdContext: tickets.context,
+      ...(gives ? { ticketKeys: tickets.keys[0] } : { secureOptions: constants.SSL_OP_NO_TICKET }),
+      ...(sessionSeconds === undefined ? {} : { sessionTimeout: sessionSeconds }),
       ...(alpn.length > 0 ? { ALPNCallback: ({ protocols }) => alpn.find((name) => protocols.includes(name)) } : {}),
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     };
   }
 
-  #onSecure(socket: TLSSocket, validation: Validation | undefined, local: CertificateNames | undefined): void {
+  #onSecure(socket: TLSSocket, validation: Validation | undefined, local: CertificateNames): void {
     const handshake = this.#take(connectionBelow(socket));
     socket.allowHalfOpen = true;
     this.#stats.handshake++;

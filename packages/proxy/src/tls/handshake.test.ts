@@ -10,13 +10,15 @@ import { chainToPem, keyToPem } from '@weft/identity';
 import { createTestMesh, forgedCredentials, makeCertificate, makeLooseRoot } from '@weft/identity/testing';
 import { type Clock, systemClock } from '../clock.ts';
 import { until } from '../cluster/testing/cluster.ts';
-import type { DownstreamTlsConfig, UpstreamTlsConfig, ValidationConfig } from '../config/tls.ts';
+import type { DownstreamTlsConfig } from '../config/tls.ts';
+import type { ValidationConfig } from '../config/tls-validation.ts';
 import { type ConnectFailure, Connecting } from '../net/connect.ts';
 import { TlsStats } from '../stats/groups.ts';
 import { Warming } from '../warming.ts';
 import { DownstreamTls } from './downstream.ts';
 import { Recent } from './recent.ts';
 import { SecretStore } from './secrets.ts';
+import { certificateConfig, downstreamConfig, upstreamConfig, validationConfig } from './testing/config.ts';
 import { UpstreamTls } from './upstream.ts';
 
 const mesh = createTestMesh('weft.local');
@@ -33,33 +35,20 @@ const noSubscriptions = { watch: () => () => undefined, watchAll: () => () => un
 const secrets = new SecretStore(noSubscriptions, []);
 const warming = (): Warming => new Warming(systemClock, () => undefined);
 
-const trust: ValidationConfig = {
-  trustedCa: undefined,
-  certificateHashes: [],
-  keyHashes: [],
-  sanMatchers: [],
-  spiffeBundles: new Map([['weft.local', mesh.rootPem]]),
-};
+const trust = validationConfig({ spiffeBundles: new Map([['weft.local', mesh.rootPem]]) });
 
-const exactly: ValidationConfig = {
-  ...trust,
-  spiffeBundles: undefined,
+const exactly = validationConfig({
   trustedCa: mesh.rootPem,
-  sanMatchers: [{ type: 'URI', exact: uri, isSpiffe: true, matches: (value) => value === uri }],
-};
+  sanMatchers: [{ type: 'URI', exact: uri, isSpiffe: true, matches: (value) => value === uri, text: uri }],
+});
 
-const common = {
-  certificate: { chain: goodChain, key: good.keyPem, passphrase: undefined },
-  certificateSecret: undefined,
-  validationSecret: undefined,
-  alpn: [],
-  minVersion: 'TLSv1.2',
-  maxVersion: 'TLSv1.3',
-  ciphers: undefined,
-  curves: undefined,
-} as const;
+const certificates = [certificateConfig(goodChain, good.keyPem)];
+const inbound = (fields: Partial<DownstreamTlsConfig>) =>
+  downstreamConfig({ certificates, requiresClientCertificate: true, ...fields });
 
-const tickets = { givesTickets: true, ticketLifeMs: undefined } as const;
+function makeDownstream(config: DownstreamTlsConfig, clock = systemClock, stats = new TlsStats()): DownstreamTls {
+  return new DownstreamTls({ config, secrets, warming: warming(), stats, clock });
+}
 
 async function listening(server: Server): Promise<number> {
   server.listen(0, '127.0.0.1');
@@ -73,8 +62,7 @@ async function knock(
   validation: ValidationConfig,
   path?: string,
 ): Promise<{ readonly read: string; readonly refusal: string; readonly secure: boolean }> {
-  const config: DownstreamTlsConfig = { ...common, validation, ...tickets, requiresClientCertificate: true };
-  const downstream = new DownstreamTls(config, secrets, warming(), new TlsStats(), systemClock);
+  const downstream = makeDownstream(inbound({ validation }));
   const result = { read: '', refusal: '', secure: false };
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => undefined);
@@ -110,7 +98,7 @@ async function call(
   credential: { readonly chainPem: string; readonly keyPem: string },
   validation: ValidationConfig,
 ): Promise<{ readonly failure: ConnectFailure | undefined; readonly bytes: number }> {
-  const config: UpstreamTlsConfig = { ...common, validation, sni: '', maxSessions: 1 };
+  const config = upstreamConfig({ certificates, validation });
   const tls = new UpstreamTls(config, secrets, warming(), new TlsStats(), systemClock);
   let bytes = 0;
   const server = createTlsServer({ cert: credential.chainPem, key: credential.keyPem }, (socket) => {
@@ -168,8 +156,8 @@ test('connections over a unix socket, which have no addresses to tell them apart
 
 for (const [how, validation] of VALIDATIONS) {
   test(`a good certificate is let in by ${how}, both ways`, async () => {
-    const inbound = await knock(goodCredential, validation);
-    assert.deepEqual([inbound.refusal, inbound.read], ['', 'secret']);
+    const knocked = await knock(goodCredential, validation);
+    assert.deepEqual([knocked.refusal, knocked.read], ['', 'secret']);
     const outbound = await call(goodCredential, validation);
     assert.equal(outbound.failure, undefined);
   });
@@ -206,7 +194,7 @@ test('another identity of the mesh is not the one that is asked for', async () =
 
 test('a server in the clear, or one that says nothing, is no TLS server', async () => {
   const tls = new UpstreamTls(
-    { ...common, validation: trust, sni: '', maxSessions: 1 },
+    upstreamConfig({ certificates, validation: trust }),
     secrets,
     warming(),
     new TlsStats(),
@@ -244,9 +232,7 @@ test('an intermediate of the mesh that has no CA bit signs nothing that is belie
 });
 
 test('who was let in is let in again, and nobody else with it', async () => {
-  const config: DownstreamTlsConfig = { ...common, validation: exactly, ...tickets, requiresClientCertificate: true };
-  const stats = new TlsStats();
-  const downstream = new DownstreamTls(config, secrets, warming(), stats, systemClock);
+  const downstream = makeDownstream(inbound({ validation: exactly }));
   const seen: string[] = [];
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => undefined);
@@ -296,8 +282,7 @@ async function callTwice(
   clock: Clock = systemClock,
   between: () => void = () => undefined,
 ): Promise<readonly Returned[]> {
-  const config: DownstreamTlsConfig = { ...common, ...tickets, validation: trust, requiresClientCertificate: true };
-  const downstream = new DownstreamTls({ ...config, ...changes }, secrets, warming(), new TlsStats(), clock);
+  const downstream = makeDownstream(inbound({ validation: trust, ...changes }), clock);
   let seen = '';
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => undefined);

@@ -1,4 +1,5 @@
 /** Secrets by name, as they arrive and change. */
+import { randomBytes } from 'node:crypto';
 import { type ConfigIssue, Place } from '../config/schema.ts';
 import { type SecretConfig, type SecretReference, secret } from '../config/tls.ts';
 import type { Subscriptions, Unwatch } from '../xds/subscriptions.ts';
@@ -19,9 +20,16 @@ export class SecretStore {
   readonly #subscriptions: Subscriptions;
   readonly #watched = new Map<string, Watched>();
   readonly #static: ReadonlyMap<string, SecretConfig>;
+  /** The process's own, of which keys of session tickets are made. */
+  readonly ticketSecret: Uint8Array;
 
-  constructor(subscriptions: Subscriptions, secrets: readonly SecretConfig[]) {
+  constructor(
+    subscriptions: Subscriptions,
+    secrets: readonly SecretConfig[],
+    ticketSecret: Uint8Array = randomBytes(32),
+  ) {
     this.#subscriptions = subscriptions;
+    this.ticketSecret = ticketSecret;
     this.#static = new Map(secrets.map((entry) => [entry.name, entry]));
   }
 

@@ -13,6 +13,7 @@ import { TlsStats } from '../stats/groups.ts';
 import { Warming } from '../warming.ts';
 import type { ResourceListener } from '../xds/subscriptions.ts';
 import { SecretStore } from './secrets.ts';
+import { upstreamConfig } from './testing/config.ts';
 import { UpstreamTls } from './upstream.ts';
 
 const mesh = createTestMesh('weft.local');
@@ -21,19 +22,7 @@ const credentials = { cert: chainToPem(server.chain), key: server.keyPem };
 const otherRootPem = chainToPem([makeLooseRoot().certificate.der]);
 const source = { type: 'ads', initialFetchTimeoutMs: 1000 } as const;
 
-const config: UpstreamTlsConfig = {
-  certificate: undefined,
-  certificateSecret: undefined,
-  validation: undefined,
-  validationSecret: { name: 'roots', source },
-  alpn: [],
-  minVersion: 'TLSv1.2',
-  maxVersion: 'TLSv1.3',
-  ciphers: undefined,
-  curves: undefined,
-  sni: '',
-  maxSessions: 1,
-};
+const config = upstreamConfig({ validationSecret: { name: 'roots', source } });
 
 /** A cluster's TLS towards one server, with roots that can change. */
 class Upstream {

@@ -2,59 +2,16 @@
 import type { X509Certificate } from 'node:crypto';
 import { type ConnectionOptions, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
-import type { CertificateConfig, TlsConfig, UpstreamTlsConfig, ValidationConfig } from '../config/tls.ts';
+import type { CertificateConfig, UpstreamTlsConfig } from '../config/tls.ts';
 import type { TlsClient } from '../net/connect.ts';
 import type { TlsStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
 import { contextOptions } from './context-options.ts';
+import { ContextSecrets } from './context-secrets.ts';
 import { validUntilMs } from './recent.ts';
 import type { SecretStore } from './secrets.ts';
-import { mergeValidation, prepareValidation, type Validation } from './validation.ts';
+import { NOBODY, prepareValidation, type Validation } from './validation.ts';
 import { verifyPeer } from './verify.ts';
-
-/** What a context waits for and uses: its secrets, as they come. */
-export class TlsSecrets {
-  readonly #config: TlsConfig;
-  readonly #onChange: () => void;
-  readonly #unwatch: (() => void)[] = [];
-  certificate: CertificateConfig | undefined;
-  validation: ValidationConfig | undefined;
-
-  constructor(config: TlsConfig, secrets: SecretStore, warming: Warming, onChange: () => void = () => undefined) {
-    this.#config = config;
-    this.#onChange = onChange;
-    this.certificate = config.certificate;
-    this.validation = config.validationSecret ? undefined : config.validation;
-    for (const reference of [config.certificateSecret, config.validationSecret]) {
-      if (!reference) continue;
-      const what = `the secret ${reference.name}`;
-      warming.waitFor(what, reference.source?.initialFetchTimeoutMs ?? 1);
-      const unwatch = secrets.watch(reference, {
-        onSecret: (secret) => {
-          if (secret.type === 'certificate') this.certificate = secret.certificate;
-          if (secret.type === 'validation') {
-            this.validation = mergeValidation(this.#config.validation, secret.validation);
-          }
-          this.#onChange();
-          warming.arrived(what);
-        },
-      });
-      this.#unwatch.push(unwatch);
-    }
-  }
-
-  /** What is still missing, in words; undefined where everything is there. */
-  get missing(): string | undefined {
-    const { certificateSecret, validationSecret } = this.#config;
-    if (certificateSecret && !this.certificate) return `the secret ${certificateSecret.name} has not been received`;
-    if (validationSecret && !this.validation) return `the secret ${validationSecret.name} has not been received`;
-    return undefined;
-  }
-
-  close(): void {
-    for (const unwatch of this.#unwatch) unwatch();
-  }
-}
 
 /**
  * A session, to come back to the server with. It knows the server's certificate, but Node does not tell it on this side:
@@ -77,7 +34,7 @@ interface Made {
 
 export class UpstreamTls implements TlsClient {
   readonly #config: UpstreamTlsConfig;
-  readonly #secrets: TlsSecrets;
+  readonly #secrets: ContextSecrets;
   readonly #stats: TlsStats;
   readonly #clock: Clock;
   #made: Made | undefined;
@@ -88,14 +45,14 @@ export class UpstreamTls implements TlsClient {
     this.#config = config;
     this.#stats = stats;
     this.#clock = clock;
-    this.#secrets = new TlsSecrets(config, secrets, warming, () => {
+    this.#secrets = new ContextSecrets(config, secrets, warming, () => {
       this.#made = undefined;
     });
   }
 
   /** The certificate that is presented. */
   get certificate(): CertificateConfig | undefined {
-    return this.#secrets.certificate;
+    return this.#secrets.certificates[0];
   }
 
   options(fallbackAlpn: readonly string[] = []): ConnectionOptions | string {
@@ -118,9 +75,10 @@ export class UpstreamTls implements TlsClient {
   }
 
   #make(): Made {
-    const { certificate, validation: given } = this.#secrets;
-    const validation = given && prepareValidation(given);
-    const context = createSecureContext(contextOptions(this.#config, certificate, validation?.rootsPem ?? []));
+    const { validation: given } = this.#secrets;
+    // As in Envoy, depths are counted of clients alone.
+    const validation = given && prepareValidation({ ...given, maxDepth: undefined });
+    const context = createSecureContext(contextOptions(this.#config, this.certificate, validation ?? NOBODY));
     const made: Made = { context, validation, sessions: [], offered: new WeakMap() };
     this.#madeBy.set(context, made);
     return made;
@@ -145,9 +103,10 @@ export class UpstreamTls implements TlsClient {
   }
 
   /** Of TLS 1.3 the server gives them when it likes to, after the handshake. */
-  #keepSessions(socket: TLSSocket, { sessions }: Made, validUntilMs: number): void {
+  #keepSessions(socket: TLSSocket, { sessions, validation }: Made, validUntilMs: number): void {
     const { maxSessions } = this.#config;
-    if (maxSessions === 0) return;
+    // A session would outlive the revocation list by which its server was accepted.
+    if (maxSessions === 0 || (validation && validation.crls.length > 0)) return;
     const keep = (session: Buffer): void => {
       sessions.unshift({ session, validUntilMs });
       if (sessions.length > maxSessions) sessions.pop();

@@ -2,12 +2,27 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { type Certificate, parseTrust } from '@weft/identity';
-import type { CertificateConfig, SanMatcher, ValidationConfig } from '../config/tls.ts';
+import type { CertificateConfig } from '../config/tls.ts';
+import { revocationLists, type SanMatcher, type ValidationConfig } from '../config/tls-validation.ts';
+import type { Instant } from '../counts/cells.ts';
 import { Recent } from './recent.ts';
 
-export interface Validation {
+/** What chains are to end with. */
+export interface Trust {
   /** PEM of everything that may end a chain. */
   readonly rootsPem: readonly string[];
+  /** PEM; where there are some, each CA of a chain needs one. */
+  readonly crls: readonly string[];
+  /** Whether a certificate of `rootsPem` ends a chain even if another one has signed it. */
+  readonly trustsIntermediates: boolean;
+}
+
+export const NOBODY: Trust = { rootsPem: [], crls: [], trustsIntermediates: false };
+
+/** Tells, for a leaf, until when it is known to all threads as accepted. */
+export type SharedAcceptance = (leafKey: string) => Instant | undefined;
+
+export interface Validation extends Trust {
   /** Of any of these, where there are some. */
   readonly sanMatchers: readonly SanMatcher[];
   readonly certificateHashes: readonly string[];
@@ -16,10 +31,16 @@ export interface Validation {
    * Set where the peer must prove a SPIFFE ID: gives the roots of a trust domain, undefined where it is not trusted.
    */
   readonly spiffeRoots: ((trustDomain: string) => readonly Certificate[] | undefined) | undefined;
+  /** How many CAs may stand above a leaf; undefined: as many as OpenSSL takes. */
+  readonly maxDepth: number | undefined;
+  /** Whether more than the leaf is looked at here, so that a session, which has but that, may not say enough. */
+  readonly needsChain: boolean;
   /** Chains that were accepted a short while ago by all of the above. */
   readonly accepted: Recent<true>;
   /** Leaves of chains that were accepted: a resumed session has no more of the chain than that. */
-  readonly resumable: Recent<true>;
+  readonly resumable: Recent<Instant | true>;
+  /** The same of all threads; undefined: there is one. */
+  readonly resumableElsewhere: SharedAcceptance | undefined;
 }
 
 /** What a context says and what its secret says, as one: lists are joined, the secret's single values win. */
@@ -34,27 +55,44 @@ export function mergeValidation(
     keyHashes: [...own.keyHashes, ...secret.keyHashes],
     sanMatchers: [...own.sanMatchers, ...secret.sanMatchers],
     spiffeBundles: secret.spiffeBundles ?? own.spiffeBundles,
+    crl: secret.crl ?? own.crl,
+    maxDepth: secret.maxDepth ?? own.maxDepth,
+    statName: secret.trustedCa === undefined ? own.statName : secret.statName,
   };
 }
 
 /** Makes it ready; throws where a certificate cannot be read. */
-export function prepareValidation(config: ValidationConfig): Validation {
-  const { trustedCa, sanMatchers, spiffeBundles } = config;
+export function prepareValidation(config: ValidationConfig, resumableElsewhere?: SharedAcceptance): Validation {
+  const { trustedCa, sanMatchers, spiffeBundles, maxDepth } = config;
   const rootsPem = spiffeBundles ? [...spiffeBundles.values()] : trustedCa === undefined ? [] : [trustedCa];
   const asksForSpiffe = sanMatchers.length > 0 && sanMatchers.every(({ isSpiffe }) => isSpiffe);
+  const spiffeRoots = spiffeBundles
+    ? rootsByDomain(spiffeBundles)
+    : asksForSpiffe && trustedCa !== undefined
+      ? rootsOfAll(trustedCa)
+      : undefined;
   return {
     rootsPem,
+    crls: [...revocationLists(config.crl ?? ''), ...(spiffeBundles ? [] : revocationLists(trustedCa ?? ''))],
+    trustsIntermediates: !spiffeBundles,
     sanMatchers,
     certificateHashes: config.certificateHashes,
     keyHashes: config.keyHashes,
-    spiffeRoots: spiffeBundles
-      ? rootsByDomain(spiffeBundles)
-      : asksForSpiffe && trustedCa !== undefined
-        ? rootsOfAll(trustedCa)
-        : undefined,
+    spiffeRoots,
+    maxDepth,
+    needsChain: spiffeRoots !== undefined || maxDepth !== undefined,
     accepted: new Recent(),
     resumable: new Recent(),
+    resumableElsewhere,
   };
+}
+
+/** All that decides whom a context accepts, as values that can be compared by their text. */
+export function validationIdentity(config: ValidationConfig | undefined): unknown {
+  if (!config) return undefined;
+  const { trustedCa, certificateHashes, keyHashes, sanMatchers, spiffeBundles, crl, maxDepth } = config;
+  const names = sanMatchers.map(({ text }) => text);
+  return [trustedCa, certificateHashes, keyHashes, names, [...(spiffeBundles ?? [])], crl, maxDepth];
 }
 
 function rootsByDomain(
@@ -72,11 +110,12 @@ function rootsOfAll(pem: string): () => readonly Certificate[] {
 /** What is wrong with a validation context; undefined where nothing is. */
 export function checkValidation(config: ValidationConfig): string | undefined {
   try {
-    const { rootsPem } = prepareValidation(config);
+    const { rootsPem, crls } = prepareValidation(config);
     for (const pem of rootsPem) new X509Certificate(pem);
+    for (const crl of crls) createSecureContext({ crl });
     return undefined;
   } catch (error) {
-    return `the certificates to trust cannot be read: ${(error as Error).message}`;
+    return `the certificates to trust, or their revocation lists, cannot be read: ${(error as Error).message}`;
   }
 }
 

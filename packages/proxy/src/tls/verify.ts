@@ -3,7 +3,8 @@ import { createHash, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { toWeftError } from '@weft/contracts/error';
 import { type Certificate, parseCertificate, peerChain, verifyAnySvid } from '@weft/identity';
-import type { SanMatcher } from '../config/tls.ts';
+import type { SanMatcher } from '../config/tls-validation.ts';
+import { splitPem } from './context-options.ts';
 import { certificateKey, chainKey, presentedChain, validUntilMs } from './recent.ts';
 import type { Validation } from './validation.ts';
 
@@ -99,9 +100,62 @@ export function verifyPeer(
     : verifyPresented(socket, certificate, validation, nowMs);
 }
 
+/** How many CAs stand above a leaf, the first that is trusted among them; undefined where none of those is found. */
+function depthOf(presented: readonly X509Certificate[], roots: readonly X509Certificate[]): number | undefined {
+  const [leaf, ...rest] = presented;
+  const left = new Set(rest);
+  let current = leaf;
+  for (let depth = 1; current; depth++) {
+    const below: X509Certificate = current;
+    const isIssuer = (issuer: X509Certificate) => below.checkIssued(issuer) && below.verify(issuer.publicKey);
+    if (roots.some((root) => root.raw.equals(below.raw))) return depth - 1;
+    if (roots.some(isIssuer)) return depth;
+    current = [...left].find(isIssuer);
+    if (current) left.delete(current);
+  }
+  return undefined;
+}
+
+/** As BoringSSL counted once: a depth of 0 is one of 1. */
+function checkDepth(leaf: X509Certificate, { maxDepth, rootsPem }: Validation): Refusal | undefined {
+  if (maxDepth === undefined) return undefined;
+  const depth = depthOf(
+    presentedChain(leaf),
+    rootsPem.flatMap(splitPem).map((pem) => new X509Certificate(pem)),
+  );
+  if (depth !== undefined && depth <= Math.max(1, maxDepth)) return undefined;
+  return {
+    type: 'chain',
+    reason: `CERTIFICATE_VERIFY_FAILED: more than ${maxDepth} certificates of CAs stand above it`,
+  };
+}
+
 function check(socket: TLSSocket, leaf: X509Certificate, validation: Validation, nowMs: number): Refusal | undefined {
-  const chain = peerChain(socket.getPeerCertificate(true));
-  return checkSpiffe(chain, validation, nowMs) ?? checkNames(leaf.raw, validation) ?? checkHashes(leaf.raw, validation);
+  return (
+    checkDepth(leaf, validation) ??
+    checkSpiffe(validation.spiffeRoots ? peerChain(socket.getPeerCertificate(true)) : [], validation, nowMs) ??
+    checkNames(leaf.raw, validation) ??
+    checkHashes(leaf.raw, validation)
+  );
+}
+
+/** What a session says too little of: others than the leaf and roots. */
+function hasIntermediates(presented: readonly X509Certificate[]): boolean {
+  return presented.filter(({ subject, issuer }) => subject !== issuer).length > 1;
+}
+
+/** Remembers that a chain was accepted, for sessions that its peer comes back with, to this thread or to another one. */
+function keepResumable(
+  validation: Validation,
+  presented: readonly X509Certificate[],
+  leaf: X509Certificate,
+  untilMs: number,
+): void {
+  const key = certificateKey(leaf);
+  const elsewhere =
+    validation.needsChain && hasIntermediates(presented) ? validation.resumableElsewhere?.(key) : undefined;
+  elsewhere?.replace(elsewhere.get(), untilMs);
+  validation.resumable.set(key, elsewhere ?? true, untilMs);
 }
 
 function verifyPresented(
@@ -117,14 +171,15 @@ function verifyPresented(
   if (key !== undefined && !refusal) {
     const untilMs = validUntilMs(leaf);
     validation.accepted.set(key, true, Math.min(nowMs + ACCEPTED_MS, untilMs));
-    validation.resumable.set(certificateKey(leaf), true, untilMs);
+    keepResumable(validation, presented, leaf, untilMs);
   }
   return refusal;
 }
 
 /**
  * A session holds the leaf and what OpenSSL thought of its chain, and was made under this very validation: another one
- * has another key for tickets. That the chain was accepted here too is remembered; where it is not, the leaf has to do.
+ * has another key for tickets. That the chain was accepted here too, in whichever thread, is remembered; where it is not,
+ * the leaf has to do.
  */
 function verifyResumed(
   socket: TLSSocket,
@@ -135,6 +190,8 @@ function verifyResumed(
   if (leaf.validToDate.getTime() <= nowMs) {
     return { type: 'chain', reason: 'CERTIFICATE_VERIFY_FAILED: the certificate of the resumed session has expired' };
   }
-  if (validation.resumable.get(certificateKey(leaf), nowMs)) return undefined;
+  const leafKey = certificateKey(leaf);
+  if (validation.resumable.get(leafKey, nowMs)) return undefined;
+  if (validation.needsChain && (validation.resumableElsewhere?.(leafKey)?.get() ?? 0) > nowMs) return undefined;
   return check(socket, leaf, validation, nowMs);
 }

@@ -27,6 +27,8 @@ export interface WorkerStart {
   readonly compileCache: string | undefined;
   /** What threads count together. */
   readonly counts: SharedArrayBuffer | undefined;
+  /** What keys of TLS session tickets are made of. */
+  readonly ticketSecret: Uint8Array;
 }
 
 export type Order =

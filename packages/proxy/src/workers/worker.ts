@@ -21,7 +21,7 @@ async function run(
   const log: Log = { debug: told('debug'), info: told('info'), warn: told('warn'), error: told('error') };
   const subscriptions = new RelayedSubscriptions(send);
   const { admin: _, ...bootstrap } = start.bootstrap;
-  const { logLevel, drainMs, drainStrategy, version, inherited } = start;
+  const { logLevel, drainMs, drainStrategy, version, inherited, ticketSecret } = start;
   const counts = start.counts && SharedCounts.of(start.counts);
   const judgements = new Judgements();
   const judging: Judging = {
@@ -29,7 +29,7 @@ async function run(
     judgements,
     tell: (cluster, key, evidence) => send({ type: 'evidence', cluster, key, evidence }),
   };
-  const given = { bootstrap, log, logLevel, drainMs, drainStrategy, version, inherited, counts };
+  const given = { bootstrap, log, logLevel, drainMs, drainStrategy, version, inherited, counts, ticketSecret };
   const starting = startProxy({ ...given, worker: { subscriptions, judging } });
   listen((message) => {
     switch (message.type) {

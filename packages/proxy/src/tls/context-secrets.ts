@@ -1,0 +1,82 @@
+/** What a TLS context waits for and uses: its secrets, as they come. */
+import type {
+  CertificateConfig,
+  DownstreamTlsConfig,
+  SecretConfig,
+  SecretReference,
+  TlsConfig,
+} from '../config/tls.ts';
+import type { ValidationConfig } from '../config/tls-validation.ts';
+import type { Warming } from '../warming.ts';
+import type { SecretStore } from './secrets.ts';
+import { mergeValidation } from './validation.ts';
+
+type ContextConfig = TlsConfig & Partial<Pick<DownstreamTlsConfig, 'ticketKeys' | 'ticketKeysSecret'>>;
+
+export class ContextSecrets {
+  readonly #config: ContextConfig;
+  readonly #secrets: SecretStore;
+  readonly #warming: Warming;
+  readonly #onChange: () => void;
+  readonly #unwatch: (() => void)[] = [];
+  /** In the order of the references. */
+  readonly #received = new Map<number, CertificateConfig>();
+  validation: ValidationConfig | undefined;
+  ticketKeys: readonly Buffer[] | undefined;
+
+  constructor(config: ContextConfig, secrets: SecretStore, warming: Warming, onChange: () => void = () => undefined) {
+    this.#config = config;
+    this.#secrets = secrets;
+    this.#warming = warming;
+    this.#onChange = onChange;
+    this.validation = config.validationSecret ? undefined : config.validation;
+    this.ticketKeys = config.ticketKeysSecret ? undefined : (config.ticketKeys ?? []);
+    for (const [index, reference] of config.certificateSecrets.entries()) {
+      this.#watch(reference, (secret) => {
+        if (secret.type === 'certificate') this.#received.set(index, secret.certificate);
+      });
+    }
+    this.#watch(config.validationSecret, (secret) => {
+      if (secret.type === 'validation') this.validation = mergeValidation(config.validation, secret.validation);
+    });
+    this.#watch(config.ticketKeysSecret, (secret) => {
+      if (secret.type === 'ticket-keys') this.ticketKeys = secret.keys;
+    });
+  }
+
+  #watch(reference: SecretReference | undefined, take: (secret: SecretConfig) => void): void {
+    if (!reference) return;
+    const what = `the secret ${reference.name}`;
+    this.#warming.waitFor(what, reference.source?.initialFetchTimeoutMs ?? 1);
+    const unwatch = this.#secrets.watch(reference, {
+      onSecret: (secret) => {
+        take(secret);
+        this.#onChange();
+        this.#warming.arrived(what);
+      },
+    });
+    this.#unwatch.push(unwatch);
+  }
+
+  /** Those that are there, in their order. */
+  get certificates(): readonly CertificateConfig[] {
+    const { certificates, certificateSecrets } = this.#config;
+    return certificates.length > 0
+      ? certificates
+      : certificateSecrets.flatMap((_, index) => this.#received.get(index) ?? []);
+  }
+
+  /** What is still missing, in words; undefined where everything is there. */
+  get missing(): string | undefined {
+    const { certificateSecrets, validationSecret, ticketKeysSecret } = this.#config;
+    const secret =
+      certificateSecrets.find((_, index) => !this.#received.has(index)) ??
+      (this.validation ? undefined : validationSecret) ??
+      (this.ticketKeys ? undefined : ticketKeysSecret);
+    return secret && `the secret ${secret.name} has not been received`;
+  }
+
+  close(): void {
+    for (const unwatch of this.#unwatch) unwatch();
+  }
+}
