@@ -102,6 +102,7 @@ test('a request that came to nothing, of a client that came through a socket, is
 test('a TCP connection is told with its bytes and who made it', () => {
   const info = someRequest();
   info.request = undefined;
+  info.logType = 'TcpConnectionEnd';
   info.upstreamHost = '/run/app.sock';
   const { common_properties: common, connection_properties: connection } = sentTcp(info);
   assert.deepEqual(connection, { received_bytes: '11', sent_bytes: '22' });

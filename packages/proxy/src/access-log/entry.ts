@@ -3,6 +3,7 @@
  * written field by field: in a mesh there are two of them for each request, and by way of objects each would take longer
  * than the request itself. Fields come last one first, as the writer wants them; a test holds them against the whole API.
  */
+import { LOG_TYPES, type LogType } from '../config/log-filter.ts';
 import { FLAG, type FlagName } from '../stack/response-flags.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import { BackwardWriter } from './backward-writer.ts';
@@ -10,9 +11,8 @@ import { requestField } from './operators.ts';
 import { TlsProperties } from './tls-properties.ts';
 import { ENTRY_FIELD, LOGS_FIELD, type LogKind } from './wire.ts';
 
-/** `AccessLogType` */
-const DOWNSTREAM_END = 6;
-const TCP_CONNECTION_END = 3;
+/** `AccessLogType`, in the order of its numbers. */
+const TYPES = new Map<LogType, number>(LOG_TYPES.map((type, number) => [type, number]));
 
 const METHODS: Readonly<Record<string, number>> = {
   GET: 1,
@@ -125,7 +125,7 @@ export class EntryWriter {
     this.#response(info);
     this.#request(info);
     this.#writer.uint(2, info.request ? VERSIONS[info.request.protocol] : 0);
-    this.#common(info, DOWNSTREAM_END);
+    this.#common(info);
   }
 
   #tcp(info: StreamInfo): void {
@@ -134,7 +134,7 @@ export class EntryWriter {
     writer.uint(2, info.bytesSent);
     writer.uint(1, info.bytesReceived);
     writer.message(2, end);
-    this.#common(info, TCP_CONNECTION_END);
+    this.#common(info);
   }
 
   #response({ response, responseDetails, bytesSent }: StreamInfo): void {
@@ -180,11 +180,11 @@ export class EntryWriter {
     this.#writer.message(field, end);
   }
 
-  #common(info: StreamInfo, type: number): void {
+  #common(info: StreamInfo): void {
     const writer = this.#writer;
     const { downstream } = info;
     const end = writer.mark;
-    writer.uint(33, type);
+    writer.uint(33, TYPES.get(info.logType) ?? 0);
     writer.text(25, info.terminationDetails);
     writer.uint(24, info.attempts);
     this.#duration(23, info.since(info.endMs));

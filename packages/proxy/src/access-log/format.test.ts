@@ -38,6 +38,20 @@ const VALUES: Readonly<Record<string, string>> = {
     'TLSv1.3 TLS_AES_256_GCM_SHA384 cart.shop',
   '%ENVIRONMENT(WEFT_NOT_SET)%': '-',
   '100%% %CONNECTION_ID%': '100% 7',
+  '%PATH%|%PATH(NQ)%|%PATH(WQ:PATH):3%|%PATH(NQ:ORIG)%': '/buy?x=1|/buy|/bu|-',
+  '%QUERY_PARAM(x)%|%QUERY_PARAM(y)%|%QUERY_PARAMS%|%QUERY_PARAMS(DECODED):2%': '1|-|x=1|x=',
+  '%REQ_WITHOUT_QUERY(X-ENVOY-ORIGINAL-PATH?:PATH)% %REQUEST_HEADER(:METHOD)%': '/buy POST',
+  '%RESPONSE_HEADER(x-up)% %RESPONSE_TRAILER(x-sum):1%': 'v1 9',
+  '%START_TIME(%A %d-%b-%y %I:%M:%S %p %j %u %w %D %R %r %h %B %C)%':
+    'Tuesday 03-Feb-26 04:05:06 AM 034 2 2 02/03/26 04:05 04:05:06 AM Feb February 20',
+  '%COMMON_DURATION(DS_RX_BEG:DS_TX_END:ms)% %COMMON_DURATION(US_RX_BEG:US_RX_END:us)%': '42 2000',
+  '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(8)% %UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(24)% %UPSTREAM_LOCAL_PORT%':
+    '10.0.0.0/8 10.0.0.0/24 5000',
+  '%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT(99)% %UPSTREAM_REMOTE_PORT% %DOWNSTREAM_DIRECT_LOCAL_ADDRESS%':
+    '10.0.0.2/32 8080 10.0.0.2:443',
+  '%REQUESTED_SERVER_NAME(SNI_FIRST)% %REQUESTED_SERVER_NAME(HOST_FIRST:HOST)%': 'cart.shop cart.mesh',
+  '%COALESCE({"operators":[{"command":"REQ","param":"x-none"},"ROUTE_NAME"]}):3%': 'def',
+  '%ACCESS_LOG_TYPE% %CUSTOM_FLAGS%|%BYTES_RETRANSMITTED%|%FILTER_STATE(a:PLAIN)%': 'DownstreamEnd |0|-',
 };
 
 for (const [format, expected] of Object.entries(VALUES)) {
@@ -88,6 +102,63 @@ test('what a client sends cannot break a line of JSON', () => {
   const written = line(someRequest({ 'user-agent': 'a"}\\\u0085' }));
   assert.deepEqual(JSON.parse(written), { agent: 'a"}\\\u0085' });
   assert.equal(written.indexOf('\n'), written.length - 1);
+});
+
+test('metadata is told from wherever it is, whole or by a path, as text and as JSON', () => {
+  const info = someRequest();
+  const metadata = (of: string) => ({ filter_metadata: { com: { z: { b: [true, 1.5], a: of }, text: 'long text' } } });
+  info.addMetadata('com', metadata('dynamic').filter_metadata.com);
+  info.route = { metadata: metadata('route'), virtualHost: { metadata: metadata('host') } };
+  info.clusterConfig = { alt_stat_name: 'alt', metadata: metadata('cluster') };
+  const endpoint = { hostname: 'up.test', filterMetadata: metadata('endpoint').filter_metadata };
+  info.host = { key: '10.0.0.9:8080', endpoint };
+  info.hostsBefore = [{ key: '[::1]:80', endpoint: { hostname: '' } }];
+  assert.equal(
+    write('%DYNAMIC_METADATA(com:z:a)% %METADATA(DYNAMIC:com:z)%', info),
+    'dynamic {"a":"dynamic","b":[true,1.5]}',
+  );
+  assert.equal(write('%METADATA(ROUTE:com:z:a)% %METADATA(VIRTUAL_HOST:com:z:a)%', info), 'route host');
+  assert.equal(write('%CLUSTER_METADATA(com:z:a)% %UPSTREAM_METADATA(com:z:a):3%', info), 'cluster end');
+  assert.equal(write('%METADATA(LISTENER:com)% %METADATA(ROUTE:none)% %METADATA(ROUTE:com:z:none)%', info), '- - -');
+  assert.equal(write('%UPSTREAM_CLUSTER% %UPSTREAM_HOST_NAME%', info), 'alt up.test');
+  assert.equal(
+    write('%UPSTREAM_HOSTS_ATTEMPTED% %UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT%', info),
+    '[::1]:80,10.0.0.9:8080 ::1,up.test',
+  );
+  const format = {
+    all: '%METADATA(ROUTE:com:z)%',
+    text: '%METADATA(ROUTE:com:text):4%',
+    in: 'a%METADATA(ROUTE:com:text):4%',
+  };
+  assert.deepEqual(JSON.parse(compileJsonLine(format, { omitsEmpty: false, sorts: false }, fail)(info)), {
+    all: { a: 'route', b: [true, 1.5] },
+    text: 'long',
+    in: 'along',
+  });
+});
+
+test('an argument or a length where none can be, and an argument that is missing or wrong, are refused', () => {
+  const refused = [
+    '%REQ%',
+    '%REQ(a?b?c)%',
+    '%DYNAMIC_METADATA()%',
+    '%METADATA(NOWHERE:a)%',
+    '%PROTOCOL(a)%',
+    '%RESPONSE_CODE:2%',
+    '%START_TIME:4%',
+    '%PATH(X)%',
+    '%QUERY_PARAMS(X)%',
+    '%REQUESTED_SERVER_NAME(X)%',
+    '%COMMON_DURATION(DS_RX_BEG:DS_TX_END:s)%',
+    '%COMMON_DURATION(DS_RX_BEG)%',
+    '%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT(x)%',
+    '%FILTER_STATE(a:FIELD)%',
+    '%COALESCE({"operators":["NONSENSE"]})%',
+    '%COALESCE([])%',
+    '%ENVIRONMENT%',
+    '%CEL(response.code)%',
+  ];
+  for (const format of refused) assert.throws(() => write(format), Error, format);
 });
 
 test('operators and times that are not supported are refused by name, and so is a lone percent sign', () => {

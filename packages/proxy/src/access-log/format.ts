@@ -1,13 +1,14 @@
 /** Formats: texts and JSON objects with command operators in them. */
 import type { StreamInfo } from '../stack/stream-info.ts';
-import { compileOperator, OPERATOR, type Operator } from './operators.ts';
+import { type Operator, textOfValue } from './operators/operator.ts';
+import { compileOperator, OPERATOR } from './operators.ts';
 
 export type Format = (info: StreamInfo) => string;
 
 type Part = string | Operator;
 
-/** The parts of a text with operators; what is wrong is told to `refuse`. */
-function partsOf(text: string, refuse: (problem: string) => void): readonly Part[] {
+/** The parts of a text with operators; what is wrong is told to `refuse`. `form`: of an operator that is all of it. */
+function partsOf(text: string, refuse: (problem: string) => void, form: 'text' | 'json' = 'text'): readonly Part[] {
   const parts: Part[] = [];
   let at = 0;
   for (const match of text.matchAll(OPERATOR)) {
@@ -17,7 +18,8 @@ function partsOf(text: string, refuse: (problem: string) => void): readonly Part
     at = match.index + match[0].length;
     if (match[0] === '%%') parts.push('%');
     else {
-      const operator = compileOperator(match[1] as string, match[2], match[3]);
+      const isAll = match[0].length === text.length;
+      const operator = compileOperator(match[1] as string, match[2], match[3], isAll ? form : 'text');
       if (typeof operator === 'string') refuse(operator);
       else parts.push(operator);
     }
@@ -37,7 +39,7 @@ export function compileText(text: string, absent: string, refuse: (problem: stri
   }
   return (info) => {
     let result = '';
-    for (const part of parts) result += typeof part === 'string' ? part : (part(info) ?? absent);
+    for (const part of parts) result += typeof part === 'string' ? part : (textOfValue(part(info)) ?? absent);
     return result;
   };
 }
@@ -46,7 +48,7 @@ type JsonPart = (info: StreamInfo) => unknown;
 
 function compileJson(value: unknown, omitsEmpty: boolean, refuse: (problem: string) => void): JsonPart {
   if (typeof value === 'string') {
-    const parts = partsOf(value, refuse);
+    const parts = partsOf(value, refuse, 'json');
     const [only] = parts;
     // A value that is one operator keeps its type, and is null where there is nothing to say.
     if (parts.length === 1 && typeof only === 'function') return (info) => only(info) ?? null;

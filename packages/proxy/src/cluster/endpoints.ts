@@ -62,6 +62,7 @@ export function endpointsOf(assignment: ClusterLoadAssignmentConfig): readonly E
         priority,
         localityWeight,
         metadata: lbValues(metadata) ?? NO_METADATA,
+        ...(metadata?.filter_metadata && { filterMetadata: metadata.filter_metadata }),
         ...(socketMetadata && { socketMetadata }),
         ...(endpoint.health_check_config && { check: endpoint.health_check_config }),
       });

@@ -18,6 +18,8 @@ export interface Endpoint {
   readonly localityWeight: number;
   /** What its metadata says for `envoy.lb`: subsets, `canary`, `hash_key`. */
   readonly metadata: LbMetadata;
+  /** All of its metadata, by who it is for; absent where there is none. */
+  readonly filterMetadata?: LbMetadata;
   /** What its metadata, then that of its locality, says for `envoy.transport_socket_match`; absent where neither does. */
   readonly socketMetadata?: readonly LbMetadata[];
   readonly check?: EndpointCheck;

@@ -4,6 +4,7 @@ import { type BodyFormat, compileSubstitutionFormat, compileText, type Format } 
 import { isFieldValue, isToken } from '../http1/characters.ts';
 import { compileRegex, compileSubstitution } from './regex.ts';
 import {
+  anyOf,
   built,
   bytes,
   choice,
@@ -262,6 +263,15 @@ export const headerNames: Schema<readonly string[]> = list(headerName);
 
 const jsonFormatOptions = message('envoy.config.core.v3.JsonFormatOptions', { sort_properties: flag() });
 
+/** What these add to Envoy's own operators is known here without them. */
+const formatter = message('envoy.config.core.v3.TypedExtensionConfig', {
+  name: text(),
+  typed_config: anyOf({
+    'req-without-query': message('envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery', {}),
+    metadata: message('envoy.extensions.formatter.metadata.v3.Metadata', {}),
+  }),
+});
+
 const substitutionFormatMessage = message('envoy.config.core.v3.SubstitutionFormatString', {
   text_format: optional(text()),
   text_format_source: optional(dataSource),
@@ -269,6 +279,7 @@ const substitutionFormatMessage = message('envoy.config.core.v3.SubstitutionForm
   omit_empty_values: flag(),
   content_type: text(),
   json_format_options: optional(jsonFormatOptions),
+  formatters: list(formatter),
 });
 
 /** Text with command operators, or an object of such texts. */

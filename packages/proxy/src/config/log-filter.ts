@@ -58,8 +58,8 @@ const GRPC_STATUSES = [
   'UNAUTHENTICATED',
 ] as const;
 
-/** When something is logged: the proxy does so at the end of requests and connections. */
-const LOG_TYPES = [
+/** When something is logged, in the order of `AccessLogType`. */
+export const LOG_TYPES = [
   'NotSet',
   'TcpUpstreamConnected',
   'TcpPeriodic',

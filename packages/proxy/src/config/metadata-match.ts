@@ -1,5 +1,6 @@
 /** Schemas of what metadata must be: what filters found out, or what a route says. */
 import { stringMatcher, type TextPredicate } from './core.ts';
+import { valueAt } from './metadata-path.ts';
 import {
   built,
   flag,
@@ -97,18 +98,6 @@ export type MetadataOf = (filter: string) => unknown;
 export type MetadataPredicate = (metadata: MetadataOf) => boolean;
 
 const segment = message('envoy.type.matcher.v3.MetadataMatcher.PathSegment', { key: name() });
-
-/** The value at a path through objects; undefined where it does not lead anywhere. */
-export function valueAt(metadata: unknown, path: readonly string[]): unknown {
-  let value = metadata;
-  for (const key of path) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, key)) {
-      return undefined;
-    }
-    value = (value as Readonly<Record<string, unknown>>)[key];
-  }
-  return value;
-}
 
 export const metadataMatcher: Schema<MetadataPredicate> = built(
   message('envoy.type.matcher.v3.MetadataMatcher', {

@@ -1,4 +1,5 @@
 /** What gives connections to one host, whatever version of HTTP they speak. */
+import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import type { ClusterLimits } from '../cluster/limits.ts';
 import type { Protocol } from '../http/message.ts';
@@ -16,6 +17,7 @@ export interface PoolConnection {
   /** This side's address, as logs show it. */
   readonly localAddress: string;
   readonly protocol: Protocol;
+  readonly socket: Socket;
 }
 
 /** Who waits for a connection. */

@@ -21,7 +21,8 @@ function filterOf(given: object, { values = {}, random = Math.random, logType = 
   const config = accessLogFilter.parse(given, place);
   assert.deepEqual(place.issues, []);
   const layers = layeredRuntime.parse({ layers: [{ name: 'static', static_layer: values }] }, place);
-  return compileFilter(config, { runtime: new Runtime(layers, random), logType });
+  const filter = compileFilter(config, { runtime: new Runtime(layers, random) });
+  return (info: StreamInfo) => filter(Object.assign(info, { logType }));
 }
 
 function refusal(given: object): string {

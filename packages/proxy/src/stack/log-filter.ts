@@ -1,6 +1,6 @@
 /** Whether a log, or a mapper of local replies, is for what a request or connection came to. */
-import type { Comparison, LogFilterConfig, LogType } from '../config/log-filter.ts';
-import { valueAt } from '../config/metadata-match.ts';
+import type { Comparison, LogFilterConfig } from '../config/log-filter.ts';
+import { valueAt } from '../config/metadata-path.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import { grpcStatusIn, grpcStatusOfHttp } from './grpc.ts';
 import { FLAG, isFlag } from './response-flags.ts';
@@ -11,8 +11,6 @@ export type InfoFilter = (info: StreamInfo) => boolean;
 
 export interface LogFilterContext {
   readonly runtime: Runtime;
-  /** What is logged where the filter stands; `NotSet`: nothing, it is another's condition. */
-  readonly logType: LogType;
 }
 
 /** gRPC's UNKNOWN. */
@@ -69,10 +67,10 @@ function byMetadata({ filter, path, test, otherwise }: Extract<LogFilterConfig, 
   };
 }
 
-const WITHOUT_RUNTIME = (): LogFilterContext => ({ runtime: new Runtime(undefined, Math.random), logType: 'NotSet' });
+const WITHOUT_RUNTIME = (): LogFilterContext => ({ runtime: new Runtime(undefined, Math.random) });
 
 export function compileFilter(config: LogFilterConfig, context: LogFilterContext = WITHOUT_RUNTIME()): InfoFilter {
-  const { runtime, logType } = context;
+  const { runtime } = context;
   switch (config.type) {
     case 'not-health-check':
       return (info) => !info.isHealthCheck;
@@ -87,8 +85,8 @@ export function compileFilter(config: LogFilterConfig, context: LogFilterContext
     case 'grpc-status':
       return (info) => config.statuses.has(grpcStatusOf(info)) !== config.excludes;
     case 'log-type': {
-      const isFor = config.types.includes(logType) !== config.excludes;
-      return () => isFor;
+      const types = new Set(config.types);
+      return ({ logType }) => types.has(logType) !== config.excludes;
     }
     case 'runtime':
       return byRuntime(config, runtime);

@@ -2,7 +2,7 @@
  * What a request is counted under: descriptors, made of it by the actions that its route and virtual host list
  * (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/rate_limit_filter#composing-actions).
  */
-import { valueAt } from '../config/metadata-match.ts';
+import { valueAt } from '../config/metadata-path.ts';
 import type { RateLimitActionConfig, RateLimitConfig } from '../config/rate-limit.ts';
 import type { RequestHead } from '../http/message.ts';
 import { maskedAddress } from './masked-address.ts';

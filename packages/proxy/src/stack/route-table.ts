@@ -70,7 +70,7 @@ export interface Route {
   readonly requestChanges: readonly HeaderChanges[];
   readonly responseChanges: readonly HeaderChanges[];
   readonly bufferLimit: number | undefined;
-  readonly metadata: unknown;
+  readonly metadata: RouteConfig['metadata'];
   readonly tracing: RouteConfig['tracing'];
   readonly decorator: RouteConfig['decorator'];
   /** What the route, and what it is part of, say of filters, by the filter's name; undefined where they say nothing. */
@@ -232,7 +232,7 @@ function tlsRoute(host: VirtualHostConfig): Route | undefined {
 }
 
 function needsTls({ require_tls }: VirtualHostConfig, { headers, scheme }: RequestHead): boolean {
-  if ((headers.get('x-forwarded-proto') ?? scheme) === 'https') return false;
+  if ((headers.joined('x-forwarded-proto') ?? scheme) === 'https') return false;
   return require_tls === 'ALL' || headers.get('x-envoy-internal') !== 'true';
 }
 

@@ -1,4 +1,6 @@
 /** What is known of a request, or of a TCP connection, for logs, headers and statistics. Filled as it goes. */
+import type { Socket } from 'node:net';
+import type { LogType } from '../config/log-filter.ts';
 import type { HeaderList } from '../http/header-list.ts';
 import type { Protocol, RequestHead, ResponseHead } from '../http/message.ts';
 
@@ -27,6 +29,29 @@ export interface TlsInfo {
   readonly peerChainPem: string;
 }
 
+/** Metadata of configuration, by who it is for. */
+type MetadataByName = Readonly<Record<string, unknown>>;
+
+/** What logs tell of the route that was taken. */
+export interface RouteInfo {
+  readonly metadata: { readonly filter_metadata: MetadataByName | undefined } | undefined;
+  readonly virtualHost: { readonly metadata: RouteInfo['metadata'] };
+}
+
+/** What logs tell of a cluster beside its name. */
+export interface ClusterInfo {
+  readonly alt_stat_name: string;
+  readonly metadata: RouteInfo['metadata'];
+}
+
+/** What logs tell of a host that was tried. */
+export interface AttemptInfo {
+  /** `10.0.0.1:80` */
+  readonly key: string;
+  /** `hostname`: '' where it has none. */
+  readonly endpoint: { readonly hostname: string; readonly filterMetadata?: MetadataByName };
+}
+
 /** A connection that was accepted. */
 export interface DownstreamInfo {
   readonly id: number;
@@ -38,6 +63,12 @@ export interface DownstreamInfo {
   /** The peer's own, where somebody it is trusted to speak for is the client; absent: the same. */
   readonly directRemoteHost?: string;
   readonly directRemotePort?: number;
+  /** Of this side, where the client wanted to go to another address; absent: the same. */
+  readonly directLocalHost?: string;
+  readonly directLocalPort?: number;
+  /** '' where it has none. */
+  readonly filterChainName?: string;
+  readonly listenerMetadata?: MetadataByName | undefined;
   /** `10.0.0.1:80`: where the connection was going before it was redirected here; absent where it was not. */
   readonly originalDestination?: string | undefined;
   /** The server name that the tls_inspector found, whoever ends the TLS; absent where it found none, or there is none. */
@@ -84,6 +115,8 @@ export class StreamInfo {
   firstResponseSentMs = 0;
   endMs = 0;
 
+  /** When this is logged; what is no log has none. */
+  logType: LogType = 'NotSet';
   request: RequestHead | undefined;
   response: ResponseHead | undefined;
   responseTrailers: HeaderList | undefined;
@@ -97,7 +130,16 @@ export class StreamInfo {
   bytesSent = 0;
   routeName = '';
   virtualHostName = '';
+  /** Undefined where there is none. */
+  route: RouteInfo | undefined = undefined;
   cluster = '';
+  clusterConfig: ClusterInfo | undefined = undefined;
+  /** Of the attempt under way, or the last one. */
+  host: AttemptInfo | undefined = undefined;
+  /** Those of the attempts before, the first one first; undefined where there was none. */
+  hostsBefore: AttemptInfo[] | undefined = undefined;
+  upstreamSocket: Socket | undefined = undefined;
+  upstreamProtocol: Protocol | undefined = undefined;
   upstreamHost = '';
   upstreamLocalAddress = '';
   upstreamFailure = '';

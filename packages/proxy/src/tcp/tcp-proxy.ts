@@ -107,6 +107,7 @@ export class TcpProxy {
 
   #log(info: StreamInfo): void {
     info.endMs = this.#options.clock.monotonicMs();
+    info.logType = 'TcpConnectionEnd';
     for (const write of this.#options.logs) write(info);
   }
 

@@ -6,6 +6,7 @@ import type { Host } from '../cluster/host.ts';
 import type { TcpProxyConfig } from '../config/tcp.ts';
 import { type ConnectFailure, Connecting } from '../net/connect.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
+import type { PausedClient } from '../net/paused-clients.ts';
 import { FLAG } from '../stack/response-flags.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import type { TcpStats } from '../stats/groups.ts';
@@ -14,6 +15,9 @@ import { ConnectionPick, type ConnectionPolicy } from './connection-pick.ts';
 
 /** How long a side may take nothing of what is left for it, once the other one is gone. */
 const STALLED_MS = 30_000;
+
+/** Either side may end what it sends, and go on to read. */
+const HALF_OPEN: PausedClient = { leavesWithItsEnd: false };
 
 export interface TcpSessionOptions {
   readonly config: TcpProxyConfig;
@@ -62,6 +66,7 @@ export class TcpSession {
   start(): void {
     const client = this.#client;
     // Nothing is read before there is somebody to take it; a client that leaves meanwhile is seen all the same.
+    client.on('pause', () => this.#options.queue.paused.add(client, HALF_OPEN));
     client.pause();
     client.on('error', () => this.#onClientGone());
     client.on('close', () => this.#onClientGone());
@@ -104,7 +109,10 @@ export class TcpSession {
     this.#host = host;
     this.#pick.tried.push(host);
     this.#info.attempts = this.#attempts;
+    if (this.#info.host) (this.#info.hostsBefore ??= []).push(this.#info.host);
     this.#info.upstreamHost = host.key;
+    this.#info.host = host;
+    this.#info.clusterConfig = cluster.config;
     cluster.limits.countConnection(host, 1);
     cluster.stats.upstream_cx_total++;
     cluster.stats.upstream_cx_active++;
@@ -145,6 +153,7 @@ export class TcpSession {
     const info = this.#info;
     this.#connecting = undefined;
     this.#upstream = upstream;
+    info.upstreamSocket = upstream;
     info.upstreamLocalAddress = `${upstream.localAddress ?? ''}:${upstream.localPort ?? ''}`;
     this.#carry(this.#client, upstream, (bytes) => {
       info.bytesReceived += bytes;

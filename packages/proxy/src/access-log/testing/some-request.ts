@@ -49,6 +49,7 @@ export function someRequest(fields: Readonly<Record<string, string>> = {}): Stre
   info.response = new ResponseHead(201, new HeaderList(['content-type', 'text/plain', 'x-up', 'v1']));
   info.responseTrailers = new HeaderList(['x-sum', '9']);
   Object.assign(info, {
+    logType: 'DownstreamEnd',
     lastRequestByteMs: 1001.5,
     firstUpstreamSentMs: 1002,
     lastUpstreamSentMs: 1003,

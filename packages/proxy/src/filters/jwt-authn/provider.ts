@@ -1,6 +1,6 @@
 /** One issuer of tokens, as the configuration has it, and what its tokens do to a request that brings one. */
 
-import { valueAt } from '../../config/metadata-match.ts';
+import { valueAt } from '../../config/metadata-path.ts';
 import type { RequestHead } from '../../http/message.ts';
 import { isFieldValue } from '../../http1/characters.ts';
 import { fieldOf } from '../field-text.ts';

@@ -70,7 +70,9 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
       return;
     }
     info.attempts = ++this.attempts;
+    if (this.host) (info.hostsBefore ??= []).push(this.host);
     info.upstreamHost = host.key;
+    info.host = host;
     this.host = host;
     this.retries?.attempted(host);
     const { virtualHost } = this.route;
@@ -100,6 +102,8 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
     this.upstream = upstream;
     info.firstUpstreamSentMs = this.count.startMs;
     info.upstreamLocalAddress = connection.localAddress;
+    info.upstreamProtocol = connection.protocol;
+    info.upstreamSocket = connection.socket;
     info.trace?.connected(connection.protocol);
     this.#sendWhatCame(upstream);
     if (!this.isRequestComplete) return;

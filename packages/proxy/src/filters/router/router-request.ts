@@ -54,6 +54,7 @@ export class RouterRequest extends OutgoingRequest {
       return;
     }
     info.cluster = name;
+    info.clusterConfig = this.cluster.config;
     if (this.#isDropped(this.cluster)) return;
     const suppresses = this.context.config.suppress_envoy_headers;
     this.#chooseLimits(head, this.cluster);

@@ -1,0 +1,61 @@
+/** What access logs tell: the same through Weft's proxy and through the real Envoy. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { until } from './harness.ts';
+import { outcome, type Side, startPair } from './proxy-testing/pair.ts';
+import { answer } from './proxy-testing/recording-upstream.ts';
+
+interface LogCase {
+  readonly name: string;
+  readonly target: string;
+  readonly method?: string;
+  readonly fields?: readonly string[];
+  readonly body?: string;
+}
+
+const TRAILERS = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n';
+
+const CASES: readonly LogCase[] = [
+  { name: 'a path and a query', target: '/p/q?a=abcd%20e&b=&c+d=1&c%20d=2' },
+  { name: 'no query', target: '/p' },
+  { name: 'an empty query', target: '/p?' },
+  { name: 'a query with escapes', target: '/p?a=%41%2b%26%00&b%20c' },
+  { name: 'a body', target: '/p', method: 'POST', body: 'some body' },
+  { name: 'an answer in chunks', target: '/p', fields: [answer(TRAILERS)] },
+  { name: 'an answer that breaks off', target: '/p', fields: [answer('HTTP/1.1 200', 'close')] },
+  { name: 'an answer of the route', target: '/direct?a=1' },
+  { name: 'nobody at the other end', target: '/retried?x=1' },
+];
+
+function bytesOf({ name, target, method = 'GET', fields = [], body }: LogCase): string {
+  const length = body === undefined ? [] : [`content-length: ${body.length}`];
+  const lines = [`${method} ${target} HTTP/1.1`, 'Host: log.test', `x-case: ${name}`, ...fields, ...length];
+  return `${lines.join('\r\n')}\r\n\r\n${body ?? ''}`;
+}
+
+async function logLines({ folder }: Side, file: string, count: number): Promise<readonly string[]> {
+  const read = () => readFileSync(join(folder, file), 'utf8').split('\n').slice(0, -1);
+  return until(
+    `${count} lines of ${file}`,
+    async () => (read().length >= count ? read() : undefined),
+    20_000,
+    () => read().join('\n'),
+  );
+}
+
+test('operators of access logs tell the same of the same requests', async (t) => {
+  const sides = await startPair(t, 'access-log.yaml', [10081]);
+  for (const given of CASES) {
+    await Promise.all(
+      sides.map((side) => outcome(side, bytesOf(given), { answers: 1, methods: [given.method ?? 'GET'] })),
+    );
+  }
+  const [ours = [], theirs = []] = await Promise.all(sides.map((side) => logLines(side, 'json.log', CASES.length)));
+  for (const [index, { name }] of CASES.entries()) {
+    assert.deepEqual(JSON.parse(ours[index] ?? ''), JSON.parse(theirs[index] ?? ''), name);
+  }
+  const [ourSmall, theirSmall] = await Promise.all(sides.map((side) => logLines(side, 'small.log', CASES.length)));
+  assert.deepEqual(ourSmall, theirSmall);
+});
