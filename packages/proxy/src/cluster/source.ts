@@ -1,20 +1,15 @@
 /** Where the endpoints of a cluster come from, by its type. */
 import { type Clock, Deadline } from '../clock.ts';
-import { type ClusterConfig, clusterLoadAssignment } from '../config/cluster.ts';
+import { clusterLoadAssignment } from '../config/cluster.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
 import type { Warming } from '../warming.ts';
 import type { Subscriptions } from '../xds/subscriptions.ts';
 import type { Cluster } from './cluster.ts';
-import { endpointsOf, policyOf, resolvedEndpoints } from './endpoints.ts';
-import type { Endpoint } from './host.ts';
+import { type DnsContext, DnsSource } from './dns-source.ts';
+import { endpointsOf, policyOf } from './endpoints.ts';
 
-/** Gives the addresses of a name, or throws. */
-export type ResolveHost = (host: string, family: ClusterConfig['dns_lookup_family']) => Promise<readonly string[]>;
-
-export interface SourceContext {
+export interface SourceContext extends DnsContext {
   readonly subscriptions: Subscriptions;
-  readonly resolve: ResolveHost;
-  readonly clock: Clock;
 }
 
 /** Keeps a cluster's endpoints current; gives what ends that. */
@@ -87,64 +82,4 @@ function watchEndpoints(cluster: Cluster, warming: Warming, { subscriptions, clo
     staleness.dispose();
     stop();
   };
-}
-
-/** Resolves the names of a cluster again and again; the last good answer holds while a resolver fails. */
-class DnsSource {
-  readonly #cluster: Cluster;
-  readonly #warming: Warming;
-  readonly #context: SourceContext;
-  readonly #endpoints: readonly Endpoint[];
-  readonly #answers = new Map<Endpoint, readonly Endpoint[]>();
-  readonly #isLogical: boolean;
-  #isClosed = false;
-  #cancelTimer: () => void = () => undefined;
-
-  constructor(cluster: Cluster, warming: Warming, context: SourceContext) {
-    this.#cluster = cluster;
-    this.#warming = warming;
-    this.#context = context;
-    const { load_assignment, type } = cluster.config;
-    this.#endpoints = load_assignment ? endpointsOf(load_assignment) : [];
-    this.#isLogical = type === 'LOGICAL_DNS';
-  }
-
-  start(): () => void {
-    this.#warming.waitFor('the first answer of DNS', this.#cluster.config.connect_timeout);
-    void this.#refresh();
-    return () => {
-      this.#isClosed = true;
-      this.#cancelTimer();
-    };
-  }
-
-  async #refresh(): Promise<void> {
-    await Promise.all(this.#endpoints.map((endpoint) => this.#resolve(endpoint)));
-    if (this.#isClosed) return;
-    const { load_assignment: assignment } = this.#cluster.config;
-    this.#cluster.update(
-      this.#endpoints.flatMap((endpoint) => this.#answers.get(endpoint) ?? []),
-      assignment && policyOf(assignment),
-    );
-    this.#warming.arrived('the first answer of DNS');
-    this.#cancelTimer = this.#context.clock.after(this.#cluster.config.dns_refresh_rate, () => void this.#refresh());
-  }
-
-  async #resolve(endpoint: Endpoint): Promise<void> {
-    const { stats, config } = this.#cluster;
-    if (endpoint.address.type === 'unix') {
-      this.#answers.set(endpoint, [endpoint]);
-      return;
-    }
-    stats.update_attempt++;
-    try {
-      const hosts = await this.#context.resolve(endpoint.address.host, config.dns_lookup_family);
-      stats.update_success++;
-      const taken = this.#isLogical ? hosts.slice(0, 1) : [...new Set(hosts)];
-      this.#answers.set(endpoint, resolvedEndpoints(endpoint, taken));
-    } catch {
-      // The names that resolved before stay in use: a resolver that fails is no reason to forget them.
-      stats.update_failure++;
-    }
-  }
 }

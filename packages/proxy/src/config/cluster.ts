@@ -4,6 +4,7 @@ import { type BalancingConfig, legacyBalancing, percent } from './balancing.ts';
 import { balancingOf, checkBalancing, loadBalancingPolicy } from './balancing-policy.ts';
 import { configSource } from './config-source.ts';
 import { address, http1Options, http2Options, limit, metadata, tcpKeepalive } from './core.ts';
+import { checkClusterType, clusterType, dnsFields } from './dns.ts';
 import { healthCheck } from './health-check.ts';
 import { outlierDetection } from './outlier.ts';
 import { fractionalPercent } from './runtime.ts';
@@ -18,7 +19,6 @@ import {
   message,
   name,
   number,
-  only,
   optional,
   type Parsed,
   type Place,
@@ -202,9 +202,9 @@ const clusterFields = {
   health_checks: list(healthCheck, { max: 1 }),
   close_connections_on_host_health_failure: flag(),
   ignore_health_on_host_removal: flag(),
-  dns_refresh_rate: durationMs(5000),
-  respect_dns_ttl: only((given) => given === false, 'false'),
-  dns_lookup_family: choice(['AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL']),
+  cluster_type: optional(clusterType),
+  ...dnsFields,
+  wait_for_warm_on_init: flag(true),
   max_requests_per_connection: optional(number()),
   per_connection_buffer_limit_bytes: number(1_048_576),
   upstream_connection_options: optional(upstreamConnection),
@@ -214,7 +214,7 @@ const clusterFields = {
   metadata: optional(metadata),
 };
 
-export const cluster = message(
+const clusterMessage = message(
   'envoy.config.cluster.v3.Cluster',
   {
     ...clusterFields,
@@ -231,14 +231,29 @@ export const cluster = message(
     if (value.type === 'ORIGINAL_DST' && value.load_assignment) {
       place.within('load_assignment', () => place.refuse('is not used by a cluster of type ORIGINAL_DST'));
     }
-    if (value.type !== 'EDS' && value.type !== 'ORIGINAL_DST' && !value.load_assignment) {
-      place.within('load_assignment', () => place.refuse(`is needed for a cluster of type ${value.type}`));
+    if (value.type === 'LOGICAL_DNS' && !value.load_assignment) {
+      place.within('load_assignment', () => place.refuse('is needed for a cluster of type LOGICAL_DNS'));
     }
     checkProtocol(value, place);
     checkGrpcHealth(value, place);
     checkBalancing(value, place);
+    const isOfNames = value.cluster_type || value.type === 'STRICT_DNS' || value.type === 'LOGICAL_DNS';
+    if (!value.wait_for_warm_on_init && !isOfNames) {
+      place.within('wait_for_warm_on_init', () => place.refuse('is for clusters whose names are resolved alone'));
+    }
   },
 );
+
+/** With whatever its `cluster_type` says in place of its own fields. */
+const namedCluster = built(clusterMessage, (value) => ({ ...value, ...value.cluster_type }));
+
+export const cluster: typeof namedCluster = {
+  ...namedCluster,
+  parse(given, place) {
+    checkClusterType((given ?? {}) as object, place);
+    return namedCluster.parse(given, place);
+  },
+};
 
 export type ClusterConfig = Parsed<typeof cluster>;
 

@@ -118,6 +118,25 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
     /^socket_options\[1\].type.datagram: not supported/,
     /^max_connections_to_accept_per_socket_event: must be from 1/,
   ],
+  [
+    cluster,
+    staticCluster({
+      dns_refresh_rate: '1s',
+      cluster_type: { name: 'dns', typed_config: { '@type': 'x/envoy.extensions.clusters.dns.v3.DnsCluster' } },
+    }),
+    /^dns_refresh_rate: is said in cluster_type here/,
+  ],
+  [
+    cluster,
+    staticCluster({ cluster_type: { name: 'x', typed_config: { '@type': 'x/envoy.extensions.clusters.x.v3.X' } } }),
+    /^cluster_type.typed_config: x.envoy.extensions.clusters.x.v3.X is not supported/,
+  ],
+  [
+    cluster,
+    staticCluster({ dns_failure_refresh_rate: { base_interval: '2s', max_interval: '1s' } }),
+    /^dns_failure_refresh_rate.max_interval: is less than base_interval/,
+  ],
+  [cluster, staticCluster({ wait_for_warm_on_init: false }), /^wait_for_warm_on_init: is for clusters whose names/],
   [cluster, staticCluster({ outlier_detection: { monitors: [] } }), /^outlier_detection.monitors: not supported/],
   [
     cluster,

@@ -1,6 +1,7 @@
 /** Names to addresses, by the machine's resolver. */
-import { lookup } from 'node:dns/promises';
-import type { ResolveHost } from '../cluster/source.ts';
+import { lookup, Resolver } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { ReadTtlMs, ResolveHost } from '../cluster/dns-source.ts';
 
 /** Families in the order of preference, as `dns_lookup_family` words it; AUTO takes IPv6 before IPv4. */
 const FAMILIES = {
@@ -27,4 +28,25 @@ export const resolveHost: ResolveHost = async (host, family) => {
     }
   }
   throw failure;
+};
+
+/** Name servers that say nothing within it are not waited for: the addresses are known already. */
+const TTL_TIMEOUT_MS = 2000;
+
+/**
+ * The shortest life of the records of a name, as name servers tell it: the system's resolver, whose addresses are used,
+ * keeps that to itself. Names that stand in files of this machine have none.
+ */
+export const readTtlMs: ReadTtlMs = async (host, family) => {
+  if (isIP(host) !== 0) return undefined;
+  const resolver = new Resolver({ timeout: TTL_TIMEOUT_MS, tries: 1 });
+  const families = FAMILIES[family];
+  const asksBoth = families.length > 1 || families[0] === 0;
+  const none: readonly { readonly ttl: number }[] = [];
+  const [v4, v6] = await Promise.all([
+    asksBoth || families[0] === 4 ? resolver.resolve4(host, { ttl: true }).catch(() => none) : none,
+    asksBoth || families[0] === 6 ? resolver.resolve6(host, { ttl: true }).catch(() => none) : none,
+  ]);
+  const seconds = [...v4, ...v6].map(({ ttl }) => ttl);
+  return seconds.length === 0 ? undefined : Math.min(...seconds) * 1000;
 };
