@@ -2,6 +2,7 @@
 import type { HeaderList } from '../http/header-list.ts';
 import type { RequestHead } from '../http/message.ts';
 import { reasonPhrase } from '../http/status.ts';
+import { sendableTrailers } from '../http/trailers.ts';
 
 function fieldLines(headers: HeaderList): string {
   const flat = headers.flat;
@@ -26,32 +27,8 @@ export function chunkLine(bytes: number): string {
   return `${bytes.toString(16)}\r\n`;
 }
 
-/** Fields that a trailer section may not hold (RFC 9110, 6.5.1): they would change what was acted on already. */
-const NOT_IN_TRAILERS = new Set([
-  'authorization',
-  'cache-control',
-  'connection',
-  'content-encoding',
-  'content-length',
-  'content-range',
-  'content-type',
-  'cookie',
-  'expect',
-  'host',
-  'keep-alive',
-  'max-forwards',
-  'proxy-authorization',
-  'proxy-connection',
-  'set-cookie',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
 /** The last chunk, with the trailers that may be sent. */
 export function lastChunkText(trailers: HeaderList | undefined): string {
-  if (!trailers || trailers.size === 0) return '0\r\n\r\n';
-  trailers.removeWhere((name) => NOT_IN_TRAILERS.has(name));
-  return `0\r\n${fieldLines(trailers)}\r\n`;
+  const sent = sendableTrailers(trailers);
+  return sent ? `0\r\n${fieldLines(sent)}\r\n` : '0\r\n\r\n';
 }

@@ -176,6 +176,22 @@ test('a request and its response go whole, with bodies, trailers and what comes 
   assert.deepEqual([head?.[':path'], head?.[':authority'], head?.['x-a'], head?.te], ['/p?q', 'up', 'b', 'trailers']);
 });
 
+test('trailers of a request that may not stand there are not sent', async () => {
+  let trailers: object = {};
+  await using upstream = await new Http2Upstream((stream) => {
+    stream.on('trailers', (given) => {
+      trailers = given;
+    });
+    stream.resume().on('end', () => stream.respond({ ':status': 200 }, { endStream: true }));
+  }).start();
+  using client = new Client(upstream.port);
+  const { call, stream } = client.begin(request('POST', '/'), false);
+  stream.sendBody(Buffer.from('body'));
+  stream.sendEnd(new HeaderList(['x-a', '1', 'host', 'other', 'connection', 'close', 'authorization', 'me']));
+  await until(() => call.isOver);
+  assert.deepEqual([call.reset, Object.entries(trailers)], ['whole', [['x-a', '1']]]);
+});
+
 test('many large bodies go both ways at once, as windows allow', async () => {
   await using upstream = await new Http2Upstream((stream) => {
     stream.respond({ ':status': 200 });

@@ -47,6 +47,24 @@ test('trailers go both ways, and informational responses come before', async () 
   assert.deepEqual(server.requests[0]?.trailers, ['a', 'b']);
 });
 
+test('trailers that may not stand there are not sent, and a response without others ends with its body', async () => {
+  await using server = await new TestServer(({ head, stream }, when) => {
+    if (when !== 'head') return;
+    stream.sendHead(new ResponseHead(200), false);
+    stream.sendBody(Buffer.from('body'));
+    stream.sendEnd(
+      new HeaderList(['connection', 'close', 'content-length', '9', ...(head.authority === 'b' ? ['x', 'y'] : [])]),
+    );
+  }).start();
+  const other = GET.map(([name, value]) => [name, name === ':authority' ? 'b' : value] as const);
+  using peer = new RawPeer(server.port).send(HELLO, headers(1, GET), headers(3, other));
+  await peer.until(() => peer.hasEnded(1) && peer.hasEnded(3));
+  assert.deepEqual(
+    peer.heads().map(({ text }) => text),
+    [':status: 200', ':status: 200', 'x: y'],
+  );
+});
+
 test('cookie crumbs are one field, Host gives way to the authority, and a lone Host is the authority', async () => {
   await using server = await new TestServer().start();
   const cookies = [['cookie', 'a=b'] as const, ['host', 'other'] as const, ['cookie', 'c=d'] as const];

@@ -1,5 +1,6 @@
 /** One stream of a connection (RFC 9113, 5): its state, and its flow control in both directions. */
 import type { HeaderList } from '../http/header-list.ts';
+import { sendableTrailers } from '../http/trailers.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import { ERROR, type ErrorCode, MAX_FRAME_BYTES } from './frames.ts';
@@ -181,7 +182,8 @@ export abstract class Http2Stream {
 
   #sendEnd(trailers: HeaderList | undefined): void {
     const { writer } = this.host;
-    if (trailers && trailers.size > 0) this.host.sendTrailers(this, trailers);
+    const sent = sendableTrailers(trailers);
+    if (sent) this.host.sendTrailers(this, sent);
     else if (!writer.endLast(this.#lastTurn, this.#lastFlagsAt, this.#lastSlab)) {
       writer.data(this.id, NO_BYTES, 0, 0, true);
     }
