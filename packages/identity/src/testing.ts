@@ -2,10 +2,17 @@
  * For tests alone: a mesh's root that issues what is asked for, and the certificates that forgers come with. Nothing
  * here is used by a running mesh.
  */
-import type { KeyObject } from 'node:crypto';
+import { type KeyObject, sign } from 'node:crypto';
 import { type Certificate, parseCertificate } from './certificate.ts';
 import { encode, encodeSequence, TAG } from './der.ts';
-import { encodeOid } from './der-types.ts';
+import {
+  encodeAlgorithm,
+  encodeBitString,
+  encodeOid,
+  encodeSmallInteger,
+  encodeTime,
+  encodeUnsigned,
+} from './der-types.ts';
 import {
   authorityKeyIdentifier,
   basicConstraints,
@@ -69,13 +76,15 @@ export interface LeafOptions {
   readonly notAfterMs?: number;
   readonly extra?: readonly Buffer[];
   readonly subject?: string;
+  /** Its key; default: a new one, of ECDSA with P-256. */
+  readonly privateKey?: KeyObject;
 }
 
 const EMPTY_NAME = encodeSequence();
 
 /** Signs any certificate at all with the key of `issuer`, or with its own when that is left out. */
 export function makeCertificate(id: string, options: LeafOptions, issuer?: Issuer): Issuer {
-  const privateKey = generateKey();
+  const { privateKey = generateKey() } = options;
   const spki = spkiOf(privateKey);
   const { uris = [id], dnsNames = [], ca = false, pathLength, extendedUsages, extra = [] } = options;
   const { usage = ca ? 'certSign' : 'digitalSignature', notBeforeMs = Date.now() - 60_000 } = options;
@@ -109,6 +118,27 @@ export function makeCertificate(id: string, options: LeafOptions, issuer?: Issue
 /** A root without name constraint and path length, for chains with intermediates. */
 export function makeLooseRoot(): Issuer {
   return makeCertificate('', { uris: [], ca: true, subject: 'loose root' });
+}
+
+/** A revocation list of an issuer (RFC 5280, 5.1), in PEM: those certificates of it are no longer to be believed. */
+export function makeRevocationList(
+  { certificate, privateKey }: Issuer,
+  revoked: readonly Certificate[],
+  nextUpdateMs = Date.now() + DAY_MS,
+): string {
+  const algorithm = encodeAlgorithm(OID.ecdsaWithSha256);
+  const sinceMs = Date.now() - 60_000;
+  const entries = revoked.map(({ serial }) => encodeSequence(encodeUnsigned(serial), encodeTime(sinceMs)));
+  const tbs = encodeSequence(
+    encodeSmallInteger(1),
+    algorithm,
+    certificate.subject,
+    encodeTime(sinceMs),
+    encodeTime(nextUpdateMs),
+    ...(entries.length > 0 ? [encodeSequence(...entries)] : []),
+  );
+  const signature = sign('sha256', tbs, { key: privateKey, dsaEncoding: 'der' });
+  return derToPem(encodeSequence(tbs, algorithm, encodeBitString(signature)), 'X509 CRL');
 }
 
 /** The extension that no reader knows, marked as critical. */

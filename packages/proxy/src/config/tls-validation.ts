@@ -1,5 +1,7 @@
 /** Schemas of whom TLS contexts believe and accept. */
-import { hash } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import { parseTrust } from '@weft/identity';
 import { dataSource, stringMatcherMessage, type TextPredicate, textPredicate } from './core.ts';
 import {
   anyOf,
@@ -12,6 +14,7 @@ import {
   number,
   only,
   optional,
+  type Place,
   required,
   type Schema,
   text,
@@ -48,6 +51,15 @@ const sanMatcher: Schema<SanMatcher> = built(
   },
 );
 
+/** Refuses what throws when it is used as it will be. */
+export function refuseUnusable(place: Place, field: string, what: string, use: () => void): void {
+  try {
+    use();
+  } catch (error) {
+    place.within(field, () => place.refuse(`${what}: ${(error as Error).message}`));
+  }
+}
+
 const trustDomain = message('envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig.TrustDomain', {
   name: name(),
   trust_bundle: required(dataSource),
@@ -57,6 +69,11 @@ const spiffeValidator = message(
   'envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig',
   { trust_domains: list(trustDomain, { min: 1 }) },
   ({ trust_domains: domains }, place) => {
+    for (const [index, { trust_bundle }] of domains.entries()) {
+      const use = () => void parseTrust([trust_bundle.toString()]);
+      const refuse = () => refuseUnusable(place, 'trust_bundle', 'the certificates to trust cannot be read', use);
+      place.within('trust_domains', () => place.within(index, refuse));
+    }
     const names = domains.map((domain) => domain.name);
     const twice = names.find((one, index) => names.indexOf(one) !== index);
     if (twice !== undefined) {
@@ -89,7 +106,19 @@ const validationContextMessage = message(
       if (!context.custom_validator_config || context[field] === undefined) continue;
       place.within(field, () => place.refuse('is not used with the SPIFFE validator: its bundles are'));
     }
-    if (context.crl && revocationLists(context.crl.toString()).length === 0) {
+    const { trusted_ca, crl } = context;
+    if (trusted_ca) {
+      refuseUnusable(place, 'trusted_ca', 'the certificates to trust cannot be read', () => {
+        new X509Certificate(trusted_ca);
+        for (const list of revocationLists(trusted_ca.toString())) createSecureContext({ crl: list });
+      });
+    }
+    if (crl) {
+      refuseUnusable(place, 'crl', 'the revocation lists cannot be read', () => {
+        for (const list of revocationLists(crl.toString())) createSecureContext({ crl: list });
+      });
+    }
+    if (crl && revocationLists(crl.toString()).length === 0) {
       place.within('crl', () => place.refuse('holds no certificate revocation list in PEM'));
     }
     if (context.verify_certificate_spki.some((hash) => Buffer.from(hash, 'base64').length !== 32)) {

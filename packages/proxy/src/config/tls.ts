@@ -1,4 +1,5 @@
 /** Schemas of TLS: contexts of both directions, and secrets. */
+import { createSecureContext } from 'node:tls';
 import { configSource, type ResourceSource } from './config-source.ts';
 import { dataSource } from './core.ts';
 import {
@@ -18,7 +19,7 @@ import {
   type Schema,
   text,
 } from './schema.ts';
-import { inlineName, type ValidationConfig, validationContext } from './tls-validation.ts';
+import { inlineName, refuseUnusable, type ValidationConfig, validationContext } from './tls-validation.ts';
 
 /** PEM of a certificate chain, the leaf first, and of its key. */
 export interface CertificateConfig {
@@ -29,11 +30,14 @@ export interface CertificateConfig {
   readonly statName: string;
 }
 
-const tlsCertificateMessage = message('envoy.extensions.transport_sockets.tls.v3.TlsCertificate', {
-  certificate_chain: required(dataSource),
-  private_key: required(dataSource),
-  password: optional(dataSource),
-});
+const tlsCertificateMessage = message(
+  'envoy.extensions.transport_sockets.tls.v3.TlsCertificate',
+  { certificate_chain: required(dataSource), private_key: required(dataSource), password: optional(dataSource) },
+  ({ certificate_chain: cert, private_key: key, password }, place) =>
+    refuseUnusable(place, 'private_key', 'the certificate and its key cannot be used', () => {
+      createSecureContext({ cert, key, ...(password === undefined ? {} : { passphrase: password.toString() }) });
+    }),
+);
 
 const tlsCertificate: Schema<CertificateConfig> = {
   description: tlsCertificateMessage.description,

@@ -4,7 +4,6 @@
  * (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/security/ssl#certificate-selection).
  */
 import type { X509Certificate } from 'node:crypto';
-import { parseCertificate } from '@weft/identity';
 import type { ClientOffer } from './client-hello.ts';
 
 /** Curves by the names that Node gives them, with their groups and the signature algorithms of TLS 1.3 over them. */
@@ -41,14 +40,17 @@ export interface ChoiceOptions {
   readonly scansAll: boolean;
 }
 
+/** Of the names as Node writes them; one with other characters than host names have is none that a client asks for. */
+const DNS_NAME = /(?<=^|, )DNS:([^,"]+)/g;
+
 /** The names by which clients may ask for a certificate: `.example.com` stands for `*.example.com`. */
 function patternsOf(certificate: X509Certificate): readonly string[] {
-  const { names } = parseCertificate(certificate.raw).extensions;
-  const dnsNames = names
-    ? names.flatMap((name) => (name.type === 'dns' ? [name.text] : []))
-    : certificate.toLegacyObject().subject?.CN;
-  const patterns = dnsNames === undefined ? [] : [dnsNames].flat();
-  return patterns.map((name) => name.toLowerCase().replace(/^\*(?=\.)/, ''));
+  const { subjectAltName } = certificate;
+  const names =
+    subjectAltName === undefined
+      ? [certificate.toLegacyObject().subject?.CN ?? []].flat()
+      : [...subjectAltName.matchAll(DNS_NAME)].map(([, name = '']) => name);
+  return names.map((name) => name.toLowerCase().replace(/^\*(?=\.)/, ''));
 }
 
 export class CertificateChoice {

@@ -13,6 +13,7 @@ import { CertificateChoice } from './choose-certificate.ts';
 import { contextOptions, TLS12_CIPHERS } from './context-options.ts';
 import { ContextSecrets } from './context-secrets.ts';
 import { ConnectionTls, certificateNames, type PeerNames } from './names.ts';
+import { trustIntermediates } from './native-context.ts';
 import { Recent } from './recent.ts';
 import type { SecretStore } from './secrets.ts';
 import { makeTickets, type Tickets, takeTickets } from './tickets.ts';
@@ -152,6 +153,7 @@ export class DownstreamTls {
   ): Server {
     const server = createServer(this.#options(certificate, validation, tickets));
     if (tickets.keys.length > 1) takeTickets(server, tickets.keys);
+    if (validation?.trustsIntermediates) trustIntermediates(server);
     server.on('secureConnection', (socket) => this.#onSecure(socket, validation, local));
     server.on('tlsClientError', (error, socket) => this.#onError(error, socket));
     return server;

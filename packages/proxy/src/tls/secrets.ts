@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { type ConfigIssue, Place } from '../config/schema.ts';
 import { type SecretConfig, type SecretReference, secret } from '../config/tls.ts';
 import type { Subscriptions, Unwatch } from '../xds/subscriptions.ts';
-import { checkCertificate, checkValidation } from './validation.ts';
 
 export interface SecretListener {
   onSecret(secret: SecretConfig): void;
@@ -75,15 +74,8 @@ export class SecretStore {
     const place = new Place();
     const parsed = secret.parse(resource, place);
     if (place.issues.length > 0) return place.issues;
-    const problem = checkSecret(parsed);
-    if (problem) return [{ path: '', message: problem }];
     watched.current = parsed;
     for (const listener of watched.listeners) listener.onSecret(parsed);
     return [];
   }
-}
-
-function checkSecret(parsed: SecretConfig): string | undefined {
-  if (parsed.type === 'certificate') return checkCertificate(parsed.certificate);
-  return parsed.type === 'validation' ? checkValidation(parsed.validation) : undefined;
 }

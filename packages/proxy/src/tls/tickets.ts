@@ -5,6 +5,7 @@
  */
 import { hash, hkdfSync, randomBytes } from 'node:crypto';
 import type { Server } from 'node:tls';
+import { callNative, nativeContext } from './native-context.ts';
 
 export interface Tickets {
   /** Tells contexts apart whose sessions are not each other's. */
@@ -54,14 +55,10 @@ export function answerFor(keys: readonly Buffer[], name: Buffer, isNew: boolean)
  * its own tests use; without it tickets of older keys are not taken, and their clients make full handshakes.
  */
 export function takeTickets(server: Server, keys: readonly Buffer[]): void {
-  const credentials: unknown = Reflect.get(server, '_sharedCreds');
-  const context: unknown =
-    typeof credentials === 'object' && credentials ? Reflect.get(credentials, 'context') : undefined;
-  if (typeof context !== 'object' || context === null) return;
-  const enable: unknown = Reflect.get(context, 'enableTicketKeyCallback');
-  if (typeof enable !== 'function') return;
+  const context = nativeContext(server);
+  if (!context) return;
   Reflect.set(context, 'onticketkeycallback', (name: Buffer, _vector: Buffer, isNew: boolean) =>
     answerFor(keys, name, isNew),
   );
-  Reflect.apply(enable, context, []);
+  callNative(context, 'enableTicketKeyCallback');
 }

@@ -1,8 +1,5 @@
 /** Whom a TLS context believes and accepts, made ready from what configuration and secrets say. */
-import { X509Certificate } from 'node:crypto';
-import { createSecureContext } from 'node:tls';
 import { type Certificate, parseTrust } from '@weft/identity';
-import type { CertificateConfig } from '../config/tls.ts';
 import { revocationLists, type SanMatcher, type ValidationConfig } from '../config/tls-validation.ts';
 import type { Instant } from '../counts/cells.ts';
 import { Recent } from './recent.ts';
@@ -105,26 +102,4 @@ function rootsByDomain(
 function rootsOfAll(pem: string): () => readonly Certificate[] {
   const roots = parseTrust([pem]);
   return () => roots;
-}
-
-/** What is wrong with a validation context; undefined where nothing is. */
-export function checkValidation(config: ValidationConfig): string | undefined {
-  try {
-    const { rootsPem, crls } = prepareValidation(config);
-    for (const pem of rootsPem) new X509Certificate(pem);
-    for (const crl of crls) createSecureContext({ crl });
-    return undefined;
-  } catch (error) {
-    return `the certificates to trust, or their revocation lists, cannot be read: ${(error as Error).message}`;
-  }
-}
-
-/** What is wrong with a certificate and its key; undefined where they are well and belong together. */
-export function checkCertificate({ chain, key, passphrase }: CertificateConfig): string | undefined {
-  try {
-    createSecureContext({ cert: chain, key, ...(passphrase === undefined ? {} : { passphrase }) });
-    return undefined;
-  } catch (error) {
-    return `the certificate and its key cannot be used: ${(error as Error).message}`;
-  }
 }
