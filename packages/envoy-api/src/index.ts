@@ -3,7 +3,7 @@
  * files and of `/config_dump`. Bytes are made and read only where they leave or enter a process.
  */
 import { readFileSync } from 'node:fs';
-import { type Codec, createJsonCodec, type DecodeOptions, type TableSource } from '@weft/protobuf';
+import { type Codec, createJsonCodec, type DecodeOptions, type EncodeOptions, type TableSource } from '@weft/protobuf';
 import type { AnyMessage, Messages } from '../gen/types.ts';
 
 export { RESOURCE_TYPES, type ResourceType, TYPE_PREFIX, typeUrl } from './type-url.ts';
@@ -43,8 +43,8 @@ export function encode<N extends MessageName>(name: N, value: Messages[N]): Buff
 }
 
 /** {@link encode} for a value that no type has been checked of, such as a parsed YAML file. */
-export function encodeUnknown(name: MessageName, value: unknown): Buffer {
-  return codec().encode(name, value);
+export function encodeUnknown(name: MessageName, value: unknown, options?: EncodeOptions): Buffer {
+  return codec().encode(name, value, options);
 }
 
 /** The ProtoJSON of a message's wire form. Throws `MessageError` when the bytes are not a message. */

@@ -20,11 +20,19 @@ export interface DecodeOptions {
   readonly unknownField?: (path: string, typeName: string, number: number) => void;
 }
 
+export interface EncodeOptions {
+  /**
+   * Whether more is taken than ProtoJSON has, as files that people write have it and Envoy reads them: enum values in
+   * small letters (`strict_dns`), and a list of one entry as that entry (`domains: '*'`).
+   */
+  readonly isLenient?: boolean;
+}
+
 export interface Codec {
   /** Whether the codec has a message of that full name. */
   has(typeName: string): boolean;
   /** The wire form of `value`; throws {@link MessageError} with every violation. */
-  encode(typeName: string, value: unknown): Buffer;
+  encode(typeName: string, value: unknown, options?: EncodeOptions): Buffer;
   /** The value that `bytes` hold; throws {@link MessageError} when they are not that message. */
   decode(typeName: string, bytes: Uint8Array, options?: DecodeOptions): unknown;
 }
@@ -77,10 +85,18 @@ function createCodec(source: TableSource, shape: typeof JSON_SHAPE): Codec {
   const tables = new Tables(source);
   return {
     has: (typeName) => tables.has(typeName),
-    encode(typeName, value) {
+    encode(typeName, value, options) {
       const violations: Violation[] = [];
       const path = new Path();
-      const context: EncodeContext = { tables, shape: shape.encode, writer: new Writer(), violations, path, depth: 0 };
+      const context: EncodeContext = {
+        tables,
+        shape: shape.encode,
+        isLenient: options?.isLenient ?? false,
+        writer: new Writer(),
+        violations,
+        path,
+        depth: 0,
+      };
       try {
         writeBody(typeName, value, context);
       } catch (thrown) {

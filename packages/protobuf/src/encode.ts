@@ -1,7 +1,7 @@
 /** Plain values to bytes, with every violation and its path. */
 import { halves, zigzag64 } from './numbers.ts';
 import type { Path } from './path.ts';
-import { type Field, type FieldType, type Message, type Tables, WIRE_TYPES } from './table.ts';
+import { type Enum, type Field, type FieldType, type Message, type Tables, WIRE_TYPES } from './table.ts';
 import { picture, type Violation } from './violation.ts';
 import { WireError, type Writer } from './wire.ts';
 
@@ -19,6 +19,8 @@ export interface EncodeShape {
 export interface EncodeContext {
   readonly tables: Tables;
   readonly shape: EncodeShape;
+  /** Whether enum values may be written in small letters, and a list of one entry as that entry. */
+  readonly isLenient: boolean;
   readonly writer: Writer;
   readonly violations: Violation[];
   readonly path: Path;
@@ -105,11 +107,16 @@ function floating(value: unknown, isSingle: boolean, context: EncodeContext): nu
   return 0;
 }
 
+/** Names of values are written in capitals, and files that people write often do not. */
+function enumNamed(name: string, known: Enum, isLenient: boolean): number | undefined {
+  return known.byName.get(name) ?? (isLenient ? known.byName.get(name.toUpperCase()) : undefined);
+}
+
 function enumNumber(value: unknown, field: Field, context: EncodeContext): number {
   const known = context.tables.enum(field.typeName as string);
   if (typeof value === 'number' && (value | 0) === value) return value;
   if (value === null && field.typeName === NULL_VALUE) return 0;
-  const number = typeof value === 'string' ? known.byName.get(value) : undefined;
+  const number = typeof value === 'string' ? enumNamed(value, known, context.isLenient) : undefined;
   if (number !== undefined) return number;
   const names = [...known.byName.keys()];
   const list = names.length > 12 ? `${names.slice(0, 12).join(', ')} …` : names.join(', ');
@@ -214,7 +221,9 @@ export function eachItem(items: readonly unknown[], context: EncodeContext, writ
   }
 }
 
-function writeList(field: Field, value: unknown, context: EncodeContext): void {
+function writeList(field: Field, given: unknown, context: EncodeContext): void {
+  const isOne = context.isLenient && (field.type === 'm' ? isPlainObject(given) : typeof given !== 'object');
+  const value = isOne ? [given] : given;
   if (!Array.isArray(value)) {
     report(context, 'a list', value);
     return;

@@ -3,6 +3,7 @@ export {
   createJsonCodec,
   createNativeCodec,
   type DecodeOptions,
+  type EncodeOptions,
   type MessageType,
   messageType,
 } from './codec.ts';

@@ -211,6 +211,26 @@ test('enums are accepted by name and number, unknown numbers too, and given by n
   assert.deepEqual(json.decode('Holder', hex('50 ff ff ff ff ff ff ff ff ff 01')), { color: -1 });
 });
 
+test('files that people write may have enum values in small letters and lists of one as that one, where that is asked for', () => {
+  const lenient = (value: unknown) => json.decode('Holder', json.encode('Holder', value, { isLenient: true }));
+  assert.deepEqual(lenient({ color: 'blue', colors: 'Green', many: { color: 'blue' }, mask: 'a' }), {
+    color: 'BLUE',
+    colors: ['GREEN'],
+    many: [{ color: 'BLUE' }],
+    mask: 'a',
+  });
+  for (const [value, path] of [
+    [{ color: 'pink' }, 'color'],
+    [{ many: 'text' }, 'many'],
+    [{ many: [[]] }, 'many[0]'],
+    [{ colors: {} }, 'colors'],
+  ] as const) {
+    const isOfPath = (thrown: unknown) => thrown instanceof MessageError && thrown.violations[0]?.path === path;
+    assert.throws(() => lenient(value), isOfPath, path);
+  }
+  assert.match(refusal({ many: {} }), /^many: expected a list/);
+});
+
 test('bytes are base64 in both alphabets, padded or not, and given in the standard one', () => {
   for (const text of ['-_-_', '+/+/', '-_+/']) assert.deepEqual(again({ bytes: text }), { bytes: '+/+/' });
   for (const text of ['_w', '_w==', '/w', '/w=='])

@@ -47,7 +47,7 @@ const PLAIN: Operators = {
   FILTER_CHAIN_NAME: (info) => nonEmpty(info.downstream.filterChainName),
   LOCAL_REPLY_BODY: (info) => info.localReplyBody,
   ACCESS_LOG_TYPE: (info) => info.logType,
-  TRACE_ID: (info) => info.trace?.traceId,
+  TRACE_ID: (info) => info.trace?.traceId || undefined,
   SPAN_ID: (info) => info.trace?.spanId,
   UNIQUE_ID: () => randomUUID(),
   /** Nothing here sets any. */

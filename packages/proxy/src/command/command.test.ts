@@ -36,7 +36,7 @@ function folderOf(test: TestContext): (name: string, content: string | Uint8Arra
 
 /** A listener without routes, whose connection manager has these fields too. */
 function bootstrapText(port: number, more: object = {}): string {
-  return stringify({ static_resources: { listeners: [httpListener(port, { ...more, route_config: routes() })] } });
+  return stringify({ static_resources: { listeners: [httpListener(port, { route_config: routes(), ...more })] } });
 }
 
 const GOOD = bootstrapText(0);
@@ -71,6 +71,13 @@ test('validate tells all that is wrong or not supported, each with its place', a
       err,
     );
   }
+});
+
+test('files are read as Envoy reads them: values of enums in small letters, and lists of one as that one', async (t) => {
+  const virtual_hosts = { name: 'v', domains: '*', routes: { match: { prefix: '/' }, redirect: {} } };
+  const text = bootstrapText(0, { codec_type: 'http2', route_config: { virtual_hosts } });
+  const { code, err } = await run('--mode', 'validate', '-c', folderOf(t)('a.yaml', text));
+  assert.deepEqual({ code, err }, { code: 0, err: '' });
 });
 
 test('types and names that are wrong are told with their places, all of them', async (t) => {

@@ -93,7 +93,7 @@ function encodeText(value: unknown, path: string): Buffer {
     );
   }
   try {
-    return encodeUnknown(BOOTSTRAP, value);
+    return encodeUnknown(BOOTSTRAP, value, { isLenient: true });
   } catch (thrown) {
     throw invalid(path, thrown);
   }

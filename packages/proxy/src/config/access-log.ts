@@ -5,7 +5,6 @@ import { accessLogFilter } from './log-filter.ts';
 import {
   anyOf,
   built,
-  choice,
   durationMs,
   list,
   type MessageSchema,
@@ -19,6 +18,7 @@ import {
   struct,
   text,
 } from './schema.ts';
+import { transportApiVersion } from './services.ts';
 
 /** Envoy's own format of a line. */
 const DEFAULT_FORMAT = `[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% \
@@ -77,7 +77,7 @@ const stderrAccessLog = streamAccessLog('envoy.extensions.access_loggers.stream.
 const commonGrpc = message('envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig', {
   log_name: name(),
   grpc_service: required(grpcService),
-  transport_api_version: required(choice(['V3'])),
+  transport_api_version: transportApiVersion,
   buffer_flush_interval: durationMs(1000),
   buffer_size_bytes: number(16_384),
 });

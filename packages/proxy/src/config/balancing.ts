@@ -13,13 +13,13 @@ import {
   durationMs,
   flag,
   message,
-  name,
   number,
   optional,
   type Parsed,
   type Place,
   presence,
   required,
+  text,
 } from './schema.ts';
 import type { SubsetsConfig } from './subsets.ts';
 
@@ -47,7 +47,7 @@ export interface BalancingConfig {
 
 export const percent = message('envoy.type.v3.Percent', { value: number(0, { max: 100 }) });
 
-const runtimeDouble = message('envoy.config.core.v3.RuntimeDouble', { default_value: number(), runtime_key: name() });
+const runtimeDouble = message('envoy.config.core.v3.RuntimeDouble', { default_value: number(), runtime_key: text() });
 
 const DEFAULT_SLOW_PERCENT = 10;
 

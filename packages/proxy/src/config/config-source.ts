@@ -19,6 +19,7 @@ import {
   type Schema,
   text,
 } from './schema.ts';
+import { transportApiVersion } from './services.ts';
 
 /** Whether a server says what changed, or each time all that there is. */
 export type XdsVariant = 'delta' | 'state-of-the-world';
@@ -92,7 +93,7 @@ const rateLimitSettings = message('envoy.config.core.v3.RateLimitSettings', {
 export const xdsService: MessageSchema<XdsService> = built(
   message('envoy.config.core.v3.ApiConfigSource', {
     api_type: required(choice(['GRPC', 'DELTA_GRPC'])),
-    transport_api_version: required(choice(['V3'])),
+    transport_api_version: transportApiVersion,
     grpc_services: list(service, { min: 1, max: 1 }),
     set_node_on_first_message_only: flag(),
     rate_limit_settings: optional(rateLimitSettings),

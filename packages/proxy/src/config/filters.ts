@@ -10,7 +10,7 @@ import { jwtAuthentication, jwtPerRoute } from '../filters/jwt-authn/schema.ts';
 import { localRateLimitFilter, localRateLimitPerRoute } from '../filters/local-ratelimit/schema.ts';
 import { rateLimitFilter, rateLimitPerRoute } from '../filters/ratelimit/schema.ts';
 import { rbacFilter, rbacPerRoute } from '../filters/rbac/schema.ts';
-import { anyOf, built, flag, map, message, only, optional, type Parsed, type Schema } from './schema.ts';
+import { anyOf, built, flag, map, message, only, type Parsed, type Schema } from './schema.ts';
 
 export const router = message('envoy.extensions.filters.http.router.v3.Router', {
   suppress_envoy_headers: flag(),
@@ -55,8 +55,16 @@ export interface RouteFilter {
   readonly config: RouteFilterConfig | undefined;
 }
 
+const routeFilter = anyOf(ROUTE_FILTERS);
+
+/** An `Any` of no type is how a route says that a filter is on, and nothing more. */
+const routeFilterOrNone: Schema<RouteFilterConfig | undefined> = {
+  description: { ...routeFilter.description, presence: 'optional' },
+  parse: (given, place) => (Object.keys(given ?? {}).length === 0 ? undefined : routeFilter.parse(given, place)),
+};
+
 const filterConfig = message('envoy.config.route.v3.FilterConfig', {
-  config: optional(anyOf(ROUTE_FILTERS)),
+  config: routeFilterOrNone,
   disabled: flag(),
 });
 

@@ -1,5 +1,6 @@
 /** Schemas of listeners. */
 import { FilterChains } from '../listener/filter-chains.ts';
+import { tlsInspector } from '../listener/filters/tls-inspector/schema.ts';
 import { tcpAccessLog } from './access-log.ts';
 import { cidrRange } from './cidr.ts';
 import { address, metadata, type NetworkAddress, tcpKeepalive } from './core.ts';
@@ -18,7 +19,7 @@ import {
   number,
   optional,
   type Parsed,
-  type Place,
+  Place,
   required,
   type Schema,
   text,
@@ -140,27 +141,27 @@ function checkMatches(chains: readonly FilterChainConfig[], place: Place): void 
   }
 }
 
-/** What chains ask for must be looked for. */
-function checkInspectors(
-  {
-    filter_chains: chains,
-    listener_filters: filters,
-  }: {
-    readonly filter_chains: readonly FilterChainConfig[];
-    readonly listener_filters: readonly ListenerFilterConfig[];
-  },
-  place: Place,
-): void {
-  const looksFor = (type: ListenerFilterConfig['typed_config']['type']) =>
-    filters.some(({ typed_config }) => typed_config.type === type);
-  const matches = chains.flatMap(({ filter_chain_match: match }) => match ?? []);
-  const refuse = (problem: string) => place.within('listener_filters', () => place.refuse(problem));
-  if (looksFor('tls-inspector')) return;
-  if (matches.some((match) => match.server_names.length > 0 || match.transport_protocol === 'tls')) {
-    refuse('filter chains that match server names or TLS need the tls_inspector');
-  } else if (matches.some((match) => match.application_protocols.length > 0) && !looksFor('http-inspector')) {
-    refuse('filter chains that match application protocols need the tls_inspector or the http_inspector');
-  }
+const TLS_INSPECTOR: ListenerFilterConfig = {
+  name: 'envoy.filters.listener.tls_inspector',
+  filter_disabled: undefined,
+  typed_config: { type: 'tls-inspector', value: tlsInspector.parse({}, new Place()) },
+};
+
+/** The listener filters, and the tls_inspector behind them where filter chains match what it alone finds. */
+export function listenerFiltersOf({
+  filter_chains: chains,
+  listener_filters: filters,
+}: {
+  readonly filter_chains: readonly FilterChainConfig[];
+  readonly listener_filters: readonly ListenerFilterConfig[];
+}): readonly ListenerFilterConfig[] {
+  const looksAtTls = ({ filter_chain_match: match }: FilterChainConfig): boolean => {
+    if (!match) return false;
+    if (match.transport_protocol !== '') return match.transport_protocol === 'tls';
+    return match.server_names.length > 0 || match.application_protocols.length > 0;
+  };
+  if (filters.some(({ typed_config }) => typed_config.type === 'tls-inspector')) return filters;
+  return chains.some(looksAtTls) ? [...filters, TLS_INSPECTOR] : filters;
 }
 
 export const listener = message(
@@ -198,7 +199,6 @@ export const listener = message(
       place.within('filter_chains', () => place.refuse('must have an entry'));
     }
     checkMatches(value.filter_chains, place);
-    checkInspectors(value, place);
     checkOptions(value, place);
   },
 );

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cluster } from './cluster.ts';
+import { xdsService } from './config-source.ts';
 import { headerAddition } from './core.ts';
 import { headerMatcher } from './header-match.ts';
 import { httpConnectionManager } from './http.ts';
@@ -184,6 +185,12 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
     /^transport_socket.typed_config.transport_socket.typed_config: type.googleapis.com.* is not supported/,
   ],
   [cluster, { name: 'c', type: 'EDS' }, /^eds_cluster_config: is needed/],
+  [cluster, { name: 'c', type: 'LOGICAL_DNS' }, /^load_assignment: is needed/],
+  [
+    cluster,
+    { name: 'c', transport_socket: { name: 'x', typed_config: {} } },
+    /^transport_socket.typed_config: has no @type/,
+  ],
   [cluster, { name: '', load_assignment: { cluster_name: 'c' } }, /^name: must not be empty/],
   [
     cluster,
@@ -320,6 +327,16 @@ test('what is not said has the default of the Envoy API', () => {
   assert.equal(one.type, 'STATIC');
   assert.equal(one.lb_policy, 'ROUND_ROBIN');
   assert.equal(one.connect_timeout, 5000);
+});
+
+test('what may be left out is: endpoints of a cluster, the version of a transport, the key of a value, what a route says of a filter', () => {
+  assert.equal(accepted(cluster, { name: 'c' }).load_assignment, undefined);
+  accepted(cluster, { name: 'c', type: 'STRICT_DNS' });
+  accepted(cluster, { name: 'c', lb_policy: 'LEAST_REQUEST', least_request_lb_config: { active_request_bias: {} } });
+  accepted(xdsService, { api_type: 'GRPC', grpc_services: [{ envoy_grpc: { cluster_name: 'c' } }] });
+  const on = { '@type': 'type.googleapis.com/envoy.config.route.v3.FilterConfig', config: {} };
+  const read = accepted(routeConfiguration, { ...routes(), typed_per_filter_config: { x: on } });
+  assert.deepEqual(read.typed_per_filter_config.get('x'), { isDisabled: false, config: undefined });
 });
 
 test('durations are milliseconds, exactly', () => {

@@ -318,7 +318,11 @@ export function anyOf<M extends AnyChoices>(choices: M): Schema<ParsedAny<M>> {
         place.refuse('is needed here');
         return undefined as never;
       }
-      const typeUrl = (given as { '@type': string })['@type'];
+      const typeUrl = (given as { readonly '@type'?: string })['@type'];
+      if (typeUrl === undefined) {
+        place.refuse(`has no @type, which must be that of ${[...byTypeName.keys()].join(', ')}`);
+        return undefined as never;
+      }
       const found = byTypeName.get(typeUrl.slice(typeUrl.lastIndexOf('/') + 1));
       if (!found) {
         place.refuse(`${typeUrl} is ${NOT_SUPPORTED}, only ${[...byTypeName.keys()].join(', ')}`);

@@ -4,6 +4,7 @@ import { isFieldValue, isToken } from '../http1/characters.ts';
 import { stringMatcher, type TextPredicate } from './core.ts';
 import {
   built,
+  choice,
   durationMs,
   flag,
   list,
@@ -15,6 +16,9 @@ import {
   type Schema,
   text,
 } from './schema.ts';
+
+/** There is one version of the transport left, which `AUTO` means as well. */
+export const transportApiVersion = choice(['AUTO', 'V3']);
 
 /** A field that the proxy adds to its own calls; the value may hold command operators. */
 export interface CallField {

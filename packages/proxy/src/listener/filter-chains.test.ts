@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
-import { listener } from '../config/listener.ts';
+import { listener, listenerFiltersOf } from '../config/listener.ts';
 import { Place } from '../config/schema.ts';
 import { FilterChains } from './filter-chains.ts';
 import { Opening } from './opening.ts';
@@ -160,10 +160,22 @@ test('what cannot be looked for, and what no connection has, is refused by its p
     [{ suffix_len: 3 }, {}, /suffix_len: not supported/],
     [{ destination_port: 0 }, {}, /destination_port: must be from 1/],
     [{ prefix_ranges: [range('x', 3)] }, {}, /prefix_ranges\[0\]\.address_prefix: x is not an IP address/],
-    [{ server_names: ['a'] }, {}, /^listener_filters: .* need the tls_inspector/],
-    [{ application_protocols: ['h2c'] }, {}, /^listener_filters: .* need the tls_inspector or the http_inspector/],
   ];
   for (const [match, more, expected] of cases) assert.match(parse([match], more).issues.join('\n'), expected);
+});
+
+test('chains that match what only the tls_inspector finds have it looked for, listed or not', () => {
+  const filtersFor = (match: object, more: object = {}): readonly string[] => {
+    const { config, issues } = parse([match], more);
+    assert.deepEqual(issues, []);
+    return listenerFiltersOf(config).map(({ typed_config: { type } }) => type);
+  };
+  for (const match of [{ server_names: ['a'] }, { application_protocols: ['h2c'] }, { transport_protocol: 'tls' }]) {
+    assert.deepEqual(filtersFor(match), ['tls-inspector']);
+    assert.deepEqual(filtersFor(match, TLS_INSPECTOR), ['tls-inspector']);
+  }
+  for (const match of [{}, { destination_port: 1 }, { transport_protocol: 'raw_buffer', application_protocols: ['a'] }])
+    assert.deepEqual(filtersFor(match), []);
 });
 
 test('thousands of chains cost no more to look through than one', () => {

@@ -5,7 +5,12 @@
  */
 import { toWeftError } from '@weft/contracts/error';
 import { addressText, type NetworkAddress } from '../config/core.ts';
-import { type FilterChainConfig, type ListenerConfig, listener as listenerSchema } from '../config/listener.ts';
+import {
+  type FilterChainConfig,
+  type ListenerConfig,
+  listenerFiltersOf,
+  listener as listenerSchema,
+} from '../config/listener.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
 import type { Log } from '../log.ts';
 import { ListenerManagerStats, ListenerStats } from '../stats/groups.ts';
@@ -123,7 +128,7 @@ export class ListenerManager {
       config,
       chains,
       defaultChain,
-      pipeline: makePipeline(config.listener_filters, { stats, warming }),
+      pipeline: makePipeline(listenerFiltersOf(config), { stats, warming }),
       findListener: (host, port) => this.#findListener(host, port),
       stats: stats.share(
         `listener.${statPrefix}.`,

@@ -114,10 +114,19 @@ test('what is not sampled costs no span, and is counted', async () => {
   assert.deepEqual(ground.collector.received, []);
 });
 
+test('without a provider requests are sampled and counted, and nobody is told', async () => {
+  await using ground = await traced({ provider: undefined });
+  await ground.proxied.ask(get(`traceparent: ${PARENT}-01`, 'Connection: close'));
+  assert.match(ground.upstream.received[0] ?? '', new RegExp(`traceparent: ${PARENT}-01\r\n`));
+  assert.match(ground.proxied.registry.text(), /^http\.x\.tracing\.random_sampling: 1$/m);
+  ground.proxied.manager.destroy();
+  assert.deepEqual(ground.collector.received, []);
+  assert.equal(ground.proxied.logged[0]?.trace?.traceId, '');
+});
+
 test('what is not honoured is refused by its path', () => {
   const zipkin = { collector_cluster: 'z', collector_endpoint: '/api', collector_endpoint_version: 'HTTP_JSON' };
   for (const [tracing, issue] of [
-    [{}, /^tracing\.provider is needed/],
     [
       { provider: { name: 'x', typed_config: { '@type': `${TRACE}.LightstepConfig` } } },
       /LightstepConfig is not supported/,

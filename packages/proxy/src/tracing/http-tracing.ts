@@ -3,12 +3,13 @@ import type { Clock } from '../clock.ts';
 import type { Share } from '../config/runtime.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { Route } from '../stack/route-table.ts';
+import type { TraceContext } from './context.ts';
 import { OpenTelemetryTracer } from './opentelemetry.ts';
 import { reasonOf, shareOf, type TraceReason, withReason } from './request-id.ts';
 import { RequestTrace } from './request-trace.ts';
 import type { ManagerTracingConfig, TracerConfig } from './schema.ts';
 import { mergeTags, type Tag } from './tags.ts';
-import type { Tracer, TracerContext } from './tracer.ts';
+import type { Started, Tracer, TracerContext } from './tracer.ts';
 import { ZipkinTracer } from './zipkin.ts';
 
 /** `http.<stat prefix>.tracing.` */
@@ -39,6 +40,25 @@ export interface HttpTracingOptions extends TracerContext {
   readonly usesRequestId: boolean;
   readonly random: () => number;
 }
+
+const NO_CONTEXT: TraceContext = {
+  traceId: '',
+  spanId: '',
+  parentId: undefined,
+  isSampled: false,
+  state: '',
+  isRemote: false,
+};
+const NOT_STARTED: Started = { context: NO_CONTEXT, hasRemoteParent: false, write: () => undefined };
+
+/** That of a manager without a provider: traces that others began go through as they came. */
+const NO_TRACER: Tracer = {
+  start: () => NOT_STARTED,
+  child: (parent) => parent,
+  nameOf: (operation) => operation,
+  report: () => undefined,
+  close: () => undefined,
+};
 
 function makeTracer(config: TracerConfig, context: TracerContext): Tracer {
   switch (config.type) {
@@ -73,7 +93,7 @@ export class HttpTracing {
   constructor(config: ManagerTracingConfig, options: HttpTracingOptions) {
     this.#config = config;
     this.#options = options;
-    this.tracer = makeTracer(config.provider.typed_config, options);
+    this.tracer = config.provider ? makeTracer(config.provider.typed_config, options) : NO_TRACER;
     this.clock = options.clock;
     this.isOutbound = options.isOutbound;
     this.isVerbose = config.verbose;

@@ -139,7 +139,8 @@ export const managerTracing = message(MANAGER, {
   verbose: flag(),
   max_path_tag_length: number(256, { max: 0xffff_ffff }),
   custom_tags: list(customTag),
-  provider: required(provider),
+  /** Without one requests are sampled and counted, and their ids say so, and there is nobody to tell. */
+  provider: optional(provider),
   spawn_upstream_span: flag(),
 });
 

@@ -43,7 +43,10 @@ async function readFileResponse(path: string): Promise<DiscoveryResponse> {
   const value: unknown = extname(path) === '.json' ? JSON.parse(text) : (await import('yaml')).parse(text);
   // A file that is still empty says nothing, and not that there is nothing.
   if (typeof value !== 'object' || value === null) throw new Error('it holds no object');
-  return readResponse('state-of-the-world', encodeUnknown('envoy.service.discovery.v3.DiscoveryResponse', value));
+  return readResponse(
+    'state-of-the-world',
+    encodeUnknown('envoy.service.discovery.v3.DiscoveryResponse', value, { isLenient: true }),
+  );
 }
 
 export class FileSource {

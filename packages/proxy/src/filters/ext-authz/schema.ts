@@ -4,7 +4,6 @@ import { httpStatus } from '../../config/http-status.ts';
 import { runtimeFlag, runtimeFraction } from '../../config/runtime.ts';
 import {
   built,
-  choice,
   flag,
   list,
   map,
@@ -18,7 +17,7 @@ import {
   type Schema,
   text,
 } from '../../config/schema.ts';
-import { callField, grpcTarget, httpUri, stringMatchers } from '../../config/services.ts';
+import { callField, grpcTarget, httpUri, stringMatchers, transportApiVersion } from '../../config/services.ts';
 
 const V3 = 'envoy.extensions.filters.http.ext_authz.v3';
 const MAX_UINT32 = 0xffff_ffff;
@@ -79,7 +78,7 @@ export const extAuthz = message(
   {
     grpc_service: optional(grpcTarget),
     http_service: optional(httpService),
-    transport_api_version: required(choice(['V3'])),
+    transport_api_version: transportApiVersion,
     failure_mode_allow: flag(),
     failure_mode_allow_header_add: flag(),
     with_request_body: optional(bufferSettings),

@@ -18,7 +18,7 @@ import {
   type Schema,
   text,
 } from '../../config/schema.ts';
-import { grpcTarget } from '../../config/services.ts';
+import { grpcTarget, transportApiVersion } from '../../config/services.ts';
 
 const V3 = 'envoy.extensions.filters.http.ratelimit.v3';
 const MAX_STAGE = 10;
@@ -26,7 +26,7 @@ const DEFAULT_TIMEOUT_MS = 20;
 
 const service = message('envoy.config.ratelimit.v3.RateLimitServiceConfig', {
   grpc_service: required(grpcTarget),
-  transport_api_version: required(choice(['V3'])),
+  transport_api_version: transportApiVersion,
 });
 
 type RequestType = 'internal' | 'external' | 'both';
