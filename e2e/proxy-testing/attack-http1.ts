@@ -304,6 +304,17 @@ const LINES: readonly Refused[] = [
   ].map((line) => start('GET / HTTP/1.1', [HOST, line])),
 ];
 
+/** Fields that tell where a request came from, named as those of one hop so that they are lost. */
+const NOMINATED: readonly Refused[] = [
+  'x-forwarded-for',
+  'close, X-Forwarded-For',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-forwarded-client-cert',
+  ':path',
+  ':authority',
+].map((option) => start('GET / HTTP/1.1', [HOST, `Connection: ${option}`, 'X-Forwarded-For: 192.0.2.1']));
+
 const MANY_OPTIONS = Array.from({ length: 200 }, (_, i) => `x-${i}`).join(', ');
 
 const LIMITS: readonly Refused[] = [
@@ -316,7 +327,15 @@ const LIMITS: readonly Refused[] = [
 ];
 
 /** All of these are refused with a 4xx, 501 or 505 and a closed connection, and nothing of them reaches an upstream. */
-export const REFUSED: readonly Refused[] = [...FRAMING, ...CHUNK_LINES, ...START_LINES, ...HOSTS, ...LINES, ...LIMITS];
+export const REFUSED: readonly Refused[] = [
+  ...FRAMING,
+  ...CHUNK_LINES,
+  ...START_LINES,
+  ...HOSTS,
+  ...LINES,
+  ...NOMINATED,
+  ...LIMITS,
+];
 
 export interface Served {
   readonly name: string;

@@ -39,6 +39,8 @@ export class Framing {
 const NOT_NOMINATED = new Set(['content-length', 'host', 'authorization', 'cookie', 'set-cookie', 'content-type']);
 /** Fields that end at this hop whether Connection names them or not. */
 const OWN_OPTIONS = new Set(['close', 'keep-alive', 'upgrade', 'te', 'transfer-encoding', 'trailer']);
+/** Who takes these off hides where a message came from: nobody but an attacker names them, and who does is refused. */
+const OF_ORIGIN = new Set(['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-client-cert']);
 
 const MAX_CONTENT_LENGTH_DIGITS = 15;
 const KNOWN_CODINGS = new Set(['gzip', 'x-gzip', 'deflate', 'compress', 'x-compress', 'br', 'zstd']);
@@ -90,6 +92,7 @@ function readConnection(value: string, framing: Framing): Violation | undefined 
       if (option === 'close') framing.close = true;
       else if (option === 'keep-alive') framing.keepAlive = true;
       else if (option === 'upgrade') framing.upgradeOption = true;
+      else if (OF_ORIGIN.has(option) || option[0] === ':') return VIOLATIONS.connectionOption;
       else if (!NOT_NOMINATED.has(option) && !OWN_OPTIONS.has(option)) {
         if ((framing.nominated?.length ?? 0) >= 32) return VIOLATIONS.connectionOption;
         framing.nominated = [...(framing.nominated ?? []), option];

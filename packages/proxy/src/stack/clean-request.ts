@@ -10,12 +10,15 @@ const refuse = (status: number, details: string): LocalReply => ({ status, body:
 const NO_PATH = refuse(404, 'absolute_path_rejected');
 const UNDERSCORES = refuse(400, 'http1.unexpected_underscore');
 const BAD_PATH = refuse(400, 'path_normalization_failed');
+const NOT_SECURE = { ...refuse(403, 'http1.invalid_scheme'), body: 'Forbidden' };
 
 export class RequestCleaner {
   readonly #config: HttpConnectionManagerConfig;
   readonly #stats: HttpStats;
   readonly #path: PathOptions;
   readonly #cleansPath: boolean;
+  /** Whether nobody stands before this proxy who could have taken TLS off. */
+  readonly #isEdge: boolean;
   readonly #underscores: 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
   /** What authorities end with that name the port of the listener, where that is left out. */
   readonly #listenerPort: string | undefined;
@@ -25,12 +28,17 @@ export class RequestCleaner {
     this.#stats = stats;
     this.#path = pathOptions(config);
     this.#cleansPath = this.#path.normalizes || this.#path.mergesSlashes || this.#path.escapedSlashes !== 'keep';
+    this.#isEdge = config.use_remote_address && config.xff_num_trusted_hops === 0;
     this.#underscores = config.common_http_protocol_options?.headers_with_underscores_action ?? 'ALLOW';
     this.#listenerPort = config.strip_matching_host_port ? `:${listenerPort}` : undefined;
   }
 
-  /** Gives the answer to a request that cannot be brought into that form. */
-  clean(head: RequestHead): LocalReply | undefined {
+  /**
+   * Gives the answer to a request that cannot be brought into that form. `isSecure`: it came by TLS. A target of HTTP/1.1
+   * that says `https` in the clear would be taken by routes and policies for what it is not.
+   */
+  clean(head: RequestHead, isSecure: boolean): LocalReply | undefined {
+    if (this.#isEdge && !isSecure && head.scheme === 'https' && head.protocol !== 'HTTP/2') return NOT_SECURE;
     // HTTP/1.0 knows no `100 Continue` (RFC 9110 10.1.1).
     if (head.protocol === 'HTTP/1.0') head.headers.remove('expect');
     if (this.#underscores !== 'ALLOW' && !this.#cleanNames(head)) return UNDERSCORES;
@@ -67,9 +75,14 @@ export class RequestCleaner {
         return BAD_PATH;
       case 'redirect':
         this.#stats.downstream_rq_redirected_with_normalized_path++;
-        return { ...refuse(307, 'path_normalization_failed'), headers: [['location', normalized.path]] };
+        return { ...refuse(307, 'path_normalization_failed'), headers: [['location', ownLocation(normalized.path)]] };
     }
   }
+}
+
+/** A path as a reference that leads to this very host: what begins with two slashes would name another (RFC 3986, 4.2). */
+function ownLocation(path: string): string {
+  return /^\/[/\\]/.test(path) ? `/.${path}` : path;
 }
 
 function pathOptions(config: HttpConnectionManagerConfig): PathOptions {

@@ -4,6 +4,7 @@
  */
 import type { RouteFilterConfig } from '../config/filters.ts';
 import type { FilteredRequest, HeldBody } from '../filters/filter.ts';
+import { applyMutations } from '../filters/header-mutation/mutate.ts';
 import { RequestHold } from '../filters/request-hold.ts';
 import type { RouterOwner } from '../filters/router/router.ts';
 import { RouterRequest } from '../filters/router/router-request.ts';
@@ -45,6 +46,8 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
   #hold: RequestHold | undefined;
   #onEnd: (() => void)[] | undefined;
   #isPaused = false;
+  #stopLogging: (() => void) | undefined;
+  #trailerChanges: ((trailers: HeaderList) => void)[] | undefined;
 
   constructor(manager: HttpManager, head: RequestHead, info: StreamInfo, stream: ResponseStream, timers: StreamTimers) {
     super(manager, head, info, stream, timers);
@@ -62,7 +65,8 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     if (!this.isRequestComplete) this.timers.request.set(manager.requestTimeoutMs);
     else info.lastRequestByteMs = info.startMs;
 
-    const refusal = manager.cleaner.clean(head);
+    if (manager.earlyMutations) applyMutations(manager.earlyMutations, head.headers, info);
+    const refusal = manager.cleaner.clean(head, info.downstream.tls !== undefined);
     if (refusal) {
       this.refuse(refusal);
       return;
@@ -80,7 +84,18 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
       return;
     }
     if (manager.tracing) info.trace = manager.tracing.begin(head, this.route);
+    if (manager.logMoments.atBegin) manager.log(info, 'DownstreamStart');
+    if (manager.logMoments.everyMs > 0) this.#logLater();
     this.#filter();
+  }
+
+  /** Logs the request again and again until it ends. */
+  #logLater(): void {
+    const { clock, logMoments } = this.manager;
+    this.#stopLogging = clock.after(logMoments.everyMs, () => {
+      this.manager.log(this.info, 'DownstreamPeriodic');
+      this.#logLater();
+    });
   }
 
   chooseRouteAgain(): void {
@@ -148,6 +163,16 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     if (this.head.expectsContinue) this.#continue();
     this.#hold.ask(maxBytes, this.isRequestComplete, done);
     if (!this.#hold.isFull) this.resumeRequest();
+  }
+
+  onRequestTrailers(change: (trailers: HeaderList) => void): void {
+    this.#trailerChanges ??= [];
+    this.#trailerChanges.push(change);
+  }
+
+  #changeTrailers(trailers: HeaderList): void {
+    const changes = this.#trailerChanges;
+    if (changes) for (const change of changes) change(trailers);
   }
 
   onEnd(run: () => void): void {
@@ -223,6 +248,7 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
       return;
     }
     const { chunks, trailers } = hold;
+    if (trailers) this.#changeTrailers(trailers);
     const isEmpty = chunks.length === 0 && trailers === undefined;
     router.start(this.isRequestComplete && isEmpty);
     this.resumeRequest();
@@ -240,6 +266,8 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
   beginAgain(body: readonly Buffer[], trailers: HeaderList | undefined): void {
     this.#router = undefined;
     this.responseChanges = undefined;
+    this.responseTrailerChanges = undefined;
+    this.#trailerChanges = undefined;
     this.#runEnd();
     if (body.length > 0 || trailers) {
       this.#hold = new RequestHold();
@@ -279,7 +307,10 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     this.info.lastRequestByteMs = this.manager.clock.monotonicMs();
     this.timers.request.clear();
     if (this.#hold) this.#hold.end(trailers);
-    else this.#router?.onRequestEnd(trailers);
+    else {
+      if (trailers) this.#changeTrailers(trailers);
+      this.#router?.onRequestEnd(trailers);
+    }
     if (this.isTunnel && this.progress === 'complete') this.finish();
   }
 
@@ -365,6 +396,7 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     if (this.isOver) return;
     this.isOver = true;
     const { info } = this;
+    this.#stopLogging?.();
     info.endMs = this.manager.clock.monotonicMs();
     const isWhole = this.progress === 'complete' && this.isRequestComplete;
     this.#router?.close(isWhole);

@@ -51,6 +51,7 @@ const STEERING_HEADERS = new Set([
   'x-envoy-upstream-rq-per-try-timeout-ms',
   'x-envoy-upstream-rq-timeout-alt-response',
   'x-envoy-upstream-rq-timeout-ms',
+  'x-envoy-upstream-stream-duration-ms',
 ]);
 
 /** What a proxy before this one says of the request, which is not believed at the edge. */

@@ -66,7 +66,8 @@ export function compilePath(match: RouteMatchConfig): PathMatch {
   return { test: (path) => regex?.test(path) ?? false, prefixLength: all };
 }
 
-const OTHERWISE_KEPT = new Set([':method', ':path', ':authority', 'host', ':scheme']);
+/** What stands in heads by itself. Of a connection that is to be switched to another protocol, that is seen, too. */
+const OTHERWISE_KEPT = new Set([':method', ':path', ':authority', 'host', ':scheme', 'upgrade', 'connection']);
 
 /** Whether a field of the request, pseudo-fields among them, is what is asked for. */
 export function headerMatches(header: HeaderMatch, head: RequestHead): boolean {

@@ -110,6 +110,23 @@ test('fields and parameters of the query must all match', () => {
   assert.equal(of('/?debug&v=2', ['x-tier', 'silver,gold']), '1', 'a list is one value');
 });
 
+test('what a head keeps by itself is matched as the field that it is', () => {
+  const of = (name: string, exact: string, change: Partial<RequestHead>, headers: string[] = []) =>
+    chosen(
+      [{ prefix: '/', headers: [{ name, string_match: { exact } }] }],
+      Object.assign(request('a', '/', { headers }), change),
+    );
+  assert.equal(of('upgrade', 'websocket', { upgrade: 'websocket' }), '0');
+  assert.equal(of('connection', 'upgrade', { upgrade: 'websocket' }), '0');
+  assert.equal(of('Upgrade', 'websocket', {}), undefined);
+  assert.equal(of(':scheme', 'https', { scheme: 'https' }), '0');
+  assert.equal(of(':scheme', 'https', {}, ['x-forwarded-proto', 'https']), '0');
+  for (const told of ['x', '', 'https,http', 'ftp']) {
+    assert.equal(of(':scheme', 'http', {}, ['x-forwarded-proto', told]), '0', told);
+  }
+  assert.equal(of(':scheme', 'http', {}, ['x-forwarded-proto', 'https', 'x-forwarded-proto', 'http']), '0');
+});
+
 test('CONNECT goes where a route is for it, and nowhere else', () => {
   const matches = [{ prefix: '/' }, { connect_matcher: {} }];
   assert.equal(chosen(matches, request('a:80', '', { method: 'CONNECT' })), '1');
