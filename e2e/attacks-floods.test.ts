@@ -1,16 +1,15 @@
 /** Floods of HTTP/2 against a whole process: each ends its connection, memory stays flat, and others are served. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { freePort, until } from './harness.ts';
-import { GET } from './proxy-testing/attack-http2.ts';
-import { makeCredentials, writeCertificates } from './proxy-testing/certificates.ts';
 import {
   block,
   data,
   type Field,
-  FLAG,
+  FLAG_END_HEADERS,
+  FLAG_END_STREAM,
+  FLAG_PADDED,
   FRAME,
   FramePeer,
   frame,
@@ -20,9 +19,11 @@ import {
   reset,
   settings,
   uint32,
-} from './proxy-testing/http2/frames.ts';
-import { temporaryFolder } from './proxy-testing/pair.ts';
-import { type Plane, startPlane } from './proxy-testing/plane.ts';
+} from '@weft/proxy/testing';
+import { listen, until } from './harness.ts';
+import { asked, GET } from './proxy-testing/attack-http2.ts';
+import { startTranslation } from './proxy-testing/attacked.ts';
+import type { Plane } from './proxy-testing/plane.ts';
 
 const MIB = 1024 * 1024;
 /** Within how much a process moves that does nothing new: what starting needed was given back, and work needs a part of it again. */
@@ -34,11 +35,8 @@ function residentMiB(pid: number): number {
 
 /** Never answers, but for `/h1/big`: that it answers without an end, as fast as it is taken. */
 async function startUpstream(t: TestContext): Promise<number> {
-  const sockets = new Set<Socket>();
   const server = createServer((socket) => {
-    sockets.add(socket);
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => sockets.delete(socket));
     const piece = Buffer.alloc(65_536, 'x');
     const pour = (): void => {
       while (socket.writable && socket.write(piece));
@@ -52,32 +50,21 @@ async function startUpstream(t: TestContext): Promise<number> {
       } else if (text.includes('/h1/probe')) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  const address = server.address();
-  return typeof address === 'object' && address ? address.port : 0;
+  return listen(t, server);
 }
 
 async function startGround(t: TestContext): Promise<Plane> {
-  const folder = temporaryFolder(t);
-  writeCertificates(folder, makeCredentials());
-  const dead = await freePort();
-  const ports = { 10081: await startUpstream(t), 10082: dead, 10083: dead, 10089: dead };
   const edit = (text: string): string =>
     text.replaceAll(
       'delayed_close_timeout: 0.1s',
       'delayed_close_timeout: 0.1s\n                stream_idle_timeout: 2s\n                request_headers_timeout: 2s',
     );
-  return startPlane(t, { dataPlane: 'weft', bootstrap: 'http2-translation.yaml', folder, ports, edit });
+  return startTranslation(t, { http1: await startUpstream(t) }, edit);
 }
 
 async function probe(port: number): Promise<void> {
-  const path = GET.map(([name, value]): Field => [name, name === ':path' ? '/h1/probe' : value]);
-  using peer = new FramePeer(port).send(HELLO, headers(1, path));
-  assert.ok(await peer.until(() => peer.hasEnded(1)), 'nobody else is served');
+  using peer = new FramePeer(port).send(HELLO, headers(1, asked({ ':path': '/h1/probe' })));
+  assert.ok(await peer.comesTo(() => peer.hasEnded(1)), 'nobody else is served');
   assert.equal(peer.status(1), 200);
 }
 
@@ -89,19 +76,15 @@ interface Flood {
   readonly isDeaf?: boolean;
 }
 
-const OPEN = headers(
-  1,
-  GET.map(([name, value]): Field => [name, name === ':method' ? 'POST' : value]),
-  false,
-);
+const OPEN = headers(1, asked({ ':method': 'POST' }), false);
 const empty = (type: number, streamId: number): Buffer => frame(type, 0, streamId);
 /** One entry of 4,000 bytes for the dynamic table, then as many references to it as a frame takes. */
 const ENTRY = Buffer.concat([Buffer.from([0x40, 1, 0x61, 0x7f, 0xa1, 0x1e]), Buffer.alloc(4000, 'x')]);
 const bomb = (id: number): Buffer =>
   Buffer.concat([
-    frame(FRAME.headers, FLAG.end, id, Buffer.concat([block(GET), ENTRY])),
+    frame(FRAME.headers, FLAG_END_STREAM, id, Buffer.concat([block(GET), ENTRY])),
     many(6, () => frame(FRAME.continuation, 0, id, Buffer.alloc(16_000, 0xbe))),
-    frame(FRAME.continuation, FLAG.endHeaders, id),
+    frame(FRAME.continuation, FLAG_END_HEADERS, id),
   ]);
 const manyFields: readonly Field[] = Array.from({ length: 3000 }, (_, i) => [`x-${i}`, '1']);
 
@@ -133,7 +116,7 @@ const ENDED: Readonly<Record<string, Flood>> = {
   },
   'bombs of HPACK': { bytes: many(600, (i) => bomb(2 * i + 1)) },
   'sizes of the table of HPACK': {
-    bytes: frame(FRAME.headers, FLAG.end, 1, Buffer.concat([Buffer.alloc(10_000, 0x20), block(GET)])),
+    bytes: frame(FRAME.headers, FLAG_END_STREAM, 1, Buffer.concat([Buffer.alloc(10_000, 0x20), block(GET)])),
     again: many(1000, (i) =>
       frame(FRAME.headers, 5, 2 * i + 3, Buffer.concat([Buffer.alloc(10_000, 0x20), block(GET)])),
     ),
@@ -149,12 +132,7 @@ const ENDED: Readonly<Record<string, Flood>> = {
   },
   'requests, unread': {
     bytes: Buffer.alloc(0),
-    again: many(2000, (i) =>
-      headers(
-        2 * i + 1,
-        GET.map(([name, value]): Field => [name, name === ':path' ? '/nowhere' : value]),
-      ),
-    ),
+    again: many(2000, (i) => headers(2 * i + 1, asked({ ':path': '/nowhere' }))),
     isDeaf: true,
   },
   PRIORITY: {
@@ -167,8 +145,8 @@ const ENDED: Readonly<Record<string, Flood>> = {
   },
   'WINDOW_UPDATE of a stream': { bytes: OPEN, again: many(2000, () => frame(FRAME.windowUpdate, 0, 1, uint32(1))) },
   'empty DATA': { bytes: OPEN, again: many(2000, () => empty(FRAME.data, 1)) },
-  'DATA of padding': { bytes: OPEN, again: many(100, () => frame(FRAME.data, FLAG.padded, 1, Buffer.alloc(256, 255))) },
-  PUSH_PROMISE: { bytes: frame(FRAME.push, FLAG.endHeaders, 1, Buffer.concat([uint32(2), block(GET)])) },
+  'DATA of padding': { bytes: OPEN, again: many(100, () => frame(FRAME.data, FLAG_PADDED, 1, Buffer.alloc(256, 255))) },
+  PUSH_PROMISE: { bytes: frame(FRAME.pushPromise, FLAG_END_HEADERS, 1, Buffer.concat([uint32(2), block(GET)])) },
   'heads that do not end': { bytes: frame(FRAME.headers, 0, 1, block(GET)) },
   'a frame that does not end': {
     bytes: Buffer.concat([Buffer.from([0, 0x40, 0, 1, 4, 0, 0, 0, 1]), Buffer.alloc(100)]),
@@ -219,7 +197,7 @@ test('floods end their connections, and take no memory', { timeout: 300_000 }, a
 
 /** Settings with which a client lets nothing, or little, come. */
 const STALLED = Buffer.concat([HELLO, settings([4, 0])]);
-const BIG = GET.map(([name, value]): Field => [name, name === ':path' ? '/h1/big' : value]);
+const BIG = asked({ ':path': '/h1/big' });
 
 test('streams that a client lets stand still end, with their requests upstream, and hold little until then', async (t) => {
   const plane = await startGround(t);
@@ -235,7 +213,7 @@ test('streams that a client lets stand still end, with their requests upstream, 
   t.after(() => {
     for (const peer of peers) peer.socket.destroy();
   });
-  for (const peer of peers) assert.ok(await peer.until(() => peer.of(FRAME.headers).length === 100));
+  for (const peer of peers) assert.ok(await peer.comesTo(() => peer.of(FRAME.headers).length === 100));
   const held = residentMiB(plane.pid) - before;
   assert.ok(held < 400 * 0.5, `${held} MiB for 400 streams`);
   await probe(port);

@@ -1,9 +1,9 @@
 /** Clients that leave in the middle of a handshake of TLS leave nothing behind; after it a direction ends by itself. */
 import assert from 'node:assert/strict';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { DATA_PLANES, freePort, until } from './harness.ts';
+import { DATA_PLANES, freePort, listen, until } from './harness.ts';
 import { makeCredentials, writeCertificates } from './proxy-testing/certificates.ts';
 import { temporaryFolder } from './proxy-testing/pair.ts';
 import { startPlane } from './proxy-testing/plane.ts';
@@ -42,23 +42,15 @@ for (const dataPlane of DATA_PLANES) {
     const credentials = makeCredentials();
     const folder = temporaryFolder(t);
     writeCertificates(folder, credentials);
-    const sockets = new Set<Socket>();
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       let bytes = 0;
-      sockets.add(socket);
       socket.on('error', () => socket.destroy());
       socket.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
       });
       socket.on('end', () => socket.end(`heard ${bytes}`));
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    t.after(() => {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    });
-    const address = server.address();
-    const ports = { 10081: typeof address === 'object' && address ? address.port : 0 };
+    const ports = { 10081: await listen(t, server) };
     const plane = await startPlane(t, { dataPlane, bootstrap: 'mtls-server.yaml', folder, ports });
     const identity = { cert: credentials.cart.chainPem, key: credentials.cart.keyPem };
     const options = { host: '127.0.0.1', port: plane.port('tcp'), rejectUnauthorized: false, allowHalfOpen: true };

@@ -1,10 +1,9 @@
 /** A hostile client of HTTP/1.1: one request in is one request out, or is refused and ends the connection. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { freePort } from './harness.ts';
 import { REFUSED, SERVED, type Served } from './proxy-testing/attack-http1.ts';
-import { temporaryFolder } from './proxy-testing/pair.ts';
-import { type Plane, startPlane } from './proxy-testing/plane.ts';
+import { startRouting } from './proxy-testing/attacked.ts';
+import type { Plane } from './proxy-testing/plane.ts';
 import { type Received, send } from './proxy-testing/raw-client.ts';
 import { type RecordingUpstream, startRecordingUpstream } from './proxy-testing/recording-upstream.ts';
 
@@ -15,14 +14,7 @@ interface Ground {
 
 async function startGround(t: TestContext): Promise<Ground> {
   const upstream = await startRecordingUpstream(t);
-  const ports = { 10081: upstream.port, 10082: upstream.port, 10089: await freePort() };
-  const plane = await startPlane(t, {
-    dataPlane: 'weft',
-    bootstrap: 'http-routing.yaml',
-    folder: temporaryFolder(t),
-    ports,
-  });
-  return { plane, upstream };
+  return { plane: await startRouting(t, upstream.port), upstream };
 }
 
 /** In one piece, cut in two in the middle, and without the last byte first. */

@@ -1,12 +1,11 @@
 /** A hostile client of HTTP/2: nothing but whole requests come out in HTTP/1.1, and floods end with memory flat. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { freePort, until } from './harness.ts';
-import { type Attack, GET, LATE, MALFORMED } from './proxy-testing/attack-http2.ts';
-import { makeCredentials, writeCertificates } from './proxy-testing/certificates.ts';
-import { data, type Field, FramePeer, HELLO, headers } from './proxy-testing/http2/frames.ts';
-import { temporaryFolder } from './proxy-testing/pair.ts';
-import { type Plane, startPlane } from './proxy-testing/plane.ts';
+import { data, type Field, FramePeer, HELLO, headers } from '@weft/proxy/testing';
+import { until } from './harness.ts';
+import { type Attack, asked, GET, LATE, MALFORMED } from './proxy-testing/attack-http2.ts';
+import { startTranslation } from './proxy-testing/attacked.ts';
+import type { Plane } from './proxy-testing/plane.ts';
 import { type RecordingUpstream, startRecordingUpstream } from './proxy-testing/recording-upstream.ts';
 
 interface Ground {
@@ -17,18 +16,14 @@ interface Ground {
 
 async function startGround(t: TestContext): Promise<Ground> {
   const upstream = await startRecordingUpstream(t);
-  const folder = temporaryFolder(t);
-  writeCertificates(folder, makeCredentials());
-  const dead = await freePort();
-  const ports = { 10081: upstream.port, 10082: dead, 10083: dead, 10089: dead };
-  const plane = await startPlane(t, { dataPlane: 'weft', bootstrap: 'http2-translation.yaml', folder, ports });
+  const plane = await startTranslation(t, { http1: upstream.port });
   return { plane, upstream, port: plane.port('clear') };
 }
 
 /** Sends it on a connection of its own; gives what is wrong with what came of it. */
 async function play({ port, upstream }: Ground, { frames }: Attack): Promise<string> {
   using peer = new FramePeer(port).send(HELLO, frames(1));
-  if (!(await peer.until(() => peer.isOver(1)))) return 'it is left waiting';
+  if (!(await peer.comesTo(() => peer.isOver(1)))) return 'it is left waiting';
   const status = peer.status(1);
   if (peer.resetOf(1) < 0 && !peer.isClosed && !(status >= 400 && status < 500)) return `it is answered with ${status}`;
   const requests = upstream.take();
@@ -66,7 +61,7 @@ interface Served {
 }
 
 const SMUGGLED = 'GET /h1/smuggled HTTP/1.1\r\nhost: any.test\r\n\r\n';
-const POST = GET.map(([name, value]): Field => [name, name === ':method' ? 'POST' : value]);
+const POST = asked({ ':method': 'POST' });
 
 const SERVED: readonly Served[] = [
   {
@@ -123,7 +118,7 @@ test('a message that is well is one request, with fields that are its own', asyn
     using peer = new FramePeer(port).send(HELLO, headers(1, fields, body === undefined));
     if (body !== undefined) peer.send(data(1, body, !trailers));
     if (trailers) peer.send(headers(1, trailers));
-    assert.ok(await peer.until(() => peer.hasEnded(1)), name);
+    assert.ok(await peer.comesTo(() => peer.hasEnded(1)), name);
     assert.equal(peer.status(1), 200, name);
     const [request, ...more] = upstream.take();
     assert.deepEqual([request?.start, request?.body, more, upstream.unread()], [start, body ?? '', [], ''], name);
@@ -156,7 +151,7 @@ test('what is sent into a tunnel before it stands does not come out as a request
   ] as const satisfies readonly (readonly Field[])[]) {
     const fields: readonly Field[] = [...CONNECT, ['x-answer', `${refusal}.keep`], ...more];
     using peer = new FramePeer(port).send(HELLO, headers(1, fields, false), data(1, SMUGGLED));
-    assert.ok(await peer.until(() => peer.isOver(1)));
+    assert.ok(await peer.comesTo(() => peer.isOver(1)));
     const requests = upstream.take();
     assert.ok(requests.length <= 1, JSON.stringify(requests));
     for (const { start, body, headers: seen } of requests) {

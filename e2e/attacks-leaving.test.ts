@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict';
 import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { freePort, until } from './harness.ts';
-import { makeCredentials, writeCertificates } from './proxy-testing/certificates.ts';
-import { data, type Field, HELLO, headers, reset } from './proxy-testing/http2/frames.ts';
-import { temporaryFolder } from './proxy-testing/pair.ts';
-import { startPlane } from './proxy-testing/plane.ts';
+import { data, type Field, HELLO, headers, reset } from '@weft/proxy/testing';
+import { listen, until } from './harness.ts';
+import { startTranslation } from './proxy-testing/attacked.ts';
 import { httpText } from './proxy-testing/wire.ts';
 
 /** What an upstream does once it has read something; it reads on. */
@@ -34,32 +32,20 @@ interface Upstream {
 }
 
 async function startUpstream(t: TestContext): Promise<Upstream> {
-  const sockets = new Set<Socket>();
   const upstream = { port: 0, busy: new Set<Socket>(), play: (_socket: Socket): void => undefined };
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const gone = (): void => {
       upstream.busy.delete(socket);
       socket.destroy();
     };
-    sockets.add(socket);
-    socket.on('error', gone).on('end', gone);
-    socket.on('close', () => {
-      gone();
-      sockets.delete(socket);
-    });
+    socket.on('error', gone).on('end', gone).on('close', gone);
     socket.once('data', () => {
       upstream.busy.add(socket);
       upstream.play(socket);
     });
     socket.resume();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  upstream.port = typeof address === 'object' && address ? address.port : 0;
-  t.after(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
+  upstream.port = await listen(t, server);
   return upstream;
 }
 
@@ -134,16 +120,9 @@ const CLIENTS: readonly (readonly [
   ['bytes', 'tcp', 'hello', ['says nothing', 'answers without end']],
 ];
 
-type Leave = (client: Socket, name: string) => void;
-const WAYS: Readonly<Record<string, Leave>> = {
-  'closes its connection': (client, name) => {
-    if (name.endsWith('resets')) client.write(reset(1));
-    else client.destroy();
-  },
-  'resets its connection': (client, name) => {
-    if (name.endsWith('resets')) client.write(reset(1));
-    else client.resetAndDestroy();
-  },
+const WAYS: Readonly<Record<string, (client: Socket) => void>> = {
+  'closes its connection': (client) => client.destroy(),
+  'resets its connection': (client) => client.resetAndDestroy(),
 };
 
 const TCP = `    - name: tcp
@@ -160,12 +139,8 @@ const TCP = `    - name: tcp
 
 test('a client that leaves is gone at the upstream within a second', { timeout: 120_000 }, async (t) => {
   const upstream = await startUpstream(t);
-  const folder = temporaryFolder(t);
-  writeCertificates(folder, makeCredentials());
-  const dead = await freePort();
-  const ports = { 10081: upstream.port, 10082: dead, 10083: dead, 10089: dead };
   const edit = (text: string): string => text.replace('  clusters:\n', TCP);
-  const plane = await startPlane(t, { dataPlane: 'weft', bootstrap: 'http2-translation.yaml', folder, ports, edit });
+  const plane = await startTranslation(t, { http1: upstream.port }, edit);
   const late: string[] = [];
   for (const [name, listener, bytes, kinds] of CLIENTS) {
     for (const kind of kinds) {
@@ -181,7 +156,8 @@ test('a client that leaves is gone at the upstream within a second', { timeout: 
         const title = `${name}, the upstream ${kind}, the client ${how}`;
         await until(title, () => (upstream.busy.size > 0 && isAnswered ? true : undefined));
         const leftMs = performance.now();
-        leave(client, name);
+        if (name.endsWith('resets')) client.write(reset(1));
+        else leave(client);
         await until(`the end of: ${title}`, () => (upstream.busy.size === 0 ? true : undefined), 10_000);
         const tookMs = performance.now() - leftMs;
         if (tookMs > 1000) late.push(`${title}: ${tookMs} ms`);

@@ -2,9 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { freePort } from './harness.ts';
-import { temporaryFolder } from './proxy-testing/pair.ts';
-import { startPlane } from './proxy-testing/plane.ts';
+import { startRouting } from './proxy-testing/attacked.ts';
 import { send } from './proxy-testing/raw-client.ts';
 import { startRecordingUpstream } from './proxy-testing/recording-upstream.ts';
 import { httpText } from './proxy-testing/wire.ts';
@@ -105,7 +103,6 @@ const EVIL = `
 
 test('no head takes long, whatever is in it', { timeout: 180_000 }, async (t) => {
   const upstream = await startRecordingUpstream(t);
-  const ports = { 10081: upstream.port, 10082: upstream.port, 10089: await freePort() };
   const edit = (text: string): string =>
     text
       .replace('use_remote_address: true', 'use_remote_address: false')
@@ -114,13 +111,7 @@ test('no head takes long, whatever is in it', { timeout: 180_000 }, async (t) =>
         'stat_prefix: http\n                internal_address_config: { cidr_ranges: [{ address_prefix: 10.0.0.0, prefix_len: 8 }] }',
       )
       .replace('\n                        - name: separated', EVIL);
-  const plane = await startPlane(t, {
-    dataPlane: 'weft',
-    bootstrap: 'http-routing.yaml',
-    folder: temporaryFolder(t),
-    ports,
-    edit,
-  });
+  const plane = await startRouting(t, upstream.port, edit);
   const heads = [
     ...NAMES.flatMap((name) =>
       VALUES.map(

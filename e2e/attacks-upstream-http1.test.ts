@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { freePort } from './harness.ts';
-import { temporaryFolder } from './proxy-testing/pair.ts';
-import { type Plane, startPlane } from './proxy-testing/plane.ts';
-import { send } from './proxy-testing/raw-client.ts';
+import { listen } from './harness.ts';
+import { startRouting } from './proxy-testing/attacked.ts';
+import type { Plane } from './proxy-testing/plane.ts';
+import { properAnswer, send } from './proxy-testing/raw-client.ts';
 import { httpText } from './proxy-testing/wire.ts';
 
 type Play = (socket: Socket, request: string) => void;
@@ -14,18 +14,13 @@ type Play = (socket: Socket, request: string) => void;
 class Stage {
   play: Play = (socket) => socket.destroy();
   requests = 0;
-  connections = 0;
   port = 0;
-  readonly sockets = new Set<Socket>();
 
   async start(t: TestContext): Promise<this> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      this.connections++;
-      this.sockets.add(socket);
       let text = '';
       socket.on('error', () => socket.destroy());
       socket.on('end', () => socket.end());
-      socket.on('close', () => this.sockets.delete(socket));
       socket.on('data', (chunk: Buffer) => {
         text += chunk.toString('latin1');
         for (let end = text.indexOf('\r\n\r\n'); end >= 0; end = text.indexOf('\r\n\r\n')) {
@@ -36,31 +31,19 @@ class Stage {
         }
       });
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    this.port = typeof address === 'object' && address ? address.port : 0;
-    t.after(() => {
-      server.close();
-      for (const socket of this.sockets) socket.destroy();
-    });
+    this.port = await listen(t, server);
     return this;
   }
 }
 
 async function startStage(t: TestContext): Promise<{ plane: Plane; stage: Stage }> {
   const stage = await new Stage().start(t);
-  const ports = { 10081: stage.port, 10082: stage.port, 10089: await freePort() };
-  const plane = await startPlane(t, {
-    dataPlane: 'weft',
-    bootstrap: 'http-routing.yaml',
-    folder: temporaryFolder(t),
-    ports,
-  });
-  return { plane, stage };
+  return { plane: await startRouting(t, stage.port), stage };
 }
 
 const HOST = 'Host: any.test';
 const ask = (path: string, verb = 'GET', version = '1.1') => httpText(`${verb} ${path} HTTP/${version}`, [HOST]);
+const POST = httpText('POST /x HTTP/1.1', [HOST, 'Content-Length: 0']);
 const TAIL = 'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled';
 
 /** Each is a whole answer of its framing: what is less than that is none. */
@@ -80,13 +63,9 @@ test('an upstream that ends at any byte of an answer is never a clean end for th
           const sent = (): void => void (how === 'end' ? socket.end() : setImmediate(() => socket.resetAndDestroy()));
           socket.write(answer.slice(0, at), sent);
         };
-        const { answers, end } = await send(plane.port(), httpText('POST /x HTTP/1.1', [HOST, 'Content-Length: 0']), {
-          answers: 1,
-          settleMs: 0,
-        });
-        const final = answers.find(({ start }) => !/ 1\d\d /.test(start));
-        const isClean = final !== undefined && / 200 /.test(final.start);
-        assert.ok(!isClean, `${how} at ${at} of ${JSON.stringify(answer)}: ${JSON.stringify({ answers, end })}`);
+        const received = await send(plane.port(), POST, { answers: 1, settleMs: 0 });
+        const isClean = / 200 /.test(properAnswer(received)?.start ?? '');
+        assert.ok(!isClean, `${how} at ${at} of ${JSON.stringify(answer)}: ${JSON.stringify(received)}`);
       }
     }
   }
@@ -144,10 +123,8 @@ test('an answer that is none, or could be read in two ways, is answered with 502
   for (const answer of BROKEN) {
     stage.requests = 0;
     stage.play = (socket) => socket.end(answer, 'latin1');
-    const received = await send(plane.port(), httpText('POST /x HTTP/1.1', [HOST, 'Content-Length: 0']), {
-      answers: 1,
-    });
-    const final = received.answers.find(({ start }) => !/ 1\d\d /.test(start));
+    const received = await send(plane.port(), POST, { answers: 1 });
+    const final = properAnswer(received);
     const name = JSON.stringify(answer.slice(0, 90));
     if (!/^HTTP\/1\.1 50[23] /.test(final?.start ?? '')) wrong.push(`${name} gives ${JSON.stringify(received)}`);
     if (stage.requests !== 1) wrong.push(`${name}: asked ${stage.requests} times`);

@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { freePort } from './harness.ts';
-import { GET } from './proxy-testing/attack-http2.ts';
-import { makeCredentials, writeCertificates } from './proxy-testing/certificates.ts';
 import {
   block,
   data,
   type Field,
-  FLAG,
+  FLAG_END_HEADERS,
+  FLAG_END_STREAM,
+  FLAG_PADDED,
   FRAME,
   FramePeer,
   frame,
@@ -19,10 +18,12 @@ import {
   reset,
   settings,
   uint32,
-} from './proxy-testing/http2/frames.ts';
-import { temporaryFolder } from './proxy-testing/pair.ts';
-import { type Plane, startPlane } from './proxy-testing/plane.ts';
-import { send } from './proxy-testing/raw-client.ts';
+} from '@weft/proxy/testing';
+import { listen } from './harness.ts';
+import { asked, GET } from './proxy-testing/attack-http2.ts';
+import { startTranslation } from './proxy-testing/attacked.ts';
+import type { Plane } from './proxy-testing/plane.ts';
+import { properAnswer, send } from './proxy-testing/raw-client.ts';
 import { httpText } from './proxy-testing/wire.ts';
 
 const PREFACE_BYTES = 24;
@@ -47,13 +48,7 @@ class Stage {
 
   async start(t: TestContext): Promise<this> {
     const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.#serve(socket));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    this.port = typeof address === 'object' && address ? address.port : 0;
-    t.after(() => {
-      server.close();
-      for (const socket of this.sockets) socket.destroy();
-    });
+    this.port = await listen(t, server);
     return this;
   }
 
@@ -162,7 +157,7 @@ const PLAYS: readonly Play[] = [
   { name: 'HEADERS of a stream of its own', answer: () => ok(2) },
   { name: 'DATA of a stream that nobody began', answer: (id) => data(id + 2, 'x') },
   { name: 'a head on stream 0', answer: () => ok(0) },
-  { name: 'PUSH_PROMISE', answer: (id) => frame(FRAME.push, FLAG.endHeaders, id, all(uint32(2), block(GET))) },
+  { name: 'PUSH_PROMISE', answer: (id) => frame(FRAME.pushPromise, FLAG_END_HEADERS, id, all(uint32(2), block(GET))) },
   { name: 'no SETTINGS', greeting: Buffer.alloc(0), answer: (id) => all(ok(id), data(id, 'ok', true)) },
   {
     name: 'HTTP/1.1',
@@ -185,9 +180,9 @@ const PLAYS: readonly Play[] = [
   { name: 'a frame that is too large', answer: (id) => all(ok(id), frame(FRAME.data, 1, id, Buffer.alloc(16_385))) },
   {
     name: 'more padding than frame',
-    answer: (id) => all(ok(id), frame(FRAME.data, FLAG.end | FLAG.padded, id, Buffer.from([9, 1, 1]))),
+    answer: (id) => all(ok(id), frame(FRAME.data, FLAG_END_STREAM | FLAG_PADDED, id, Buffer.from([9, 1, 1]))),
   },
-  { name: 'CONTINUATION of nothing', answer: (id) => frame(FRAME.continuation, FLAG.endHeaders, id, OK_BLOCK) },
+  { name: 'CONTINUATION of nothing', answer: (id) => frame(FRAME.continuation, FLAG_END_HEADERS, id, OK_BLOCK) },
   {
     name: 'CONTINUATION without end',
     answer: (id) =>
@@ -202,7 +197,7 @@ const PLAYS: readonly Play[] = [
   },
   {
     name: 'a head that nobody can decode',
-    answer: (id) => frame(FRAME.headers, FLAG.endHeaders, id, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff])),
+    answer: (id) => frame(FRAME.headers, FLAG_END_HEADERS, id, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff])),
   },
   {
     name: 'a head that is too large',
@@ -224,29 +219,19 @@ const PLAYS: readonly Play[] = [
 
 async function startStage(t: TestContext): Promise<{ plane: Plane; stage: Stage }> {
   const stage = await new Stage().start(t);
-  const folder = temporaryFolder(t);
-  writeCertificates(folder, makeCredentials());
-  const dead = await freePort();
-  const ports = { 10081: dead, 10082: stage.port, 10083: dead, 10089: dead };
-  const plane = await startPlane(t, { dataPlane: 'weft', bootstrap: 'http2-translation.yaml', folder, ports });
-  return { plane, stage };
+  return { plane: await startTranslation(t, { http2: stage.port }), stage };
 }
 
 /** `whole`, with the body; or how it failed. */
 async function ask1(port: number): Promise<string> {
-  const { answers } = await send(port, httpText('POST /h2/x HTTP/1.1', ['Host: any.test', 'Content-Length: 0']), {
-    answers: 1,
-  });
-  const final = answers.find(({ start }) => !/ 1\d\d /.test(start));
+  const request = httpText('POST /h2/x HTTP/1.1', ['Host: any.test', 'Content-Length: 0']);
+  const final = properAnswer(await send(port, request, { answers: 1 }));
   return final && / 200 /.test(final.start) ? `whole ${final.body}` : `failed with ${final?.start ?? 'a cut'}`;
 }
 
 async function ask2(port: number): Promise<string> {
-  const fields = GET.map(
-    ([name, value]): Field => [name, name === ':path' ? '/h2/x' : name === ':method' ? 'POST' : value],
-  );
-  using peer = new FramePeer(port).send(HELLO, headers(1, fields));
-  if (!(await peer.until(() => peer.isOver(1)))) return 'nothing';
+  using peer = new FramePeer(port).send(HELLO, headers(1, asked({ ':path': '/h2/x', ':method': 'POST' })));
+  if (!(await peer.comesTo(() => peer.isOver(1)))) return 'nothing';
   const isWhole = peer.status(1) === 200 && peer.hasEnded(1) && peer.resetOf(1) < 0;
   return isWhole ? `whole ${peer.body(1)}` : `failed with ${peer.status(1)}`;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import {
   ask,
   askThrough,
@@ -11,6 +11,7 @@ import {
   DATA_PLANES,
   type Finished,
   freePort,
+  listen,
   type Mesh,
   openMesh,
   type StartOptions,
@@ -41,18 +42,9 @@ async function runEnvoy(mesh: Mesh, flags: readonly string[], options: StartOpti
   return mesh.start(['run', '--data-plane', 'envoy', ...flags], { ...options, env }).ended;
 }
 
-/** A port that another program listens at. */
-async function takenPort(t: TestContext): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close());
-  const address = server.address();
-  return typeof address === 'object' && address ? address.port : 0;
-}
-
 test('a port in use is named, with who has it and what to do', async (t) => {
   const mesh = openMesh(t);
-  const port = await takenPort(t);
+  const port = await listen(t, createServer());
   const free = ['--node-listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--http-listen', '127.0.0.1:0'];
   for (const flag of ['--node-listen', '--admin-listen', '--http-listen']) {
     const up = await mesh.weft('up', ...free, flag, `127.0.0.1:${port}`);

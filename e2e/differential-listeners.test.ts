@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { DATA_PLANES, until } from './harness.ts';
+import { DATA_PLANES, listen, until } from './harness.ts';
 import { temporaryFolder } from './proxy-testing/pair.ts';
 import { type Plane, startPlane } from './proxy-testing/plane.ts';
 
@@ -92,7 +92,7 @@ const MORE_CHAINS = ['h2c', 'http10', 'http11-net', 'http11-port', 'http11-local
 
 /** Takes connections, tells what came, and ends them. */
 async function startUpstream(test: TestContext, seen: string[]): Promise<number> {
-  const server: Server = createServer((socket) => {
+  const server = createServer((socket) => {
     socket.on('error', () => socket.destroy());
     socket.once('data', (chunk: Buffer) => {
       // Of TLS it is enough that it is TLS: what is in it is drawn anew each time.
@@ -100,10 +100,7 @@ async function startUpstream(test: TestContext, seen: string[]): Promise<number>
       socket.end('bye');
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  test.after(() => server.close());
-  const bound = server.address();
-  return typeof bound === 'object' && bound ? bound.port : 0;
+  return listen(test, server);
 }
 
 function send(port: number, { header, raw, text, tls }: Case): Promise<void> {

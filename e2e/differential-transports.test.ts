@@ -3,9 +3,9 @@
  * there are, and what is counted of them.
  */
 import assert from 'node:assert/strict';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { DATA_PLANES, type DataPlane, until } from './harness.ts';
+import { DATA_PLANES, type DataPlane, listen, until } from './harness.ts';
 import { temporaryFolder } from './proxy-testing/pair.ts';
 import { type Plane, startPlane } from './proxy-testing/plane.ts';
 
@@ -33,9 +33,7 @@ class Upstreams {
   }
 
   async #listen(test: TestContext, name: number): Promise<number> {
-    const sockets = new Set<Socket>();
     const server = createServer((socket) => {
-      sockets.add(socket);
       socket.on('error', () => socket.destroy());
       const list = this.of(name);
       const index = list.push('') - 1;
@@ -46,13 +44,7 @@ class Upstreams {
         else if (list[index]?.includes('hello') || list[index]?.includes(HANDSHAKE)) socket.end('bye');
       });
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    test.after(() => {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    });
-    const bound = server.address();
-    return typeof bound === 'object' && bound ? bound.port : 0;
+    return listen(test, server);
   }
 
   of(name: number): string[] {

@@ -1,8 +1,8 @@
 /** The whole of h2spec passes: in the clear and over TLS, answered by the proxy itself and by an upstream. */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { listen } from './harness.ts';
 import { makeCredentials, writeCertificates } from './proxy-testing/certificates.ts';
 import { findH2spec, runH2spec } from './proxy-testing/h2spec.ts';
 import { temporaryFolder } from './proxy-testing/pair.ts';
@@ -16,12 +16,7 @@ async function startApplication(t: TestContext): Promise<number> {
   const server = createServer((request, response) => {
     request.resume().on('end', () => response.end('hello\n'));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
+  return listen(t, server);
 }
 
 test('h2spec passes whole', { timeout: 600_000 }, async (t) => {

@@ -2,12 +2,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { resolveBinary } from '@weft/binaries';
+import { freePort, listen } from '@weft/proxy/testing';
+
+export { freePort, listen };
 
 const ENTRY = fileURLToPath(new URL('../packages/cli/bin/weft.mjs', import.meta.url));
 const SHOP = fileURLToPath(new URL('../examples/shop/service.mjs', import.meta.url));
@@ -105,14 +107,6 @@ export async function until<T>(
     if (performance.now() > deadline) throw new Error(`${what} did not happen within ${timeoutMs} ms\n${explain()}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 export interface Answer {

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { DATA_PLANES, freePort, until } from './harness.ts';
+import { DATA_PLANES, freePort, listen, until } from './harness.ts';
 import { makeCredentials, writeCertificates } from './proxy-testing/certificates.ts';
 import { temporaryFolder } from './proxy-testing/pair.ts';
 import { startPlane } from './proxy-testing/plane.ts';
@@ -21,20 +21,14 @@ async function startServer(
   onConnection: (socket: Socket) => void,
 ): Promise<{ port: number; sockets: Set<Socket> }> {
   const sockets = new Set<Socket>();
-  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     socket.on('end', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
     socket.on('close', () => sockets.delete(socket));
     onConnection(socket);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  const address = server.address();
-  return { port: typeof address === 'object' && address ? address.port : 0, sockets };
+  return { port: await listen(t, server), sockets };
 }
 
 /** All that a server says over TLS to a client that asks for `servername`; '' where it does not come to that. */

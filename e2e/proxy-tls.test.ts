@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { connect, createServer, type Server } from 'node:tls';
 import { chainToPem, keyToPem } from '@weft/identity';
 import { type Credential, createTestMesh, makeCertificate, type TestMesh } from '@weft/identity/testing';
-import { DATA_PLANES, type DataPlane } from './harness.ts';
+import { DATA_PLANES, type DataPlane, listen } from './harness.ts';
 import { type Credentials, makeCredentials, writeCertificates } from './proxy-testing/certificates.ts';
 import { temporaryFolder } from './proxy-testing/pair.ts';
 import { type Plane, startPlane } from './proxy-testing/plane.ts';
@@ -86,14 +86,17 @@ for (const dataPlane of DATA_PLANES) {
 }
 
 /** A server of TLS whose certificate changes; it keeps count of what it is told. */
-async function startServer(test: TestContext, first: Credential, rootPem: string): Promise<Server & { told: string }> {
+async function startServer(
+  test: TestContext,
+  first: Credential,
+  rootPem: string,
+): Promise<Server & { told: string; port: number }> {
   const options = (credential: Credential) => ({ cert: credential.chainPem, key: credential.keyPem, ca: rootPem });
   const server = Object.assign(createServer({ ...options(first), requestCert: true, rejectUnauthorized: true }), {
     told: '',
+    port: 0,
   });
-  const sockets = new Set<{ destroy(): void }>();
   server.on('secureConnection', (socket) => {
-    sockets.add(socket);
     socket.on('error', () => socket.destroy());
     socket.on('data', (chunk: Buffer) => {
       server.told += chunk.toString();
@@ -101,17 +104,8 @@ async function startServer(test: TestContext, first: Credential, rootPem: string
     });
   });
   server.on('tlsClientError', () => undefined);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  test.after(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
+  server.port = await listen(test, server);
   return server;
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 for (const dataPlane of DATA_PLANES) {
@@ -119,7 +113,7 @@ for (const dataPlane of DATA_PLANES) {
     const credentials = makeCredentials();
     const { rootPem } = credentials.mesh;
     const server = await startServer(t, credentials.stock, rootPem);
-    const ports = { 10443: portOf(server), 10444: portOf(server) };
+    const ports = { 10443: server.port, 10444: server.port };
     const plane = await start(t, dataPlane, 'mtls-client.yaml', credentials, ports);
     const wrong: string[] = [];
     for (const [name, credential] of Object.entries({
@@ -179,7 +173,7 @@ for (const dataPlane of DATA_PLANES) {
 
     const { rootPem } = credentials.mesh;
     const server = await startServer(t, credentials.stock, rootPem);
-    const client = await start(t, dataPlane, 'mtls-client.yaml', credentials, { 10445: portOf(server) });
+    const client = await start(t, dataPlane, 'mtls-client.yaml', credentials, { 10445: server.port });
     const told = async (credential: Credential): Promise<string> => {
       server.setSecureContext({ cert: credential.chainPem, key: credential.keyPem, ca: rootPem });
       server.told = '';

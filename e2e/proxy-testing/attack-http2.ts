@@ -1,5 +1,5 @@
 /** Messages of HTTP/2 that would be another message, or two, once they are written in HTTP/1.1 (RFC 9113, 8 and 10.3). */
-import { data, type Field, headers } from './http2/frames.ts';
+import { data, type Field, headers } from '@weft/proxy/testing';
 
 export interface Attack {
   readonly name: string;
@@ -14,6 +14,11 @@ const PATH: Field = [':path', '/h1/attack'];
 const AUTHORITY: Field = [':authority', 'any.test'];
 
 export const GET: readonly Field[] = [METHOD, SCHEME, PATH, AUTHORITY];
+
+/** That request with some of its fields of other values. */
+export function asked(changes: Readonly<Record<string, string>>): readonly Field[] {
+  return GET.map(([name, value]) => [name, changes[name] ?? value]);
+}
 const POST: readonly Field[] = [[':method', 'POST'], SCHEME, PATH, AUTHORITY];
 
 const shown = (fields: readonly Field[]): string =>

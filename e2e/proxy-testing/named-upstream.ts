@@ -1,6 +1,7 @@
 /** Upstreams that answer with their own number, so that a client sees which of them a request came to. */
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import type { TestContext } from 'node:test';
+import { listen } from '../harness.ts';
 import { readMessage } from './wire.ts';
 
 /** Starts as many, each on a port of its own; they end with the test. Gives the ports. */
@@ -9,14 +10,11 @@ export async function startNamedUpstreams(test: TestContext, count: number): Pro
 }
 
 async function startOne(test: TestContext, name: string): Promise<number> {
-  const sockets = new Set<Socket>();
   const answer = `HTTP/1.1 200 OK\r\ncontent-length: ${name.length}\r\n\r\n${name}`;
   const server = createServer((socket) => {
     let text = '';
-    sockets.add(socket);
     socket.setNoDelay();
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => sockets.delete(socket));
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('latin1');
       for (let read = readMessage(text, { isResponse: false }); read; ) {
@@ -26,11 +24,5 @@ async function startOne(test: TestContext, name: string): Promise<number> {
       }
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  test.after(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  const address = server.address();
-  return typeof address === 'object' && address ? address.port : 0;
+  return listen(test, server);
 }

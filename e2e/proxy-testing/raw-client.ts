@@ -34,6 +34,11 @@ function isFinal({ start }: WireMessage): boolean {
   return status >= 200 || status === 101;
 }
 
+/** The first answer that is not informational. */
+export function properAnswer({ answers }: Received): WireMessage | undefined {
+  return answers.find(({ start }) => !/ 1\d\d /.test(start));
+}
+
 class Answers {
   readonly list: WireMessage[] = [];
   readonly #methods: readonly string[];

@@ -1,8 +1,8 @@
 /** Services that a proxy asks or tells, gRPC and HTTP, that keep what they were sent and answer as the test says. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttp2, type ServerHttp2Stream } from 'node:http2';
-import type { AddressInfo, Server } from 'node:net';
 import type { TestContext } from 'node:test';
+import { listen } from '../harness.ts';
 
 /** A call that came, without what codecs add to it. */
 export interface Heard {
@@ -25,15 +25,6 @@ export interface RecordingService {
 }
 
 const FRAME_HEAD_BYTES = 5;
-
-async function listen(test: TestContext, server: Server, end: () => void): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  test.after(() => {
-    server.close();
-    end();
-  });
-  return (server.address() as AddressInfo).port;
-}
 
 function text(headers: object): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
@@ -63,12 +54,7 @@ export async function startGrpcService(
   answer: (path: string, message: Buffer) => GrpcAnswer,
 ): Promise<RecordingService> {
   let heard: Heard[] = [];
-  const sessions = new Set<{ destroy(): void }>();
   const server = createHttp2();
-  server.on('session', (session) => {
-    sessions.add(session);
-    session.on('close', () => sessions.delete(session));
-  });
   server.on('stream', (stream: ServerHttp2Stream, { ':path': path = '', ...headers }) => {
     const chunks: Buffer[] = [];
     // A call that the proxy takes back is no error of the service.
@@ -80,9 +66,7 @@ export async function startGrpcService(
       send(stream, answer(path, body));
     });
   });
-  const port = await listen(test, server, () => {
-    for (const session of sessions) session.destroy();
-  });
+  const port = await listen(test, server);
   const take = () => {
     const taken = heard;
     heard = [];
@@ -106,7 +90,7 @@ export async function startHttpService(
       answer(request, response);
     });
   });
-  const port = await listen(test, server, () => server.closeAllConnections());
+  const port = await listen(test, server);
   const take = () => {
     const taken = heard;
     heard = [];

@@ -2,6 +2,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { listen } from '../harness.ts';
 import { readMessage, type WireMessage } from './wire.ts';
 
 export interface RecordingUpstream {
@@ -110,12 +111,6 @@ export async function startRecordingUpstream(test: TestContext, tls?: TlsOptions
   const server: Server = tls ? createTlsServer(tls, accept) : createServer({ allowHalfOpen: true }, accept);
   // Handshakes that fail are the peer's to tell.
   if (tls) server.on('tlsClientError', () => undefined);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  recorder.port = typeof address === 'object' && address ? address.port : 0;
-  test.after(() => {
-    server.close();
-    for (const socket of recorder.connections) socket.destroy();
-  });
+  recorder.port = await listen(test, server);
   return recorder;
 }

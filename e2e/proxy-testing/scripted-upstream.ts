@@ -1,6 +1,7 @@
 /** An HTTP server that answers as the test has it at the moment, and keeps what it was asked. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { TestContext } from 'node:test';
+import { listen } from '../harness.ts';
 
 export interface Asked {
   readonly method: string;
@@ -31,13 +32,7 @@ export class ScriptedUpstream {
   }
 
   async start(test: TestContext): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    const address = this.#server.address();
-    this.port = typeof address === 'object' && address ? address.port : 0;
-    test.after(() => {
-      this.#server.closeAllConnections();
-      this.#server.close();
-    });
+    this.port = await listen(test, this.#server);
     return this;
   }
 

@@ -1,6 +1,5 @@
 /** Servers of HTTP/1.1 and HTTP/2 that do what the request's `x-do` says, and keep what they saw. */
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import {
   createServer as createHttp2Server,
@@ -9,8 +8,9 @@ import {
   type Http2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { listen } from '../../harness.ts';
 
 /** What an upstream saw of one request. */
 export interface Seen {
@@ -239,28 +239,17 @@ export type UpstreamKind = 'http1' | 'http2' | { readonly cert: string; readonly
 /** Starts one, and ends it with the test: of HTTP/1.1, of HTTP/2 in the clear, or of HTTP/2 with TLS. */
 export async function startScripted(test: TestContext, kind: UpstreamKind): Promise<ScriptedUpstream> {
   const script = new Script();
-  const sessions: Http2Session[] = [];
   let server: Server;
   if (kind === 'http1') server = createServer(script.serve);
   else {
     const settings = { enableConnectProtocol: true };
     const made = kind === 'http2' ? createHttp2Server({ settings }) : createSecureServer({ ...kind, settings });
     made.on('request', script.serve);
-    made.on('session', (session: Http2Session) => {
-      session.on('error', () => session.destroy());
-      sessions.push(session);
-    });
+    made.on('session', (session: Http2Session) => session.on('error', () => session.destroy()));
     // Other methods come as requests.
     made.on('connect', ({ stream }: Http2ServerRequest) => acceptTunnel(stream));
     server = made;
   }
   server.on('upgrade', acceptUpgrade);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  test.after(() => {
-    for (const session of sessions) session.destroy();
-    if ('closeAllConnections' in server) (server as ReturnType<typeof createServer>).closeAllConnections();
-    server.close();
-  });
-  return { port: (server.address() as AddressInfo).port, cut: () => script.cut, take: () => script.take() };
+  return { port: await listen(test, server), cut: () => script.cut, take: () => script.take() };
 }

@@ -7,7 +7,7 @@ export {
   data,
   type Field,
   frame,
-  HELLO,
+  HELLO_WITH_ACK as HELLO,
   headers,
   many,
   reset,

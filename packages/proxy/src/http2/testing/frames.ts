@@ -1,5 +1,5 @@
 /** Frames made by hand and read again; for tests. */
-import { ERROR, FLAG_END_HEADERS, FLAG_END_STREAM, FRAME, MAX_STREAM_ID, PREFACE } from '../frames.ts';
+import { ERROR, FLAG_ACK, FLAG_END_HEADERS, FLAG_END_STREAM, FRAME, MAX_STREAM_ID, PREFACE } from '../frames.ts';
 import type { Http2Limits, Http2ServerOptions } from '../options.ts';
 
 export function frame(type: number, flags: number, streamId: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
@@ -76,6 +76,8 @@ export function many(count: number, make: (index: number) => Uint8Array): Buffer
 
 /** What a client begins with. */
 export const HELLO = Buffer.concat([PREFACE, settings()]);
+/** The same, with word that it holds the server's settings: from then on it may be held to them. */
+export const HELLO_WITH_ACK = Buffer.concat([HELLO, frame(FRAME.settings, FLAG_ACK, 0)]);
 
 export interface Frame {
   readonly type: number;
