@@ -168,7 +168,7 @@ export class ClusterManager {
     const { secrets, clock } = this.#options;
     return makeTransports(config, {
       makeTls: (context) => {
-        const stats = this.#statsUnder(config, 'ssl', () => new TlsStats());
+        const stats = this.#statsUnder(config, 'ssl', () => new TlsStats('cipher_suite'));
         return new UpstreamTls(upstreamTlsConfig(context), secrets, warming, stats, clock);
       },
       matchStats: (name) => {

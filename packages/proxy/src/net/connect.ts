@@ -29,7 +29,8 @@ export interface TlsClient {
   options(alpn: readonly string[]): ConnectionOptions | string;
   /** Why the peer is refused; undefined where it is accepted. `options`: what the handshake was begun with. */
   verify(socket: TLSSocket, options: ConnectionOptions): string | undefined;
-  onHandshake(isResumed: boolean): void;
+  /** The peer was accepted. */
+  onHandshake(socket: TLSSocket): void;
   onError(): void;
 }
 
@@ -157,10 +158,13 @@ export class Connecting {
     secure.once('close', () => this.#onError(new Error('the connection ended during the handshake')));
     secure.once('secureConnect', () => {
       if (this.#isDone) return;
-      tls.onHandshake(secure.isSessionReused());
       const refusal = tls.verify(secure, options);
-      if (refusal === undefined) this.#succeed();
-      else this.#fail({ type: 'connect-failure', text: `TLS_error: ${refusal}` });
+      if (refusal !== undefined) {
+        this.#fail({ type: 'connect-failure', text: `TLS_error: ${refusal}` });
+        return;
+      }
+      tls.onHandshake(secure);
+      this.#succeed();
     });
   }
 

@@ -4,6 +4,7 @@
  * counted directly; they are listed, named and labelled only when somebody asks.
  */
 import { CodeCounts, Histogram } from './histogram.ts';
+import { NamedValues } from './named.ts';
 
 /** `cluster.<name>.` */
 export class ClusterStats {
@@ -119,6 +120,7 @@ export class RetriedStats implements AnswerStats {
 
 /** `cluster.<name>.ssl.` and `listener.<address>.ssl.` */
 export class TlsStats {
+  /** Handshakes that failed for another reason than who the peer is. */
   connection_error = 0;
   fail_verify_cert_hash = 0;
   fail_verify_error = 0;
@@ -127,6 +129,20 @@ export class TlsStats {
   handshake = 0;
   no_certificate = 0;
   session_reused = 0;
+  readonly 'ciphers.': NamedValues;
+  /** Of clusters alone: Node does not tell servers. */
+  readonly 'curves.' = new NamedValues({ type: 'counter', label: 'envoy_ssl_curve' });
+  readonly 'versions.' = new NamedValues({ type: 'counter', label: 'envoy_ssl_version' });
+  readonly 'certificate.' = new NamedValues({
+    type: 'gauge',
+    label: 'envoy_tls_certificate',
+    suffix: '.expiration_unix_time_seconds',
+  });
+
+  /** `cipherLabel`: how Prometheus gets ciphers; of clusters `cipher_suite`. */
+  constructor(cipherLabel = 'envoy_ssl_cipher') {
+    this['ciphers.'] = new NamedValues({ type: 'counter', label: cipherLabel });
+  }
 }
 
 /** `http.<stat prefix>.` */
@@ -164,6 +180,7 @@ export class HttpStats {
   downstream_rq_http1_total = 0;
   downstream_rq_http2_total = 0;
   downstream_rq_idle_timeout = 0;
+  downstream_cx_max_duration_reached = 0;
   downstream_rq_max_duration_reached = 0;
   downstream_rq_non_relative_path = 0;
   downstream_rq_redirected_with_normalized_path = 0;

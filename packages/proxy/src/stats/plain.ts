@@ -1,11 +1,13 @@
 /** Groups of statistics as plain values that can go from one thread to another, and their sum over threads. */
 import { CodeCounts, Histogram } from './histogram.ts';
+import { NamedValues, type PlainNamed } from './named.ts';
 import type { StatGroup } from './registry.ts';
 import type { Labels } from './sample.ts';
 
 type PlainValue =
   | number
   | { readonly type: 'histogram'; readonly count: number; readonly sum: number; readonly buckets: readonly number[] }
+  | PlainNamed
   | { readonly type: 'codes'; readonly counts: readonly { readonly code: number; readonly count: number }[] };
 
 export interface PlainGroup {
@@ -23,6 +25,7 @@ export function plainGroup({ prefix, metricPrefix, labels, values }: StatGroup):
     else if (value instanceof Histogram) plain[name] = value.plain();
     else if (value instanceof CodeCounts)
       plain[name] = { type: 'codes', counts: value.counts.map((entry) => ({ ...entry })) };
+    else if (value instanceof NamedValues) plain[name] = value.plain();
   }
   return { prefix, metricPrefix, labels: { ...labels }, values: plain };
 }
@@ -57,6 +60,8 @@ export function withOthers(own: StatGroup | undefined, others: readonly PlainGro
           values[name] = value + (typeof before === 'number' ? before : 0);
       } else if (value.type === 'histogram') {
         values[name] = Histogram.sum(before instanceof Histogram ? before : undefined, value);
+      } else if (value.type !== 'codes') {
+        values[name] = NamedValues.sum(before instanceof NamedValues ? before : undefined, value);
       } else values[name] = CodeCounts.sum(before instanceof CodeCounts ? before : undefined, value.counts);
     }
   }

@@ -1,5 +1,6 @@
 /** All groups of statistics, and what is in them. */
 import { CodeCounts, Histogram } from './histogram.ts';
+import { NamedValues } from './named.ts';
 import { type PlainGroup, plainGroup, withOthers } from './plain.ts';
 import { writePrometheus } from './prometheus.ts';
 import { isGauge, type Labels, type Sample } from './sample.ts';
@@ -33,6 +34,12 @@ function* samplesOf(group: StatGroup): Generator<Sample> {
       for (const { code, count } of value.counts) {
         const withCode = { envoy_response_code: String(code), ...labels };
         yield { type: 'counter', name: `${prefix}${name}${code}`, metric, labels: withCode, value: count };
+      }
+    } else if (value instanceof NamedValues) {
+      const { type, label, suffix = '' } = value.options;
+      const metric = metricPrefix + name.replace(/\.$/, '') + suffix.replace('.', '_');
+      for (const [part, count] of value.values) {
+        yield { type, name: prefix + name + part + suffix, metric, labels: { [label]: part, ...labels }, value: count };
       }
     } else if (typeof value === 'number') {
       if (value === 0 && WHEN_COUNTED.test(name)) continue;
@@ -156,7 +163,7 @@ export class StatsRegistry {
   resetCounters(): void {
     for (const { values } of this.#groups.values()) {
       for (const [name, value] of Object.entries(values)) {
-        if (value instanceof CodeCounts) value.reset();
+        if (value instanceof CodeCounts || value instanceof NamedValues) value.reset();
         else if (typeof value === 'number' && !isGauge(name)) Object.assign(values, { [name]: 0 });
       }
     }

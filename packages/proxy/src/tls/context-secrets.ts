@@ -1,4 +1,5 @@
 /** What a TLS context waits for and uses: its secrets, as they come. */
+import { X509Certificate } from 'node:crypto';
 import type {
   CertificateConfig,
   DownstreamTlsConfig,
@@ -7,28 +8,33 @@ import type {
   TlsConfig,
 } from '../config/tls.ts';
 import type { ValidationConfig } from '../config/tls-validation.ts';
+import type { TlsStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
 import type { SecretStore } from './secrets.ts';
 import { mergeValidation } from './validation.ts';
 
 type ContextConfig = TlsConfig & Partial<Pick<DownstreamTlsConfig, 'ticketKeys' | 'ticketKeysSecret'>>;
 
+export interface ContextSecretsOptions {
+  readonly secrets: SecretStore;
+  readonly warming: Warming;
+  readonly stats: TlsStats;
+  /** Told when a secret came. */
+  readonly onChange: () => void;
+}
+
 export class ContextSecrets {
   readonly #config: ContextConfig;
-  readonly #secrets: SecretStore;
-  readonly #warming: Warming;
-  readonly #onChange: () => void;
+  readonly #options: ContextSecretsOptions;
   readonly #unwatch: (() => void)[] = [];
   /** In the order of the references. */
   readonly #received = new Map<number, CertificateConfig>();
   validation: ValidationConfig | undefined;
   ticketKeys: readonly Buffer[] | undefined;
 
-  constructor(config: ContextConfig, secrets: SecretStore, warming: Warming, onChange: () => void = () => undefined) {
+  constructor(config: ContextConfig, options: ContextSecretsOptions) {
     this.#config = config;
-    this.#secrets = secrets;
-    this.#warming = warming;
-    this.#onChange = onChange;
+    this.#options = options;
     this.validation = config.validationSecret ? undefined : config.validation;
     this.ticketKeys = config.ticketKeysSecret ? undefined : (config.ticketKeys ?? []);
     for (const [index, reference] of config.certificateSecrets.entries()) {
@@ -42,17 +48,20 @@ export class ContextSecrets {
     this.#watch(config.ticketKeysSecret, (secret) => {
       if (secret.type === 'ticket-keys') this.ticketKeys = secret.keys;
     });
+    this.#tellExpiries();
   }
 
   #watch(reference: SecretReference | undefined, take: (secret: SecretConfig) => void): void {
     if (!reference) return;
     const what = `the secret ${reference.name}`;
-    this.#warming.waitFor(what, reference.source?.initialFetchTimeoutMs ?? 1);
-    const unwatch = this.#secrets.watch(reference, {
+    const { secrets, warming, onChange } = this.#options;
+    warming.waitFor(what, reference.source?.initialFetchTimeoutMs ?? 1);
+    const unwatch = secrets.watch(reference, {
       onSecret: (secret) => {
         take(secret);
-        this.#onChange();
-        this.#warming.arrived(what);
+        this.#tellExpiries();
+        onChange();
+        warming.arrived(what);
       },
     });
     this.#unwatch.push(unwatch);
@@ -76,7 +85,19 @@ export class ContextSecrets {
     return secret && `the secret ${secret.name} has not been received`;
   }
 
+  /** Has the moment at which each certificate ends told among the statistics. */
+  #tellExpiries(): void {
+    const gauges = this.#options.stats['certificate.'];
+    for (const { chain, statName } of this.certificates) gauges.setLate(statName, () => expirySeconds(chain));
+    const { trustedCa, statName = '' } = this.validation ?? {};
+    if (trustedCa !== undefined) gauges.setLate(statName, () => expirySeconds(trustedCa));
+  }
+
   close(): void {
     for (const unwatch of this.#unwatch) unwatch();
   }
+}
+
+function expirySeconds(pem: string): number {
+  return Math.floor(new X509Certificate(pem).validToDate.getTime() / 1000);
 }

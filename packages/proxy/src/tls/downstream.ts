@@ -83,9 +83,10 @@ export class DownstreamTls {
     this.#counts = counts;
     this.#serverNames = serverNames;
     this.#ownTicketSecret = secrets.ticketSecret;
-    this.#secrets = new ContextSecrets(config, secrets, warming, () => {
+    const onChange = () => {
       this.#made = undefined;
-    });
+    };
+    this.#secrets = new ContextSecrets(config, { secrets, warming, stats, onChange });
   }
 
   /** Begins the handshake on a connection that was just accepted. */
@@ -124,9 +125,7 @@ export class DownstreamTls {
 
   #fail(key: object, reason: string): void {
     const handshake = this.#take(key);
-    if (!handshake) return;
-    this.#stats.connection_error++;
-    handshake.onFailed(reason);
+    handshake?.onFailed(reason);
   }
 
   #make(): Made {
@@ -195,16 +194,21 @@ export class DownstreamTls {
   #onSecure(socket: TLSSocket, validation: Validation | undefined, local: CertificateNames): void {
     const handshake = this.#take(connectionBelow(socket));
     socket.allowHalfOpen = true;
-    this.#stats.handshake++;
-    if (socket.isSessionReused()) this.#stats.session_reused++;
     const leaf = socket.getPeerX509Certificate();
     const refusal = this.#refusal(socket, leaf, validation);
-    if (refusal === undefined) handshake?.onSecure(socket, new ConnectionTls(socket, leaf, local, this.#names));
-    else {
-      this.#stats.connection_error++;
+    if (refusal !== undefined) {
       socket.destroy();
       handshake?.onFailed(refusal);
+      return;
     }
+    const tls = new ConnectionTls(socket, leaf, local, this.#names);
+    const stats = this.#stats;
+    stats.handshake++;
+    if (socket.isSessionReused()) stats.session_reused++;
+    if (!leaf) stats.no_certificate++;
+    stats['versions.'].count(tls.version);
+    stats['ciphers.'].count(tls.cipher);
+    handshake?.onSecure(socket, tls);
   }
 
   #refusal(
@@ -213,10 +217,7 @@ export class DownstreamTls {
     validation: Validation | undefined,
   ): string | undefined {
     if (!leaf) {
-      if (!this.#config.requiresClientCertificate) {
-        this.#stats.no_certificate++;
-        return undefined;
-      }
+      if (!this.#config.requiresClientCertificate) return undefined;
       this.#stats.fail_verify_no_cert++;
       return 'the peer presented no certificate';
     }
@@ -229,7 +230,9 @@ export class DownstreamTls {
     return refusal?.reason;
   }
 
-  #onError(error: Error, socket: TLSSocket): void {
+  #onError(error: Error & { readonly code?: string }, socket: TLSSocket): void {
+    // As in Envoy, a client that leaves or says nothing is no error of TLS.
+    if (error.code?.startsWith('ERR_SSL_')) this.#stats.connection_error++;
     this.#fail(connectionBelow(socket), error.message);
     socket.destroy();
   }

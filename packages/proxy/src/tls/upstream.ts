@@ -13,6 +13,14 @@ import type { SecretStore } from './secrets.ts';
 import { NOBODY, prepareValidation, type Validation } from './validation.ts';
 import { verifyPeer } from './verify.ts';
 
+/** As BoringSSL names the curves that it has, by OpenSSL's names. */
+const CURVES: Readonly<Record<string, string>> = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' };
+
+function curveOf(socket: TLSSocket): string | undefined {
+  const key = socket.getEphemeralKeyInfo();
+  return key && 'name' in key && key.name !== undefined ? (CURVES[key.name] ?? key.name) : undefined;
+}
+
 /**
  * A session, to come back to the server with. It knows the server's certificate, but Node does not tell it on this side:
  * that the server was accepted, and until when that may hold, is kept beside it.
@@ -45,9 +53,10 @@ export class UpstreamTls implements TlsClient {
     this.#config = config;
     this.#stats = stats;
     this.#clock = clock;
-    this.#secrets = new ContextSecrets(config, secrets, warming, () => {
+    const onChange = () => {
       this.#made = undefined;
-    });
+    };
+    this.#secrets = new ContextSecrets(config, { secrets, warming, stats, onChange });
   }
 
   /** The certificate that is presented. */
@@ -128,9 +137,14 @@ export class UpstreamTls implements TlsClient {
     return refusal.reason;
   }
 
-  onHandshake(isResumed: boolean): void {
-    this.#stats.handshake++;
-    if (isResumed) this.#stats.session_reused++;
+  onHandshake(socket: TLSSocket): void {
+    const stats = this.#stats;
+    stats.handshake++;
+    if (socket.isSessionReused()) stats.session_reused++;
+    stats['versions.'].count(socket.getProtocol() ?? '');
+    stats['ciphers.'].count(socket.getCipher().name);
+    const curve = curveOf(socket);
+    if (curve !== undefined) stats['curves.'].count(curve);
   }
 
   onError(): void {

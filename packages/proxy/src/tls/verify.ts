@@ -26,16 +26,11 @@ function checkSpiffe(chain: readonly Uint8Array[], validation: Validation, nowMs
   }
 }
 
-function ipText(octets: Buffer): string {
-  if (octets.length === 4) return octets.join('.');
-  return (octets.toString('hex').match(/.{4}/g) ?? []).join(':');
-}
-
 function matchesName(certificate: Certificate, matchers: readonly SanMatcher[]): boolean {
   const names = (certificate.extensions.names ?? []).flatMap((name) => {
     if (name.type === 'other') return [];
     return name.type === 'ip'
-      ? [{ type: 'IP_ADDRESS', text: ipText(name.octets) }]
+      ? [{ type: 'IP_ADDRESS', text: ipText(name.octets) ?? '' }]
       : [{ type: name.type.toUpperCase(), text: name.text }];
   });
   return matchers.some((matcher) =>

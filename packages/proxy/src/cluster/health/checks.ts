@@ -35,7 +35,7 @@ function withAlpn(tls: TlsClient, alpn: readonly string[]): TlsClient {
       return typeof options === 'string' ? options : { ...options, ALPNProtocols: [...alpn] };
     },
     verify: (socket, options) => tls.verify(socket, options),
-    onHandshake: (isResumed) => tls.onHandshake(isResumed),
+    onHandshake: (socket) => tls.onHandshake(socket),
     onError: () => tls.onError(),
   };
 }
