@@ -1,88 +1,58 @@
 /** A new process of Weft's proxy takes over the port of the one that runs, which ends when its work is done. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createConnection } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { freePort, type Process, until, weftProcess } from './harness.ts';
-
-const TYPES = 'type.googleapis.com/envoy.extensions.filters';
+import { answered, httpListener, routes, staticCluster } from '@weft/proxy/testing';
+import { listen, type Process, until } from './harness.ts';
+import { openSuccessive } from './proxy-testing/successive.ts';
 
 /** A control plane that never answers: what names it is not ready before this time is over. */
-function waitingText(waitMs: number): string {
-  return `
-dynamic_resources:
-  lds_config:
-    resource_api_version: V3
-    initial_fetch_timeout: ${waitMs / 1000}s
-    api_config_source: { api_type: GRPC, transport_api_version: V3, grpc_services: [{ envoy_grpc: { cluster_name: silent } }] }
-node: { id: a, cluster: a }`;
+function waiting(waitMs: number): object {
+  const grpc_services = [{ envoy_grpc: { cluster_name: 'silent' } }];
+  return {
+    node: { id: 'a', cluster: 'a' },
+    dynamic_resources: {
+      lds_config: {
+        resource_api_version: 'V3',
+        initial_fetch_timeout: `${waitMs / 1000}s`,
+        api_config_source: { api_type: 'GRPC', transport_api_version: 'V3', grpc_services },
+      },
+    },
+  };
 }
+
+const OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+const SILENT = staticCluster('silent', 1, {
+  typed_extension_protocol_options: {
+    [OPTIONS]: { '@type': `type.googleapis.com/${OPTIONS}`, explicit_http_config: { http2_protocol_options: {} } },
+  },
+});
 
 interface Wanted {
   /** What `/who` is answered with. */
   readonly route: string;
   readonly port: number;
-  readonly adminPort: number;
   readonly upstreamPort: number;
   readonly socketPath: string;
   readonly waitMs: number;
 }
 
-function bootstrapText({ port, adminPort, upstreamPort, route, socketPath, waitMs }: Wanted): string {
-  return `${waitMs > 0 ? waitingText(waitMs) : ''}
-admin: { address: { socket_address: { address: 127.0.0.1, port_value: ${adminPort} } } }
-static_resources:
-  listeners:
-    - name: http
-      address: { socket_address: { address: 127.0.0.1, port_value: ${port} } }
-      filter_chains:
-        - filters:
-            - name: http
-              typed_config:
-                "@type": ${TYPES}.network.http_connection_manager.v3.HttpConnectionManager
-                stat_prefix: http
-                http_filters: [{ name: router, typed_config: { "@type": ${TYPES}.http.router.v3.Router } }]
-                route_config:
-                  virtual_hosts:
-                    - name: a
-                      domains: ["*"]
-                      routes:
-                        - { match: { path: /who }, direct_response: { status: 200, body: { inline_string: ${route} } } }
-                        - { match: { prefix: / }, route: { cluster: up, timeout: 30s } }
-    - name: unix
-      address: { pipe: { path: ${socketPath} } }
-      filter_chains:
-        - filters:
-            - name: http
-              typed_config:
-                "@type": ${TYPES}.network.http_connection_manager.v3.HttpConnectionManager
-                stat_prefix: unix
-                http_filters: [{ name: router, typed_config: { "@type": ${TYPES}.http.router.v3.Router } }]
-                route_config:
-                  virtual_hosts:
-                    - name: a
-                      domains: ["*"]
-                      routes:
-                        - { match: { path: /who }, direct_response: { status: 200, body: { inline_string: ${route} } } }
-  clusters:
-    - name: silent
-      type: STATIC
-      typed_extension_protocol_options:
-        envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-          "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-          explicit_http_config: { http2_protocol_options: {} }
-      load_assignment:
-        cluster_name: silent
-        endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: 1 } } } }] }]
-    - name: up
-      type: STATIC
-      load_assignment:
-        cluster_name: up
-        endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${upstreamPort} } } } }] }]
-`;
+function bootstrap({ port, upstreamPort, route, socketPath, waitMs }: Wanted): object {
+  const who = answered({ path: '/who' }, route);
+  const rest = { match: { prefix: '/' }, route: { cluster: 'up', timeout: '30s' } };
+  return {
+    ...(waitMs > 0 && waiting(waitMs)),
+    static_resources: {
+      listeners: [
+        httpListener(port, { route_config: routes(who, rest) }),
+        httpListener(socketPath, { stat_prefix: 'unix', route_config: routes(who) }, 'unix'),
+      ],
+      clusters: [SILENT, staticCluster('up', upstreamPort)],
+    },
+  };
 }
 
 /** One request on a connection of its own; gives the body, or what the connection came to. */
@@ -101,7 +71,6 @@ function ask(at: number | string, path: string): Promise<string> {
 
 interface Ground {
   readonly port: number;
-  readonly adminPort: number;
   /** Of a listener at a Unix socket. */
   readonly socketPath: string;
   /** Ends the answer that the upstream owes to `/slow`. */
@@ -115,41 +84,21 @@ interface Ground {
 }
 
 async function prepare(t: TestContext): Promise<Ground> {
-  const folder = mkdtempSync(join(tmpdir(), 'weft-restart-'));
+  const { folder, port, start, admin } = await openSuccessive(t);
   let finish: (() => void) | undefined;
   const upstream = createServer((_request, response) => {
     finish = () => response.end('slow');
   });
-  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
-  const bound = upstream.address();
-  const upstreamPort = typeof bound === 'object' && bound ? bound.port : 0;
-  const [port, adminPort] = [await freePort(), await freePort()];
-  const processes: Process[] = [];
-  t.after(async () => {
-    for (const process of processes) await process.kill();
-    upstream.close();
-    upstream.closeAllConnections();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const upstreamPort = await listen(t, upstream);
   const socketPath = join(folder, 'proxy.sock');
-  const start = (waitMs: number, route: string, ...flags: readonly string[]): Process => {
-    const path = join(folder, `${route}.yaml`);
-    writeFileSync(path, bootstrapText({ port, adminPort, upstreamPort, route, socketPath, waitMs }));
-    // A folder of its own keeps the base IDs of this test apart from those of others.
-    const process = weftProcess(['proxy', '-c', path, ...flags], { env: { TMPDIR: folder } });
-    processes.push(process);
-    return process;
-  };
+  const startLate: Ground['startLate'] = (waitMs, route, ...flags) =>
+    start(route, bootstrap({ port, upstreamPort, route, socketPath, waitMs }), ...flags);
   return {
     port,
-    adminPort,
     socketPath,
-    start: (route, ...flags) => start(0, route, ...flags),
-    startLate: start,
-    admin: async (path) => {
-      const answer = await fetch(`http://127.0.0.1:${adminPort}${path}`).catch(() => undefined);
-      return (await answer?.text()) ?? '';
-    },
+    start: (route, ...flags) => startLate(0, route, ...flags),
+    startLate,
+    admin,
     finishSlow: () => finish?.(),
     isSlowBegun: () => finish !== undefined,
   };
@@ -197,8 +146,7 @@ test('a new process takes over while requests come and go: none is refused, none
     answers.filter((answer) => !['first', 'second', 'third'].includes(answer)),
     [],
   );
-  const state = await fetch(`http://127.0.0.1:${ground.adminPort}/server_info`).then((answer) => answer.text());
-  assert.match(state, /"restart_epoch": 2/);
+  assert.match(await ground.admin('/server_info'), /"restart_epoch": 2/);
   assert.equal((await third.stop()).code, 0);
   assert.equal(existsSync(socketPath), false, 'the last one removes the path');
 });

@@ -4,6 +4,7 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { httpListener, loadAssignment, routes, staticCluster } from '@weft/proxy/testing';
 import { ask, DATA_PLANES, freePort, until } from './harness.ts';
 import { ForeignXds, type Resources, whyNoGo } from './proxy-testing/foreign-xds.ts';
 import { temporaryFolder } from './proxy-testing/pair.ts';
@@ -13,22 +14,16 @@ import { startRecordingUpstream } from './proxy-testing/recording-upstream.ts';
 import { httpText } from './proxy-testing/wire.ts';
 
 const TYPE = 'type.googleapis.com/envoy.config';
-const EXTENSIONS = 'type.googleapis.com/envoy.extensions.filters';
+const ADS = { resource_api_version: 'V3', ads: {} };
 
-function listener(port: number, statPrefix = 'http'): unknown {
-  const hcm = {
-    '@type': `${EXTENSIONS}.network.http_connection_manager.v3.HttpConnectionManager`,
-    stat_prefix: statPrefix,
-    rds: { route_config_name: 'local', config_source: { resource_api_version: 'V3', ads: {} } },
-    http_filters: [
-      { name: 'envoy.filters.http.router', typed_config: { '@type': `${EXTENSIONS}.http.router.v3.Router` } },
-    ],
-  };
-  return {
-    name: 'http',
-    address: { socket_address: { address: '127.0.0.1', port_value: port } },
-    filter_chains: [{ filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config: hcm }] }],
-  };
+function listener(port: number, statPrefix = 'http'): object {
+  return httpListener(port, { stat_prefix: statPrefix, rds: { route_config_name: 'local', config_source: ADS } });
+}
+
+/** Everything goes to the cluster `a`, and answers are marked. */
+function marked(mark: string): object {
+  const header = { header: { key: 'x-mark', value: mark }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' };
+  return routes({ match: { prefix: '/' }, route: { cluster: 'a' }, response_headers_to_add: [header] });
 }
 
 interface Wanted {
@@ -39,19 +34,12 @@ interface Wanted {
 }
 
 function resources({ listeners, upstream, mark }: Wanted): Resources {
-  const header = { header: { key: 'x-mark', value: mark }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' };
-  const route = { match: { prefix: '/' }, route: { cluster: 'a' }, response_headers_to_add: [header] };
-  const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: upstream } } };
-  const eds = { eds_config: { resource_api_version: 'V3', ads: {} } };
+  const eds = { eds_config: ADS };
   return {
     [`${TYPE}.listener.v3.Listener`]: listeners,
-    [`${TYPE}.route.v3.RouteConfiguration`]: [
-      { name: 'local', virtual_hosts: [{ name: 'any', domains: ['*'], routes: [route] }] },
-    ],
+    [`${TYPE}.route.v3.RouteConfiguration`]: [{ name: 'local', ...marked(mark) }],
     [`${TYPE}.cluster.v3.Cluster`]: [{ name: 'a', type: 'EDS', connect_timeout: '2s', eds_cluster_config: eds }],
-    [`${TYPE}.endpoint.v3.ClusterLoadAssignment`]: [
-      { cluster_name: 'a', endpoints: [{ lb_endpoints: [{ endpoint }] }] },
-    ],
+    [`${TYPE}.endpoint.v3.ClusterLoadAssignment`]: [loadAssignment('a', upstream)],
   };
 }
 
@@ -116,22 +104,7 @@ function inFile(type: string, version: string, given: readonly object[]): string
 }
 
 function fileListener(port: number, mark: string): object {
-  const match = { prefix: '/' };
-  const header = { header: { key: 'x-mark', value: mark } };
-  const routes = [{ match, route: { cluster: 'a' }, response_headers_to_add: [header] }];
-  const hcm = {
-    '@type': `${EXTENSIONS}.network.http_connection_manager.v3.HttpConnectionManager`,
-    stat_prefix: 'http',
-    route_config: { name: 'local', virtual_hosts: [{ name: 'any', domains: ['*'], routes }] },
-    http_filters: [
-      { name: 'envoy.filters.http.router', typed_config: { '@type': `${EXTENSIONS}.http.router.v3.Router` } },
-    ],
-  };
-  return {
-    name: 'http',
-    address: { socket_address: { address: '127.0.0.1', port_value: port } },
-    filter_chains: [{ filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config: hcm }] }],
-  };
+  return httpListener(port, { route_config: { name: 'local', ...marked(mark) } });
 }
 
 for (const dataPlane of DATA_PLANES) {
@@ -145,10 +118,7 @@ for (const dataPlane of DATA_PLANES) {
     };
     const listeners = (version: string, given: readonly object[]) =>
       move('lds.json', inFile(`${TYPE}.listener.v3.Listener`, version, given));
-    const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: upstream.port } } };
-    const load_assignment = { cluster_name: 'a', endpoints: [{ lb_endpoints: [{ endpoint }] }] };
-    const cluster = { name: 'a', type: 'STATIC', connect_timeout: '2s', load_assignment };
-    move('cds.json', inFile(`${TYPE}.cluster.v3.Cluster`, '1', [cluster]));
+    move('cds.json', inFile(`${TYPE}.cluster.v3.Cluster`, '1', [staticCluster('a', upstream.port)]));
     listeners('1', [fileListener(port, 'one')]);
     const plane = await startPlane(t, { dataPlane, bootstrap: 'xds-files.yaml', folder, ports: {} });
     const mark = async () => (await ask(`http://127.0.0.1:${port}/`, {})).headers['x-mark'];

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type Agent, request, Agent as TlsAgent } from 'node:https';
 import { type TestContext, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
+import { httpListener, loadAssignment, routes } from '@weft/proxy/testing';
 import { freePort, until } from './harness.ts';
 import { type Credentials, makeCredentials } from './proxy-testing/certificates.ts';
 import { ForeignXds, type Resources, whyNoGo } from './proxy-testing/foreign-xds.ts';
@@ -26,54 +27,30 @@ interface Wanted {
   readonly isThere: boolean;
 }
 
-function listener({ port, statPrefix }: Wanted): unknown {
-  const hcm = {
-    '@type': `${EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
-    stat_prefix: statPrefix,
-    rds: { route_config_name: 'local', config_source: ADS },
-    http_filters: [
-      {
-        name: 'envoy.filters.http.router',
-        typed_config: { '@type': `${EXTENSIONS}.filters.http.router.v3.Router` },
-      },
-    ],
-  };
+function listener({ port, statPrefix }: Wanted): object {
+  const manager = { stat_prefix: statPrefix, rds: { route_config_name: 'local', config_source: ADS } };
   const tls = {
     '@type': `${EXTENSIONS}.transport_sockets.tls.v3.DownstreamTlsContext`,
     common_tls_context: { tls_certificate_sds_secret_configs: [{ name: 'server', sds_config: ADS }] },
   };
-  return {
-    name: 'https',
-    address: { socket_address: { address: '127.0.0.1', port_value: port } },
-    filter_chains: [
-      {
-        transport_socket: { name: 'envoy.transport_sockets.tls', typed_config: tls },
-        filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config: hcm }],
-      },
-    ],
-  };
+  return httpListener(port, manager, 'https', { transport_socket: { name: 'tls', typed_config: tls } });
 }
 
 function resources(wanted: Wanted): Resources {
   const { upstream, mark, credential, isThere } = wanted;
   const header = { header: { key: 'x-mark', value: mark }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' };
   const route = { match: { prefix: '/' }, route: { cluster: 'a' }, response_headers_to_add: [header] };
-  const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: upstream } } };
   const certificate = {
     certificate_chain: { inline_string: credential.chainPem },
     private_key: { inline_string: credential.keyPem },
   };
   return {
     [`${TYPE}.listener.v3.Listener`]: isThere ? [listener(wanted)] : [],
-    [`${TYPE}.route.v3.RouteConfiguration`]: [
-      { name: 'local', virtual_hosts: [{ name: 'any', domains: ['*'], routes: [route] }] },
-    ],
+    [`${TYPE}.route.v3.RouteConfiguration`]: [{ name: 'local', ...routes(route) }],
     [`${TYPE}.cluster.v3.Cluster`]: [
       { name: 'a', type: 'EDS', connect_timeout: '2s', eds_cluster_config: { eds_config: ADS } },
     ],
-    [`${TYPE}.endpoint.v3.ClusterLoadAssignment`]: [
-      { cluster_name: 'a', endpoints: [{ lb_endpoints: [{ endpoint }] }] },
-    ],
+    [`${TYPE}.endpoint.v3.ClusterLoadAssignment`]: [loadAssignment('a', upstream)],
     [`${EXTENSIONS}.transport_sockets.tls.v3.Secret`]: [{ name: 'server', tls_certificate: certificate }],
   };
 }

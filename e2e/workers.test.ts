@@ -1,68 +1,22 @@
 /** `--concurrency`: threads that share the listening addresses, seen as one proxy from outside. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { ask, freePort, type Process, until, weftProcess } from './harness.ts';
+import { answered, httpListener, routes } from '@weft/proxy/testing';
+import { type Process, until } from './harness.ts';
+import { openSuccessive, type Successive } from './proxy-testing/successive.ts';
 
-const TYPES = 'type.googleapis.com/envoy.extensions.filters';
 const CONNECTIONS = 64;
 
-function bootstrapText(port: number, adminPort: number): string {
-  return `
-admin: { address: { socket_address: { address: 127.0.0.1, port_value: ${adminPort} } } }
-static_resources:
-  listeners:
-    - name: http
-      address: { socket_address: { address: 127.0.0.1, port_value: ${port} } }
-      filter_chains:
-        - filters:
-            - name: http
-              typed_config:
-                "@type": ${TYPES}.network.http_connection_manager.v3.HttpConnectionManager
-                stat_prefix: http
-                http_filters: [{ name: router, typed_config: { "@type": ${TYPES}.http.router.v3.Router } }]
-                route_config:
-                  virtual_hosts:
-                    - name: a
-                      domains: ["*"]
-                      routes: [{ match: { prefix: / }, direct_response: { status: 200, body: { inline_string: hello } } }]
-`;
-}
-
-interface Ground {
-  readonly port: number;
-  stat(name: string): Promise<number>;
-  admin(path: string): Promise<string>;
+interface Ground extends Pick<Successive, 'port' | 'admin' | 'stat'> {
   start(...flags: readonly string[]): Process;
 }
 
 async function prepare(t: TestContext): Promise<Ground> {
-  const folder = mkdtempSync(join(tmpdir(), 'weft-workers-'));
-  const [port, adminPort] = [await freePort(), await freePort()];
-  const processes: Process[] = [];
-  t.after(async () => {
-    for (const process of processes) await process.kill();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  const path = join(folder, 'bootstrap.yaml');
-  writeFileSync(path, bootstrapText(port, adminPort));
-  const admin = async (of: string): Promise<string> => (await ask(`http://127.0.0.1:${adminPort}${of}`)).body;
-  return {
-    port,
-    admin,
-    async stat(name) {
-      const line = (await admin('/stats')).split('\n').find((text) => text.startsWith(`${name}: `));
-      return Number(line?.slice(name.length + 2) ?? 0);
-    },
-    start(...flags) {
-      const started = weftProcess(['proxy', '-c', path, ...flags], { env: { TMPDIR: folder } });
-      processes.push(started);
-      return started;
-    },
-  };
+  const processes = await openSuccessive(t);
+  const listener = httpListener(processes.port, { route_config: routes(answered({ prefix: '/' }, 'hello')) });
+  const bootstrap = { static_resources: { listeners: [listener] } };
+  return { ...processes, start: (...flags) => processes.start('bootstrap', bootstrap, ...flags) };
 }
 
 /** A connection that has had one answer, and stays. */
@@ -78,8 +32,7 @@ function connected(port: number): Promise<{ readonly close: () => void }> {
 
 async function up(ground: Ground, started: Process): Promise<void> {
   const isUp = async (): Promise<true | undefined> => {
-    const answer = await ground.admin('/ready').catch(() => '');
-    return answer.startsWith('LIVE') ? true : undefined;
+    return (await ground.admin('/ready')).startsWith('LIVE') ? true : undefined;
   };
   await until('the proxy', isUp, 30_000, () => started.text());
 }
