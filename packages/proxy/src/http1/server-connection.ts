@@ -9,6 +9,7 @@ import { hasNoBody, type RequestHead, type ResponseHead } from '../http/message.
 import type { RequestListener, ResponseStream } from '../http/stream.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { linger } from '../net/linger.ts';
+import type { PausedClient } from '../net/paused-clients.ts';
 import { SocketWriter } from '../net/socket-writer.ts';
 import type { Framing } from './fields.ts';
 import { METHODS } from './methods.ts';
@@ -25,7 +26,7 @@ type RequestState = 'none' | 'reading' | 'complete';
 type ResponseState = 'none' | 'awaited' | 'body' | 'complete';
 type BodyFraming = 'length' | 'chunked' | 'until-close' | 'tunnel';
 
-export class Http1ServerConnection implements ParserEvents, ResponseStream {
+export class Http1ServerConnection implements ParserEvents, ResponseStream, PausedClient {
   readonly #socket: Socket;
   readonly #handler: RequestHandler;
   readonly #options: Http1ServerOptions;
@@ -104,6 +105,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
     if (this.#parser.heldBytes <= MAX_HELD_BYTES || this.#response === 'none' || this.#isFull) return;
     this.#isFull = true;
     this.#socket.pause();
+    this.#queue.paused.add(this.#socket, this);
   }
 
   /** Once what came is read: what the connection waits for now, and for how long. */
@@ -237,6 +239,10 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
 
   // What the response's owner calls.
 
+  endAfter(): void {
+    this.#closesAfter = true;
+  }
+
   sendInformational(head: ResponseHead): void {
     if (this.#isOver || this.#isHttp10 || this.#response !== 'awaited') return;
     if (head.status === 100) this.#awaitsContinue = false;
@@ -339,6 +345,12 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream {
   pauseRequest(): void {
     this.#isPaused = true;
     this.#socket.pause();
+    this.#queue.paused.add(this.#socket, this);
+  }
+
+  /** A tunnel goes on after the end of what the client sends; nothing else does. */
+  get leavesWithItsEnd(): boolean {
+    return !this.#wantsTunnel && this.#framing !== 'tunnel';
   }
 
   resumeRequest(): void {

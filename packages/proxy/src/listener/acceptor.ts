@@ -1,7 +1,7 @@
 /** A bound address. Who serves its connections can change without a connection being refused meanwhile. */
 import { closeSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { WeftError } from '@weft/contracts/error';
 import { addressText, type NetworkAddress } from '../config/core.ts';
 import type { SocketOption } from '../config/socket-options.ts';
@@ -18,6 +18,8 @@ export type AddressShare = 'only' | 'first' | 'other';
 
 /** Clients that come faster than they are accepted must not keep a socket open. */
 const QUEUE_TURNS = 1000;
+/** How long the rest of a handshake of TCP may be on its way whose beginning was answered. */
+const HANDSHAKE_MS = 100;
 
 export interface AcceptorOptions {
   readonly address: NetworkAddress;
@@ -123,10 +125,15 @@ export class Acceptor {
 
   /**
    * The same once what waits to be accepted has been: the kernel resets connections that are still in the queue of a
-   * socket that is closed, though their clients have sent requests already.
+   * socket that is closed, though their clients have sent requests already. New ones do not begin meanwhile, unless
+   * another process listens with the same socket.
    */
   async closeOnceEmpty(keepsPath: () => boolean): Promise<void> {
     const calls = await systemCalls().catch(() => undefined);
+    if (calls && !this.#path && !keepsPath()) {
+      for (const descriptor of this.descriptors) calls.takeNoMore(descriptor);
+      await delay(HANDSHAKE_MS);
+    }
     for (let turn = 0; turn < QUEUE_TURNS; turn++) {
       // Right after a turn of the event loop in which connections were accepted.
       await nextTurn();

@@ -1,6 +1,7 @@
 import type { Turns } from '../clock.ts';
 import { BulkBuffers } from './bulk-buffers.ts';
 import { LentReads } from './lent-reads.ts';
+import { PausedClients } from './paused-clients.ts';
 import { Reclaim } from './reclaim.ts';
 import { DecodingRoom, Slabs } from './slabs.ts';
 
@@ -23,6 +24,8 @@ export class FlushQueue implements Turns {
   readonly bulk = new BulkBuffers();
   /** Room for what is decoded. */
   readonly decodingRoom = new DecodingRoom();
+  /** Clients that nothing is read from for now. */
+  readonly paused = new PausedClients();
   readonly #reclaim = new Reclaim();
   #waiting: Flushable[] = [];
   #spare: Flushable[] = [];

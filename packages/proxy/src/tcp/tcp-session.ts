@@ -109,7 +109,7 @@ export class TcpSession {
     this.#host = host;
     this.#pick.tried.push(host);
     this.#info.attempts = this.#attempts;
-    if (this.#info.host) (this.#info.hostsBefore ??= []).push(this.#info.host);
+    if (this.#info.host) this.#info.wasTried(this.#info.host);
     this.#info.upstreamHost = host.key;
     this.#info.host = host;
     this.#info.clusterConfig = cluster.config;
