@@ -4,6 +4,7 @@
  * than the request itself. Fields come last one first, as the writer wants them; a test holds them against the whole API.
  */
 import { LOG_TYPES, type LogType } from '../config/log-filter.ts';
+import { hostOf, portOf } from '../net/address-text.ts';
 import { FLAG, type FlagName } from '../stack/response-flags.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import { BackwardWriter } from './backward-writer.ts';
@@ -258,15 +259,12 @@ export class EntryWriter {
 
   #learnAddress(text: string): Buffer {
     const writer = this.#addressWriter;
-    const colon = text.lastIndexOf(':');
-    if (text.startsWith('/') || text.startsWith('@')) {
+    const port = portOf(text);
+    if (port === undefined) {
       const end = writer.mark;
       writer.text(1, text);
       writer.message(2, end);
-    } else if (colon > 0) {
-      const host = text.startsWith('[') ? text.slice(1, colon - 1) : text.slice(0, colon);
-      if (host !== '') writeSocketAddress(writer, host, Number(text.slice(colon + 1)) || 0);
-    }
+    } else if (hostOf(text) !== '') writeSocketAddress(writer, hostOf(text), port || 0);
     const address = writer.finish();
     if (this.#addresses.size >= MAX_ADDRESSES) this.#addresses.clear();
     this.#addresses.set(text, address);

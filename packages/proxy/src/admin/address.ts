@@ -1,6 +1,7 @@
 /** Addresses as the Envoy API writes them. */
 import type { Address } from '@weft/envoy-api';
 import type { NetworkAddress } from '../config/core.ts';
+import { hostOf, portOf } from '../net/address-text.ts';
 
 export function addressMessage(address: NetworkAddress): Address {
   if (address.type === 'unix') return { pipe: { path: address.path } };
@@ -9,8 +10,6 @@ export function addressMessage(address: NetworkAddress): Address {
 
 /** Of a text as logs and `/listeners` show it: `127.0.0.1:80`, `[::1]:80`, or the path of a socket. */
 export function parseAddressText(text: string): NetworkAddress {
-  const colon = text.lastIndexOf(':');
-  if (text.startsWith('/') || text.startsWith('@') || colon === -1) return { type: 'unix', path: text };
-  const host = text.slice(0, colon).replace(/^\[|\]$/g, '');
-  return { type: 'tcp', host, port: Number(text.slice(colon + 1)) };
+  const port = portOf(text);
+  return port === undefined ? { type: 'unix', path: text } : { type: 'tcp', host: hostOf(text), port };
 }

@@ -1,9 +1,9 @@
 /** `/certs`: the certificates of every TLS context that is in use (`envoy.admin.v3.Certificates`). */
 import { X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
 import { parseCertificate } from '@weft/identity';
 import { Place } from '../config/schema.ts';
 import { type SecretConfig, secret as secretSchema } from '../config/tls.ts';
+import { ipText } from '../net/address-text.ts';
 import type { AdminContext } from './context.ts';
 import { bootstrapSecrets } from './secret-dump.ts';
 
@@ -132,17 +132,12 @@ function certificateTime(date: Date): string {
   return date.toISOString().replace('.000Z', 'Z');
 }
 
-function ipText(octets: Buffer): string {
-  if (octets.length === 4) return octets.join('.');
-  const groups = Array.from({ length: 8 }, (_, index) => octets.readUInt16BE(index * 2).toString(16));
-  const text = groups.join(':');
-  return isIP(text) === 6 ? text : octets.toString('hex');
-}
-
 function alternativeNames(der: Buffer): readonly object[] {
   const names = parseCertificate(der).extensions.names ?? [];
   const of = (type: 'dns' | 'uri') => names.flatMap((name) => (name.type === type ? [{ [type]: name.text }] : []));
-  const addresses = names.flatMap((name) => (name.type === 'ip' ? [{ ip_address: ipText(name.octets) }] : []));
+  const addresses = names.flatMap((name) =>
+    name.type === 'ip' ? [{ ip_address: ipText(name.octets) ?? name.octets.toString('hex') }] : [],
+  );
   return [...of('dns'), ...of('uri'), ...addresses];
 }
 

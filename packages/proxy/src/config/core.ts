@@ -1,5 +1,7 @@
 /** Schemas of what many messages of the Envoy API are made of. */
+
 import { readFileSync } from 'node:fs';
+import { joinAddress } from '@weft/contracts/address';
 import { type BodyFormat, compileSubstitutionFormat, compileText, type Format } from '../access-log/format.ts';
 import { isFieldValue, isToken } from '../http1/characters.ts';
 import { compileRegex, compileSubstitution } from './regex.ts';
@@ -45,7 +47,7 @@ export type NetworkAddress =
 /** As Envoy writes it: `127.0.0.1:80`, `[::1]:80`, or the path of a socket. */
 export function addressText(address: NetworkAddress): string {
   if (address.type === 'unix') return address.path;
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+  return joinAddress(address.host, address.port);
 }
 
 export const socketAddress = message('envoy.config.core.v3.SocketAddress', {
@@ -307,6 +309,7 @@ export const http1Options = message('envoy.config.core.v3.Http1ProtocolOptions',
   allow_chunked_length: only((given) => given === false, 'false'),
   allow_custom_methods: flag(),
   use_balsa_parser: flag(true),
+  override_stream_error_on_invalid_http_message: optional(flag()),
 });
 
 const keepalive = message('envoy.config.core.v3.KeepaliveSettings', {

@@ -1,21 +1,11 @@
 /** Schemas of listener filters: one line for each; and of the connections that a filter is not for. */
+
 import { httpInspector } from '../listener/filters/http-inspector/schema.ts';
 import { originalDst } from '../listener/filters/original-dst/schema.ts';
 import { proxyProtocol } from '../listener/filters/proxy-protocol/schema.ts';
 import { tlsInspector } from '../listener/filters/tls-inspector/schema.ts';
-import {
-  anyOf,
-  built,
-  flag,
-  later,
-  list,
-  message,
-  number,
-  optional,
-  type Parsed,
-  type Schema,
-  text,
-} from './schema.ts';
+import { portRange } from './port-range.ts';
+import { anyOf, built, flag, later, list, message, optional, type Parsed, type Schema, text } from './schema.ts';
 
 /** By the name under which `listener/filters/pipeline.ts` lists who makes it. */
 export const LISTENER_FILTERS = {
@@ -29,16 +19,6 @@ export const LISTENER_FILTERS = {
 export type PortPredicate = (localPort: number) => boolean;
 
 const PREDICATE = 'envoy.config.listener.v3.ListenerFilterChainMatchPredicate';
-const MAX_PORT = 65_535;
-
-const portRange = message(
-  'envoy.type.v3.Int32Range',
-  { start: number(0, { max: MAX_PORT + 1 }), end: number(0, { max: MAX_PORT + 1 }) },
-  ({ start, end }, place) => {
-    if (start >= end) place.refuse(`start, ${start}, must be less than end, ${end}`);
-  },
-);
-
 const nested: Schema<PortPredicate> = later(PREDICATE, () => predicate);
 
 const matchSet = message(`${PREDICATE}.MatchSet`, { rules: list(nested, { min: 2 }) });

@@ -1,4 +1,5 @@
 /** Schemas of which requests and connections an access log, or a mapper of local replies, is for. */
+import { GRPC_STATUS_NAMES } from '../stack/grpc.ts';
 import { isKnownFlag } from '../stack/response-flags.ts';
 import { type HeaderMatch, headerMatcher } from './header-match.ts';
 import { type ValuePredicate, valueMatcher } from './metadata-match.ts';
@@ -38,25 +39,11 @@ const comparison = built(
 
 export type Comparison = Parsed<typeof comparison>;
 
-const GRPC_STATUSES = [
+/** By number. It is Envoy that writes one L in CANCELED. */
+const GRPC_STATUSES: readonly [string, ...string[]] = [
   'OK',
-  'CANCELED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-] as const;
+  ...GRPC_STATUS_NAMES.slice(1).map((given) => (given === 'CANCELLED' ? 'CANCELED' : given)),
+];
 
 /** When something is logged, in the order of `AccessLogType`. */
 export const LOG_TYPES = [

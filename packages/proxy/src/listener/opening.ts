@@ -1,5 +1,7 @@
 /** A connection that was accepted, and what is found out about it before its filter chain is chosen. */
+
 import type { Socket } from 'node:net';
+import { joinAddress } from '@weft/contracts/address';
 import { addressesOf } from '../net/peer.ts';
 import type { ConnectionLog } from './connection-log.ts';
 
@@ -48,6 +50,6 @@ export class Opening {
     if (host === this.localHost && port === this.localPort) return;
     this.localHost = host;
     this.localPort = port;
-    this.originalDestination = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    this.originalDestination = joinAddress(host, port);
   }
 }

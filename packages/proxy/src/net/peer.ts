@@ -1,5 +1,6 @@
 /** Addresses of a connection, as they are shown. */
 import type { Socket } from 'node:net';
+import { joinAddress } from '@weft/contracts/address';
 
 /** `::ffff:10.0.0.1` is how a socket of both families writes 10.0.0.1. */
 export function plainAddress(address: string | undefined): string {
@@ -25,5 +26,5 @@ export function addressesOf(socket: Socket): SocketAddresses {
 
 /** This side's address as logs show it: `10.0.0.2:8080`; '' of a socket that is not connected. */
 export function localAddressOf({ localAddress, localPort }: Socket): string {
-  return localAddress === undefined ? '' : `${localAddress}:${localPort}`;
+  return localAddress === undefined ? '' : joinAddress(plainAddress(localAddress), localPort ?? 0);
 }

@@ -1,5 +1,6 @@
 /** Networks of addresses, as text. */
-import { isIPv4, isIPv6, SocketAddress } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
+import { v6Text } from '../net/address-text.ts';
 
 const V4_BITS = 32;
 const V6_BITS = 128;
@@ -27,7 +28,7 @@ function v6(address: string, length: number): string {
     const bits = Math.min(GROUP_BITS, Math.max(0, length - index * GROUP_BITS));
     return (group & (0xffff << (GROUP_BITS - bits)) & 0xffff).toString(16);
   });
-  return new SocketAddress({ address: kept.join(':'), family: 'ipv6' }).address;
+  return v6Text(kept);
 }
 
 /** `10.1.2.3` with 24 bits is `10.1.2.0/24`. Undefined where the address is none of IP. */

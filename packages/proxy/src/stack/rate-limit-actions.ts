@@ -5,6 +5,7 @@
 import { valueAt } from '../config/metadata-path.ts';
 import type { RateLimitActionConfig, RateLimitConfig } from '../config/rate-limit.ts';
 import type { RequestHead } from '../http/message.ts';
+import { percentDecoded } from '../http/percent.ts';
 import { maskedAddress } from './masked-address.ts';
 import { headerMatches, queryParameter } from './route-match.ts';
 import type { Route } from './route-table.ts';
@@ -51,9 +52,8 @@ export function clusterOf({ route, head }: Pick<DescribedRequest, 'route' | 'hea
 
 /** A value of the query with its escapes undone; those that mean nothing stay. */
 function decodedParameter(path: string, name: string): string | undefined {
-  return queryParameter(path, name)?.replace(/%[0-9a-f]{2}/gi, (escaped) =>
-    String.fromCharCode(Number.parseInt(escaped.slice(1), 16)),
-  );
+  const value = queryParameter(path, name);
+  return value && percentDecoded(value);
 }
 
 /** The value at a path of metadata; '' where it is no text. */

@@ -2,36 +2,53 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { parseCertificate } from '@weft/identity';
+import { ipText } from '../net/address-text.ts';
 import type { CertificateNames, TlsInfo } from '../stack/stream-info.ts';
 import { certificateKey, presentedChain, type Recent } from './recent.ts';
 
 /** A name of OpenSSL's form, one attribute a line, in the form of RFC 2253: the last one first. */
-function rfc2253(name: string | undefined): string {
+export function rfc2253(name: string | undefined): string {
   const escaped = (name ?? '').split('\n').map((line) => line.replaceAll(/([,+"\\<>;])/g, '\\$1'));
   return escaped.reverse().join(',');
 }
 
-function alternativeNames(der: Buffer): { readonly uris: string[]; readonly dnsNames: string[] } {
-  const uris: string[] = [];
-  const dnsNames: string[] = [];
+/** What a certificate's subjectAltName holds, by kind. */
+export interface AlternativeNames {
+  readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly addresses: readonly string[];
+  readonly emails: readonly string[];
+}
+
+export function alternativeNames(der: Buffer): AlternativeNames {
+  const found = { uris: [] as string[], dnsNames: [] as string[], addresses: [] as string[], emails: [] as string[] };
   try {
     for (const name of parseCertificate(der).extensions.names ?? []) {
-      if (name.type === 'uri') uris.push(name.text);
-      else if (name.type === 'dns') dnsNames.push(name.text);
+      if (name.type === 'uri') found.uris.push(name.text);
+      else if (name.type === 'dns') found.dnsNames.push(name.text);
+      else if (name.type === 'email') found.emails.push(name.text);
+      else if (name.type === 'ip') found.addresses.push(ipText(name.octets) ?? name.octets.toString('hex'));
     }
   } catch {
     // A certificate that only a lenient reader reads has passed validation without names; it is told without them.
-    return { uris: [], dnsNames: [] };
+    return { uris: [], dnsNames: [], addresses: [], emails: [] };
   }
-  return { uris, dnsNames };
+  return found;
+}
+
+/** A fingerprint of OpenSSL's form as hexadecimal digits in lower case. */
+export function digits(fingerprint: string): string {
+  return fingerprint.replaceAll(':', '').toLowerCase();
 }
 
 export function certificateNames(certificate: X509Certificate): CertificateNames {
+  const { uris, dnsNames } = alternativeNames(certificate.raw);
   return {
-    ...alternativeNames(certificate.raw),
+    uris,
+    dnsNames,
     subject: rfc2253(certificate.subject),
     issuer: rfc2253(certificate.issuer),
-    sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    sha256: digits(certificate.fingerprint256),
     pem: certificate.toString(),
   };
 }

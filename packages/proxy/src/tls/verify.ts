@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { toWeftError } from '@weft/contracts/error';
 import { type Certificate, parseCertificate, peerChain, verifyAnySvid } from '@weft/identity';
 import type { SanMatcher } from '../config/tls-validation.ts';
+import { ipText } from '../net/address-text.ts';
 import { splitPem } from './context-options.ts';
 import { certificateKey, chainKey, presentedChain, validUntilMs } from './recent.ts';
 import type { Validation } from './validation.ts';
@@ -30,19 +31,24 @@ function matchesName(certificate: Certificate, matchers: readonly SanMatcher[]):
   const names = (certificate.extensions.names ?? []).flatMap((name) => {
     if (name.type === 'other') return [];
     return name.type === 'ip'
-      ? [{ type: 'IP_ADDRESS', text: ipText(name.octets) ?? '' }]
+      ? [{ type: 'IP_ADDRESS', text: ipText(name.octets) ?? name.octets.toString('hex') }]
       : [{ type: name.type.toUpperCase(), text: name.text }];
   });
   return matchers.some((matcher) =>
-    names.some(({ type, text }) => type === matcher.type && (matcher.matches(text) || matchesWildcard(matcher, text))),
+    names.some(({ type, text }) => type === matcher.type && (matcher.matches(text) || matchesHost(matcher, text))),
   );
 }
 
-/** A DNS name of a certificate may have a star for its first label (RFC 6125, 6.4.3); only exact matchers see that. */
-function matchesWildcard(matcher: SanMatcher, text: string): boolean {
-  if (matcher.type !== 'DNS' || !text.startsWith('*.') || matcher.exact === undefined) return false;
-  const dot = matcher.exact.indexOf('.');
-  return dot > 0 && matcher.exact.slice(dot).toLowerCase() === text.slice(1).toLowerCase();
+/**
+ * DNS names have no case, and one of a certificate may have a star for its first label (RFC 6125, 6.4); only exact matchers
+ * see that.
+ */
+function matchesHost({ type, exact }: SanMatcher, text: string): boolean {
+  if (type !== 'DNS' || exact === undefined) return false;
+  const [wanted, name] = [exact.toLowerCase(), text.toLowerCase()];
+  if (!name.startsWith('*.')) return wanted === name;
+  const dot = wanted.indexOf('.');
+  return dot > 0 && wanted.slice(dot) === name.slice(1);
 }
 
 function checkNames(leaf: Uint8Array, { sanMatchers }: Validation): Refusal | undefined {

@@ -34,27 +34,36 @@ function firstNames({ type, wanted }: Wishes): readonly string[] {
   return isAllAlone && WHOLE_TYPES.has(type) ? [] : [...wanted];
 }
 
-/** Says what changed. */
-class DeltaAsking implements Asking {
-  readonly #wishes: Wishes;
-  /** What the server was asked for on this stream; undefined while nothing was. */
-  #asked: Set<string> | undefined;
-
-  constructor(wishes: Wishes) {
-    this.#wishes = wishes;
-  }
+/** What the server was asked for on this stream. */
+abstract class Asked {
+  /** Undefined while nothing was. */
+  protected asked: Set<string> | undefined;
 
   get isAsked(): boolean {
-    return this.#asked !== undefined;
+    return this.asked !== undefined;
   }
 
   asksFor(name: string): boolean {
-    return this.#asked?.has(name) ?? false;
+    return this.asked?.has(name) ?? false;
+  }
+
+  ended(): void {
+    this.asked = undefined;
+  }
+}
+
+/** Says what changed. */
+class DeltaAsking extends Asked implements Asking {
+  readonly #wishes: Wishes;
+
+  constructor(wishes: Wishes) {
+    super();
+    this.#wishes = wishes;
   }
 
   request(changed: readonly string[]): DiscoveryRequest | undefined {
     const { type, wanted } = this.#wishes;
-    const asked = this.#asked;
+    const asked = this.asked;
     if (!asked) return wanted.size > 0 ? this.#first() : undefined;
     const subscribe = changed.filter((name) => wanted.has(name) && !asked.has(name));
     const unsubscribe = changed.filter((name) => !wanted.has(name) && asked.has(name));
@@ -66,43 +75,31 @@ class DeltaAsking implements Asking {
 
   #first(): DiscoveryRequest {
     const { type, wanted } = this.#wishes;
-    this.#asked = new Set(wanted);
+    this.asked = new Set(wanted);
     return { variant: 'delta', type, subscribe: firstNames(this.#wishes), versions: this.#wishes.versions() };
   }
 
   answer({ nonce }: DiscoveryResponse, refusal: string | undefined): DiscoveryRequest {
     return { variant: 'delta', type: this.#wishes.type, nonce, refusal };
   }
-
-  ended(): void {
-    this.#asked = undefined;
-  }
 }
 
 /** Says all that is wanted, each time. */
-class StateAsking implements Asking {
+class StateAsking extends Asked implements Asking {
   readonly #wishes: Wishes;
-  #asked: ReadonlySet<string> | undefined;
   /** Of the last response that was taken, on whichever stream. */
   #version = '';
   /** Of the last response on this stream. */
   #nonce: string | undefined;
 
   constructor(wishes: Wishes) {
+    super();
     this.#wishes = wishes;
-  }
-
-  get isAsked(): boolean {
-    return this.#asked !== undefined;
-  }
-
-  asksFor(name: string): boolean {
-    return this.#asked?.has(name) ?? false;
   }
 
   request(): DiscoveryRequest | undefined {
     const { wanted } = this.#wishes;
-    const asked = this.#asked;
+    const asked = this.asked;
     if (!asked && wanted.size === 0) return undefined;
     if (asked && asked.size === wanted.size && wanted.isSubsetOf(asked)) return undefined;
     return this.#say();
@@ -110,7 +107,7 @@ class StateAsking implements Asking {
 
   #say(refusal?: string): DiscoveryRequest {
     const { type, wanted } = this.#wishes;
-    this.#asked = new Set(wanted);
+    this.asked = new Set(wanted);
     const names = firstNames(this.#wishes);
     return { variant: 'state-of-the-world', type, names, version: this.#version, nonce: this.#nonce, refusal };
   }
@@ -121,8 +118,8 @@ class StateAsking implements Asking {
     return this.#say(refusal);
   }
 
-  ended(): void {
-    this.#asked = undefined;
+  override ended(): void {
+    super.ended();
     this.#nonce = undefined;
   }
 }

@@ -1,28 +1,13 @@
 /** Operators that tell addresses of both sides of the proxy. */
+import { joinAddress } from '@weft/contracts/address';
+import { hostOf, portOf } from '../../net/address-text.ts';
 import { maskedAddress } from '../../stack/masked-address.ts';
 import type { AttemptInfo, StreamInfo } from '../../stack/stream-info.ts';
 import { type Command, type Commands, listed, nonEmpty, type Operator, type Operators } from './operator.ts';
 
-/** `host:port`, in brackets where the host is an IPv6 address. */
-function hostPort(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** The host of `10.0.0.1:80` and `[::1]:80`; the path of a unix socket as it is. */
-function hostOf(address: string): string {
-  const colon = address.lastIndexOf(':');
-  if (colon === -1 || address.startsWith('/')) return address;
-  return address.startsWith('[') ? address.slice(1, colon - 1) : address.slice(0, colon);
-}
-
 /** A name without the port that it may have. */
 function nameOf(text: string): string {
   return /^.+:\d+$/.test(text) ? hostOf(text) : text;
-}
-
-function portOf(address: string): number | undefined {
-  const colon = address.lastIndexOf(':');
-  return colon === -1 || address.startsWith('/') ? undefined : Number(address.slice(colon + 1));
 }
 
 /** The address of the connection to the host, which may have been chosen and never been reached. */
@@ -63,13 +48,13 @@ export const ADDRESSES: Operators = {
   UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: () => '',
   DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: () => '',
   DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID: () => '',
-  DOWNSTREAM_REMOTE_ADDRESS: (info) => hostPort(info.remoteHost, info.remotePort),
+  DOWNSTREAM_REMOTE_ADDRESS: (info) => joinAddress(info.remoteHost, info.remotePort),
   DOWNSTREAM_REMOTE_PORT: (info) => info.remotePort,
-  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: (info) => hostPort(...direct(info)),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: (info) => joinAddress(...direct(info)),
   DOWNSTREAM_DIRECT_REMOTE_PORT: (info) => direct(info)[1],
-  DOWNSTREAM_LOCAL_ADDRESS: ({ downstream }) => hostPort(downstream.localHost, downstream.localPort),
+  DOWNSTREAM_LOCAL_ADDRESS: ({ downstream }) => joinAddress(downstream.localHost, downstream.localPort),
   DOWNSTREAM_LOCAL_PORT: ({ downstream }) => downstream.localPort,
-  DOWNSTREAM_DIRECT_LOCAL_ADDRESS: (info) => hostPort(...directLocal(info)),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS: (info) => joinAddress(...directLocal(info)),
   DOWNSTREAM_DIRECT_LOCAL_PORT: (info) => directLocal(info)[1],
 };
 

@@ -1,18 +1,14 @@
 /** Operators that tell of TLS: of the client's connection, and of that to the upstream. */
 import { X509Certificate } from 'node:crypto';
-import { type Socket, SocketAddress } from 'node:net';
+import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { parseCertificate } from '@weft/identity';
 import type { CertificateNames, StreamInfo, TlsInfo } from '../../stack/stream-info.ts';
+import { type AlternativeNames, alternativeNames, digits, rfc2253 } from '../../tls/names.ts';
 import { type Commands, listed, nonEmpty, type Operators } from './operator.ts';
 import { timeCommand } from './times.ts';
 
 /** What a certificate says beside what is always read of it. */
-interface CertificateDetails {
-  readonly uris: readonly string[];
-  readonly dnsNames: readonly string[];
-  readonly addresses: readonly string[];
-  readonly emails: readonly string[];
+interface CertificateDetails extends AlternativeNames {
   readonly subject: string;
   readonly issuer: string;
   /** Hexadecimal, in lower case. */
@@ -24,46 +20,14 @@ interface CertificateDetails {
   readonly pem: string;
 }
 
-function addressOf(octets: Buffer): string {
-  if (octets.length === 4) return octets.join('.');
-  const groups = Array.from({ length: 8 }, (_, index) => octets.readUInt16BE(index * 2).toString(16));
-  return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address;
-}
-
-function alternativeNames(der: Buffer): Pick<CertificateDetails, 'uris' | 'dnsNames' | 'addresses' | 'emails'> {
-  const found = { uris: [] as string[], dnsNames: [] as string[], addresses: [] as string[], emails: [] as string[] };
-  try {
-    for (const name of parseCertificate(der).extensions.names ?? []) {
-      if (name.type === 'uri') found.uris.push(name.text);
-      else if (name.type === 'dns') found.dnsNames.push(name.text);
-      else if (name.type === 'email') found.emails.push(name.text);
-      else if (name.type === 'ip' && (name.octets.length === 4 || name.octets.length === 16)) {
-        found.addresses.push(addressOf(name.octets));
-      }
-    }
-  } catch {
-    // What only a lenient reader reads is told without its names.
-    return { uris: [], dnsNames: [], addresses: [], emails: [] };
-  }
-  return found;
-}
-
-/** The last attribute first (RFC 2253). */
-function rfc2253(name: string | undefined): string {
-  const escaped = (name ?? '').split('\n').map((line) => line.replaceAll(/([,+"\\<>;])/g, '\\$1'));
-  return escaped.reverse().join(',');
-}
-
-const hexadecimal = (text: string): string => text.replaceAll(':', '').toLowerCase();
-
 function detailsOf(certificate: X509Certificate): CertificateDetails {
   return {
     ...alternativeNames(certificate.raw),
     subject: rfc2253(certificate.subject),
     issuer: rfc2253(certificate.issuer),
     serial: certificate.serialNumber.toLowerCase(),
-    sha1: hexadecimal(certificate.fingerprint),
-    sha256: hexadecimal(certificate.fingerprint256),
+    sha1: digits(certificate.fingerprint),
+    sha256: digits(certificate.fingerprint256),
     validFrom: certificate.validFromDate,
     validTo: certificate.validToDate,
     pem: certificate.toString(),

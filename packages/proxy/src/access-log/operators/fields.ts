@@ -1,5 +1,6 @@
 /** Operators that tell of the messages themselves: fields, path, query, status of gRPC. */
 import type { HeaderList } from '../../http/header-list.ts';
+import { percentDecoded } from '../../http/percent.ts';
 import { GRPC_STATUS_NAMES, grpcOutcome, isGrpcRequest } from '../../stack/grpc.ts';
 import type { StreamInfo } from '../../stack/stream-info.ts';
 import { requestField } from '../request-field.ts';
@@ -90,17 +91,11 @@ function queryParameter(name: string): Operator {
   return (info) => {
     for (const pair of queryOf(info)?.split('&') ?? []) {
       const equals = pair.indexOf('=');
-      if (unescaped(equals === -1 ? pair : pair.slice(0, equals)) !== name) continue;
-      return equals === -1 ? '' : unescaped(pair.slice(equals + 1));
+      if (percentDecoded(equals === -1 ? pair : pair.slice(0, equals)) !== name) continue;
+      return equals === -1 ? '' : percentDecoded(pair.slice(equals + 1));
     }
     return undefined;
   };
-}
-
-function unescaped(text: string): string {
-  return text.replaceAll(/%([0-9A-Fa-f]{2})/g, (_all, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 16)),
-  );
 }
 
 function query(argument: string): Operator | string {
@@ -108,7 +103,7 @@ function query(argument: string): Operator | string {
   if (!form) return `%QUERY_PARAMS(${argument})%: expected ORIG or DECODED`;
   if (form === 'ORIG') return queryOf;
   // What cannot be seen stays escaped, as Envoy has it: a line of a log stays one line.
-  return (info) => queryOf(info)?.replaceAll(/%(2[1-9A-Fa-f]|[3-6][0-9A-Fa-f]|7[0-9A-Ea-e])/g, unescaped);
+  return (info) => queryOf(info)?.replaceAll(/%(2[1-9A-Fa-f]|[3-6][0-9A-Fa-f]|7[0-9A-Ea-e])/g, percentDecoded);
 }
 
 function path(argument: string): Operator | string {

@@ -101,12 +101,17 @@ function round(lane: Register, inputHigh: number, inputLow: number, scratch: Reg
   lane.multiply(P1H, P1L);
 }
 
-function merge(hash: Register, lane: Register, scratch: Register): void {
-  scratch.set(lane.high, lane.low);
+/** Mixes eight bytes, and them into the hash. */
+function mixIn(hash: Register, high: number, low: number, scratch: Register): void {
+  scratch.set(high, low);
   scratch.multiply(P2H, P2L);
   scratch.rotate(31);
   scratch.multiply(P1H, P1L);
   hash.xor(scratch.high, scratch.low);
+}
+
+function merge(hash: Register, lane: Register, scratch: Register): void {
+  mixIn(hash, lane.high, lane.low, scratch);
   hash.multiply(P1H, P1L);
   hash.add(P4H, P4L);
 }
@@ -161,11 +166,7 @@ export function xxHash64(text: string, seed: Hash64 = ZERO): Hash64 {
   hash.add(0, length);
   let at = length & ~31;
   for (; at + 8 <= length; at += 8) {
-    scratch.set(word(text, at + 4), word(text, at));
-    scratch.multiply(P2H, P2L);
-    scratch.rotate(31);
-    scratch.multiply(P1H, P1L);
-    hash.xor(scratch.high, scratch.low);
+    mixIn(hash, word(text, at + 4), word(text, at), scratch);
     hash.rotate(27);
     hash.multiply(P1H, P1L);
     hash.add(P4H, P4L);

@@ -2,15 +2,14 @@
  * Changes of the query of a path. Parameters that are not changed stay as they were written: Envoy writes all of them anew,
  * undone of their escapes and sorted, so that `%26` in one becomes the border of two.
  */
+import { percentDecoded } from '../../http/percent.ts';
 import type { StreamInfo } from '../../stack/stream-info.ts';
 import type { QueryMutation } from './schema.ts';
 
 /** A name with its escapes undone, as the upstream reads it: a parameter must not escape its removal by an escape. */
 function nameOf(parameter: string): string {
   const equals = parameter.indexOf('=');
-  const name = equals === -1 ? parameter : parameter.slice(0, equals);
-  if (!name.includes('%')) return name;
-  return name.replace(/%[0-9a-f]{2}/gi, (escaped) => String.fromCharCode(Number.parseInt(escaped.slice(1), 16)));
+  return percentDecoded(equals === -1 ? parameter : parameter.slice(0, equals));
 }
 
 const UNRESERVED = /[A-Za-z0-9\-_.~]/;

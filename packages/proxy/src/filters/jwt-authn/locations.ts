@@ -1,5 +1,6 @@
 /** Where in a request tokens are, by what providers say of themselves. */
 import type { RequestHead } from '../../http/message.ts';
+import { percentDecoded } from '../../http/percent.ts';
 import type { ProviderConfig } from './schema.ts';
 
 type Kind = 'header' | 'parameter' | 'cookie';
@@ -73,10 +74,6 @@ function withoutPrefix(value: string, prefix: string): string | undefined {
   return start === -1 ? value : rest.slice(start);
 }
 
-function decoded(text: string): string {
-  return text.replace(/%([0-9a-f]{2})/gi, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
-}
-
 /** Pairs of the query with their names as they are meant. */
 function pairsOf(path: string): readonly { readonly name: string; readonly value: string; readonly text: string }[] {
   const query = path.indexOf('?');
@@ -87,7 +84,7 @@ function pairsOf(path: string): readonly { readonly name: string; readonly value
     .map((text) => {
       const equals = text.indexOf('=');
       const name = equals === -1 ? text : text.slice(0, equals);
-      return { name: decoded(name), value: equals === -1 ? '' : decoded(text.slice(equals + 1)), text };
+      return { name: percentDecoded(name), value: equals === -1 ? '' : percentDecoded(text.slice(equals + 1)), text };
     });
 }
 

@@ -2,7 +2,8 @@
 import type { Clock } from '../../clock.ts';
 import type { Counts } from '../../counts/cells.ts';
 import type { Descriptor, DescriptorEntry } from '../../stack/rate-limit-actions.ts';
-import { type Bucket, type BucketSize, makeBucket } from './token-bucket.ts';
+import type { BucketSize } from '../../token-bucket.ts';
+import { type Bucket, makeBucket } from './token-bucket.ts';
 
 /** A bucket for requests with these entries; an empty value stands for any, with a bucket for each. */
 export interface BucketRule {

@@ -4,12 +4,13 @@ import { Place } from '../../config/schema.ts';
 import { SharedCounts } from '../../counts/shared-counts.ts';
 import { FLAG } from '../../stack/response-flags.ts';
 import { forward } from '../../stack/testing/proxied.ts';
+import { TokenBucket } from '../../token-bucket.ts';
 import { ManualClock } from '../../xds/testing/manual-clock.ts';
 import { Filtered, type FilteredOptions } from '../testing/filtered.ts';
 import { LocalLimiter } from './limiter.ts';
 import { networkLocalRateLimit } from './network-schema.ts';
 import { localRateLimitFilter, localRateLimitPerRoute } from './schema.ts';
-import { makeBucket, TokenBucket } from './token-bucket.ts';
+import { makeBucket } from './token-bucket.ts';
 
 const TYPE = 'filters.http.local_ratelimit.v3.LocalRateLimit';
 const ALL = { default_value: { numerator: 100 } };

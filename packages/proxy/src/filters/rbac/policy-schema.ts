@@ -1,8 +1,10 @@
 /** Schemas of policies, which give them compiled (https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/rbac/v3/rbac.proto). */
+
 import { cidrRange } from '../../config/cidr.ts';
 import { stringMatcher, stringMatcherMessage, textPredicate } from '../../config/core.ts';
 import { type HeaderMatch, headerMatcher } from '../../config/header-match.ts';
 import { type MetadataPredicate, metadataMatcher } from '../../config/metadata-match.ts';
+import { MAX_PORT, portRange } from '../../config/port-range.ts';
 import {
   built,
   choice,
@@ -56,9 +58,7 @@ const urlPath = condition(
   ({ path }) => ofRequest(({ head }) => head.path !== '' && path !== undefined && path(pathAlone(head.path))),
 );
 
-/** An Upgrade is no field of the head here, and can be asked for all the same. */
 function headerCondition(match: HeaderMatch): Condition {
-  if (match.name === 'upgrade') return ofRequest(({ head }) => match.matches(head.upgrade));
   return ofRequest(({ head }) => headerMatches(match, head));
 }
 
@@ -98,16 +98,6 @@ const remoteIp = condition(cidrRange, (range) =>
     const isDirect = range.contains(connection.remoteHost);
     return ({ info }) => (info.remoteHost === connection.remoteHost ? isDirect : range.contains(info.remoteHost));
   }),
-);
-
-const MAX_PORT = 65_535;
-
-const portRange = message(
-  'envoy.type.v3.Int32Range',
-  { start: number(0, { max: MAX_PORT + 1 }), end: number(0, { max: MAX_PORT + 1 }) },
-  ({ start, end }, place) => {
-    if (start >= end) place.refuse(`start, ${start}, must be less than end, ${end}`);
-  },
 );
 
 /** As in Envoy the name is known only where the tls_inspector looked for it. */
