@@ -2,13 +2,14 @@
 
 export const TYPE_PREFIX = 'type.googleapis.com/';
 
-/** The xDS resource types that a mesh serves, in the order in which additions are safe to make: make before break. */
+/** The xDS resource types that proxies ask for, in the order in which additions are safe to make: make before break. */
 export const RESOURCE_TYPES = {
   secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
   cluster: 'envoy.config.cluster.v3.Cluster',
   endpoint: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
   listener: 'envoy.config.listener.v3.Listener',
   route: 'envoy.config.route.v3.RouteConfiguration',
+  runtime: 'envoy.service.runtime.v3.Runtime',
 } as const;
 
 export type ResourceType = keyof typeof RESOURCE_TYPES;

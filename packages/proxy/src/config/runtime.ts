@@ -1,4 +1,5 @@
 /** Schemas of runtime: values that can be changed while the proxy runs, and shares of requests that they decide. */
+import { configSource } from './config-source.ts';
 import {
   built,
   choice,
@@ -7,6 +8,7 @@ import {
   message,
   name,
   number,
+  optional,
   type Parsed,
   type Place,
   required,
@@ -61,10 +63,18 @@ export const runtimeFlag = built(
   ({ default_value: isOn, runtime_key: key }): RuntimeFlag => ({ key, isOn }),
 );
 
+const rtdsLayer = message('envoy.config.bootstrap.v3.RuntimeLayer.RtdsLayer', {
+  name: name(),
+  rtds_config: required(configSource),
+});
+
+export type RtdsLayerConfig = Parsed<typeof rtdsLayer>;
+
 const runtimeLayer = message('envoy.config.bootstrap.v3.RuntimeLayer', {
   name: name(),
   static_layer: struct(),
   admin_layer: whole(),
+  rtds_layer: optional(rtdsLayer),
 });
 
 export type RuntimeLayerConfig = Parsed<typeof runtimeLayer>;
@@ -90,17 +100,29 @@ function checkValue(value: unknown, key: string, place: Place): void {
   }
 }
 
-function checkLayer({ static_layer: values, admin_layer: admin, name: layer }: RuntimeLayerConfig, place: Place): void {
-  if (values === undefined && admin === undefined)
-    place.refuse(`the layer ${layer} needs a static_layer or an admin_layer`);
-  place.within('static_layer', () => {
-    for (const [key, value] of Object.entries(values ?? {})) checkValue(value, key, place);
-  });
+function checkValues(values: Readonly<Record<string, unknown>> | undefined, place: Place): void {
+  for (const [key, value] of Object.entries(values ?? {})) checkValue(value, key, place);
 }
 
+function checkLayer(
+  { static_layer: values, admin_layer: admin, rtds_layer: rtds, name: layer }: RuntimeLayerConfig,
+  place: Place,
+): void {
+  if (values === undefined && admin === undefined && rtds === undefined)
+    place.refuse(`the layer ${layer} needs a static_layer, an admin_layer or an rtds_layer`);
+  place.within('static_layer', () => checkValues(values, place));
+}
+
+/** Values of a layer as a control plane has them. */
+export const runtimeResource = message(
+  'envoy.service.runtime.v3.Runtime',
+  { name: name(), layer: struct() },
+  ({ layer }, place) => place.within('layer', () => checkValues(layer, place)),
+);
+
 /**
- * `envoy.config.bootstrap.v3.LayeredRuntime`: later layers replace what earlier ones say. Layers of files and of a control
- * plane (`disk_layer`, `rtds_layer`) are refused by name.
+ * `envoy.config.bootstrap.v3.LayeredRuntime`: later layers replace what earlier ones say. Layers of files (`disk_layer`)
+ * are refused by name.
  */
 export const layeredRuntime = message(
   'envoy.config.bootstrap.v3.LayeredRuntime',

@@ -23,6 +23,8 @@ export interface RequestListener {
 
 /** Where a response goes. */
 export interface ResponseStream {
+  /** Has the connection end with this response, where a connection serves one request at a time. */
+  endAfter(): void;
   /** A head with a status from 102 to 199, or 100. */
   sendInformational(head: ResponseHead): void;
   /** `end`: there is no body; {@link ResponseStream.sendEnd} follows all the same. */
@@ -56,6 +58,8 @@ export interface UpstreamReset {
   readonly type:
     | 'connect-failure'
     | 'connect-timeout'
+    /** No connection could be begun from where this side was to come. */
+    | 'local-connect-failure'
     /** The connection ended while the response was awaited or read. */
     | 'connection-termination'
     | 'protocol-error'

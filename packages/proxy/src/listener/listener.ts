@@ -198,7 +198,7 @@ export class Listener {
   #begin(chain: Chain, stream: Socket, id: number, opening: Opening, tls: TlsInfo | undefined): void {
     const downstream = this.#downstreamOf(id, opening, chain.name, tls);
     stream.on('close', () => process.nextTick(() => chain.onConnectionEnd()));
-    chain.accept(stream, downstream, opening.log?.begin(downstream));
+    chain.accept(stream, downstream, opening.log?.begin(downstream, stream));
   }
 
   #downstreamOf(id: number, opening: Opening, filterChainName = '', tls?: TlsInfo): DownstreamInfo {

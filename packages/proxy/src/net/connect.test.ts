@@ -47,7 +47,7 @@ test('a source that this machine has not is an error of binding, and counted', a
   await using upstream = await new TestUpstream().start();
   const cluster = testCluster({ upstream_bind_config: from('192.0.2.1') }, [upstream.port]);
   const failure = await outcome(cluster);
-  assert.equal(failure?.type, 'connect-failure');
+  assert.equal(failure?.type, 'local-connect-failure');
   assert.equal(cluster.stats.bind_errors, 1);
 });
 

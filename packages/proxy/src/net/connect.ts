@@ -10,7 +10,7 @@ import { type AddressPair, proxyHeader } from './proxy-header.ts';
 
 /** Why no connection was made. */
 export interface ConnectFailure {
-  readonly type: 'connect-failure' | 'connect-timeout';
+  readonly type: 'connect-failure' | 'connect-timeout' | 'local-connect-failure';
   /** What the operating system or TLS said; '' where there is nothing to say. */
   readonly text: string;
 }
@@ -115,7 +115,11 @@ export class Connecting {
   }
 
   readonly #onError = (error: Error & { readonly syscall?: string }): void => {
-    if (error.syscall === 'bind' && !this.#isDone) this.#options.onBindFailed?.();
+    if (error.syscall === 'bind') {
+      if (!this.#isDone) this.#options.onBindFailed?.();
+      this.#fail({ type: 'local-connect-failure', text: '' });
+      return;
+    }
     const isTls = 'encrypted' in this.#socket;
     if (isTls && !this.#isDone) this.#options.tls?.onError();
     this.#fail({ type: 'connect-failure', text: isTls ? `TLS_error: ${error.message}` : systemError(error) });

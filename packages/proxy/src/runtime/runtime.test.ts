@@ -128,3 +128,13 @@ test('a share needs its default', () => {
   runtimeFraction.parse({ runtime_key: 'k' }, place);
   assert.deepEqual(place.issues, [{ path: 'default_value', message: 'is needed here' }]);
 });
+
+test('what a control plane says of a layer stands in place of what it said before, under later layers', () => {
+  const rtds_layer = { name: 'r', rtds_config: { ads: {} } };
+  const values = runtime([base({ a: 1, b: 1 }), { name: 'told', rtds_layer }, { name: 'admin', admin_layer: {} }]);
+  values.setLayer('told', { a: 2, n: { b: 3 } });
+  assert.deepEqual([values.integer('a', 0), values.integer('n.b', 0)], [2, 3]);
+  values.override([['a', '4']]);
+  values.setLayer('told', { b: 5 });
+  assert.deepEqual([values.integer('a', 0), values.integer('b', 0), values.integer('n.b', 0)], [4, 5, 0]);
+});

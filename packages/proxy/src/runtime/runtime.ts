@@ -8,7 +8,7 @@ import { flatten, type RuntimeValue, valueOfText } from './value.ts';
 interface Layer {
   readonly name: string;
   readonly isAdmin: boolean;
-  readonly values: Map<string, RuntimeValue>;
+  values: Map<string, RuntimeValue>;
 }
 
 /** `runtime.` */
@@ -22,6 +22,18 @@ export class RuntimeStats {
   num_layers = 0;
   override_dir_exists = 0;
   override_dir_not_exists = 0;
+}
+
+/** The same where a control plane has a layer. */
+export class SubscribedRuntimeStats extends RuntimeStats {
+  config_reload = 0;
+  init_fetch_timeout = 0;
+  update_attempt = 0;
+  update_failure = 0;
+  update_rejected = 0;
+  update_success = 0;
+  update_time = 0;
+  version = 0;
 }
 
 /** What `/runtime` shows of one value: '' where a layer says nothing of it. */
@@ -109,6 +121,14 @@ export class Runtime {
     this.stats.admin_overrides_active = layer.values.size > 0 ? 1 : 0;
     this.#load();
     return true;
+  }
+
+  /** Takes what a control plane says of a layer, in place of what it said before. */
+  setLayer(name: string, values: Readonly<Record<string, unknown>>): void {
+    const layer = this.#layers.find((one) => one.name === name);
+    if (!layer) return;
+    layer.values = flatten(values);
+    this.#load();
   }
 
   /** What each layer says, in the form of `/runtime`. */

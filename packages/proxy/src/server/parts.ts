@@ -12,7 +12,7 @@ import { RouteStore } from '../listener/routes.ts';
 import { LeveledLog } from '../log.ts';
 import { FlushQueue } from '../net/flush-queue.ts';
 import { readTtlMs, resolveHost } from '../net/resolve.ts';
-import { Runtime, RuntimeStats } from '../runtime/runtime.ts';
+import { Runtime, RuntimeStats, SubscribedRuntimeStats } from '../runtime/runtime.ts';
 import { GrpcAccessLogStats } from '../stats/groups.ts';
 import { StatsRegistry } from '../stats/registry.ts';
 import type { StreamFactory } from '../streams.ts';
@@ -109,7 +109,9 @@ function nodeOf({ bootstrap, version }: ProxySettings): Node {
 
 function makeRuntime({ worker, random }: ProxySettings, { config }: CheckedBootstrap, stats: StatsRegistry): Runtime {
   // What all threads have alike is counted once.
-  const counted = worker ? new RuntimeStats() : stats.share('runtime.', 'runtime_', {}, () => new RuntimeStats());
+  const isSubscribed = config.layered_runtime?.layers.some(({ rtds_layer }) => rtds_layer !== undefined);
+  const make = () => (isSubscribed ? new SubscribedRuntimeStats() : new RuntimeStats());
+  const counted = worker ? make() : stats.share('runtime.', 'runtime_', {}, make);
   return new Runtime(config.layered_runtime, random, counted);
 }
 

@@ -5,11 +5,12 @@
 import type { AdminListener } from '../admin/context.ts';
 import { type CheckedBootstrap, issuesText, requireNoIssues } from '../config/check.ts';
 import type { ResourceSource } from '../config/config-source.ts';
-import type { ConfigIssue } from '../config/schema.ts';
+import { runtimeResource } from '../config/runtime.ts';
+import { type ConfigIssue, Place } from '../config/schema.ts';
 import type { CollectionUpdate, ResourceIssue } from '../xds/subscriptions.ts';
 import type { Parts } from './parts.ts';
 
-type ResourceParts = Pick<Parts, 'clock' | 'life' | 'log' | 'xds' | 'clusters' | 'listeners'>;
+type ResourceParts = Pick<Parts, 'clock' | 'life' | 'log' | 'xds' | 'runtime' | 'clusters' | 'listeners'>;
 
 export class Resources {
   readonly #parts: ResourceParts;
@@ -36,7 +37,41 @@ export class Resources {
     this.#parts.life.state = 'INITIALIZING';
     const cds = this.#checked.config.dynamic_resources?.cds_config;
     // The control plane may be one of those whose names are still being resolved.
-    clusters.whenSettled(() => (cds ? this.#watchClusters(cds) : this.#startListeners()));
+    clusters.whenSettled(() =>
+      this.#watchRuntime(() => (cds ? this.#watchClusters(cds) : clusters.whenSettled(() => this.#startListeners()))),
+    );
+  }
+
+  /** Values that a control plane has, before anything that asks for them is made. */
+  #watchRuntime(begin: () => void): void {
+    const { runtime, xds } = this.#parts;
+    const layers = this.#checked.config.layered_runtime?.layers ?? [];
+    const waiting = new Set<string>();
+    const arrived = (layer: string) => {
+      if (waiting.delete(layer) && waiting.size === 0) begin();
+    };
+    for (const { name, rtds_layer: rtds } of layers) if (rtds) waiting.add(name);
+    if (waiting.size === 0) begin();
+    for (const { name, rtds_layer: rtds } of layers) {
+      if (!rtds) continue;
+      this.#giveUpAfter(rtds.rtds_config.initialFetchTimeoutMs, `values of the runtime layer ${name}`, () =>
+        arrived(name),
+      );
+      xds.watch(rtds.rtds_config, 'runtime', rtds.name, {
+        onResource(resource) {
+          const place = new Place();
+          const { layer = {} } = runtimeResource.parse(resource, place);
+          if (place.issues.length > 0) return place.issues;
+          runtime.setLayer(name, layer);
+          arrived(name);
+          return [];
+        },
+        onRemoved() {
+          runtime.setLayer(name, {});
+          arrived(name);
+        },
+      });
+    }
   }
 
   #watchClusters(cds: ResourceSource): void {

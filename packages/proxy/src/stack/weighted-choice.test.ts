@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { routeConfiguration } from '../config/route.ts';
+import { layeredRuntime } from '../config/runtime.ts';
 import { Place } from '../config/schema.ts';
 import { HeaderList } from '../http/header-list.ts';
 import { RequestHead } from '../http/message.ts';
@@ -20,10 +21,8 @@ function chosen(weighted: object, fields: string[], random = 0, values?: object,
   const route = { weighted_clusters: { clusters: CLUSTERS, ...weighted }, ...action };
   const config = routeConfiguration.parse(routes({ match: { prefix: '/' }, route }), place);
   assert.deepEqual(place.issues, []);
-  const layers = [
-    { name: 'static', static_layer: values as Record<string, unknown> | undefined, admin_layer: undefined },
-  ];
-  const runtime = new Runtime(values ? { layers } : undefined, () => 0);
+  const layers = [{ name: 'static', static_layer: values ?? {} }];
+  const runtime = new Runtime(layeredRuntime.parse({ layers }, place), () => 0);
   const head = new RequestHead('GET', '/', 'h', 'http', new HeaderList(fields));
   const found = new RouteTable(config, runtime).match(head)?.action;
   assert.ok(found?.type === 'forward');

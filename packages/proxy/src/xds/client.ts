@@ -100,7 +100,7 @@ export class XdsClient implements Subscriptions {
 
   #file(file: Extract<ResourceSource, { type: 'file' }>, type: ResourceType, onIdle: () => void): Source {
     const { log } = this.#options;
-    const subscription = (onChange: () => void) => this.#subscription(type, 'state-of-the-world', onChange);
+    const subscription = (onChange: () => void) => this.#subscription(type, 'state-of-the-world', onChange, false);
     return new FileSource({ file, type, log, subscription, watch: watchFolder, onIdle });
   }
 
@@ -126,9 +126,10 @@ export class XdsClient implements Subscriptions {
     });
   }
 
-  #subscription(type: ResourceType, variant: XdsVariant, onChange: () => void): TypeSubscription {
+  #subscription(type: ResourceType, variant: XdsVariant, onChange: () => void, countsBegin = true): TypeSubscription {
     const { stats, clock, log } = this.#options;
-    return new TypeSubscription({ type, variant, counts: new SubscriptionCounts(stats, type), clock, log, onChange });
+    const counts = new SubscriptionCounts(stats, type, countsBegin);
+    return new TypeSubscription({ type, variant, counts, clock, log, onChange });
   }
 }
 

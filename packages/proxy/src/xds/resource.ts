@@ -40,6 +40,7 @@ const NAME_FIELDS: { readonly [T in ResourceType]: string } = {
   listener: 'name',
   route: 'name',
   secret: 'name',
+  runtime: 'name',
 };
 
 /** The resource begins inside of what wraps it. */

@@ -10,6 +10,7 @@ const OF_TYPE: { readonly [T in ResourceType]: string | undefined } = {
   listener: 'listener_manager.lds.',
   route: undefined,
   secret: undefined,
+  runtime: 'runtime.',
 };
 
 function share(stats: StatsRegistry, prefix: string): SubscriptionStats {
@@ -27,10 +28,13 @@ export function versionNumber(version: string): number {
 export class SubscriptionCounts {
   readonly #stats: StatsRegistry;
   readonly #type: ResourceType;
+  readonly #countsBegin: boolean;
 
-  constructor(stats: StatsRegistry, type: ResourceType) {
+  /** `countsBegin`: whether to ask is an attempt by itself, as of servers; a file is read, and that is all. */
+  constructor(stats: StatsRegistry, type: ResourceType, countsBegin = true) {
     this.#stats = stats;
     this.#type = type;
+    this.#countsBegin = countsBegin;
   }
 
   #all(): SubscriptionStats | undefined {
@@ -47,8 +51,8 @@ export class SubscriptionCounts {
 
   /** A subscription began. */
   began(name: string | undefined): void {
-    const stats = name === undefined ? this.#all() : this.#one(name);
-    if (stats) stats.update_attempt++;
+    const stats = name === undefined || this.#type === 'runtime' ? this.#all() : this.#one(name);
+    if (stats && this.#countsBegin) stats.update_attempt++;
   }
 
   /** Nobody wants that name any more. */

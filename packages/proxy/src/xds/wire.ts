@@ -144,7 +144,7 @@ export function writeRequest(request: DiscoveryRequest, node: Node | undefined):
 }
 
 /** In the order in which a client asks for them: what is referred to before what refers to it. */
-export const TYPE_ORDER: readonly ResourceType[] = ['cluster', 'endpoint', 'listener', 'route', 'secret'];
+export const TYPE_ORDER: readonly ResourceType[] = ['runtime', 'cluster', 'endpoint', 'listener', 'route', 'secret'];
 
 /**
  * Of these a first request without names asks for all, which is known to servers that do not know the wildcard's name;
@@ -167,6 +167,7 @@ const SERVICES: { readonly [T in ResourceType]: readonly [service: string, of: s
   listener: ['envoy.service.listener.v3.ListenerDiscoveryService', 'Listeners'],
   route: ['envoy.service.route.v3.RouteDiscoveryService', 'Routes'],
   secret: ['envoy.service.secret.v3.SecretDiscoveryService', 'Secrets'],
+  runtime: ['envoy.service.runtime.v3.RuntimeDiscoveryService', 'Runtime'],
 };
 
 const AGGREGATED = ['envoy.service.discovery.v3.AggregatedDiscoveryService', 'AggregatedResources'] as const;

@@ -13,6 +13,7 @@ interface ResetText {
 const RESETS: { readonly [K in UpstreamReset['type']]: ResetText } = {
   'connect-failure': { status: 503, flag: FLAG.UF, text: 'remote connection failure' },
   'connect-timeout': { status: 503, flag: FLAG.UF, text: 'connection timeout' },
+  'local-connect-failure': { status: 503, flag: FLAG.UF, text: 'local connection failure' },
   'connection-termination': { status: 503, flag: FLAG.UC, text: 'connection termination' },
   'protocol-error': { status: 502, flag: FLAG.UPE, text: 'protocol error' },
   overflow: { status: 503, flag: FLAG.UO, text: 'overflow' },

@@ -63,11 +63,7 @@ export class TcpUpstream implements RequestStream {
     else this.#reset('connection-termination', '', false);
   }
 
-  #reset(
-    type: 'connect-failure' | 'connect-timeout' | 'connection-termination',
-    text: string,
-    isUnsent: boolean,
-  ): void {
+  #reset(type: ConnectFailure['type'] | 'connection-termination', text: string, isUnsent: boolean): void {
     const listener = this.#listener;
     this.#listener = undefined;
     listener?.onUpstreamReset({ type, text, isUnsent, isReused: false });

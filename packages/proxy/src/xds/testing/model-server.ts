@@ -67,6 +67,7 @@ export class ModelServer {
     listener: new Map(),
     route: new Map(),
     secret: new Map(),
+    runtime: new Map(),
   };
   /** Versions that clients said they have, as they came. */
   readonly brought: string[] = [];
