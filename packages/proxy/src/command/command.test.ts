@@ -119,7 +119,9 @@ test('--config-yaml is merged over the file', async (t) => {
 
 test('flags that are wrong end with 2 and a sentence', async () => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
-    [['--no-such-flag'], /--no-such-flag/],
+    [['--no-such-flag'], /Unknown option '--no-such-flag'; weft proxy --help/],
+    [['-c', 'a.yaml', '--stats-tag', 'a:b'], /--stats-tag of Envoy is not supported: statistics have/],
+    [['-c', 'a.yaml', '--disable-extensions=x'], /--disable-extensions of Envoy is not supported: /],
     [['-c'], /-c/],
     [[], /needs a bootstrap/],
     [['-c', 'a.yaml', 'more'], /more/],
@@ -149,6 +151,22 @@ test('flags of Envoy that change nothing here are taken', async (t) => {
     'debug',
   ];
   assert.equal((await run('--mode', 'validate', '-c', path, ...flags)).code, 0);
+  const more = [
+    '--component-log-level',
+    'a:b',
+    '--log-format=%v',
+    '--reject-unknown-dynamic-fields',
+    '--',
+    'what',
+    '-x',
+  ];
+  const { code, err } = await run('--mode', 'validate', '-c', path, ...more);
+  assert.equal(code, 0);
+  assert.match(
+    err,
+    /^weft proxy: --component-log-level changes nothing: .*\nweft proxy: --log-format changes nothing: .*$/,
+  );
+  assert.match((await run('--hot-restart-version')).out, /^\w+/);
   assert.match((await run('--help')).out, /--mode/);
   assert.match((await run('--version')).out, /0\.1\.0/);
 });

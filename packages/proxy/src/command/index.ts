@@ -1,15 +1,18 @@
 /** `weft proxy`: Weft's proxy on a bootstrap, as a process of its own. */
+import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { toWeftError } from '@weft/contracts/error';
 import type { Bootstrap } from '@weft/envoy-api';
 import { checkBootstrap, issuesText } from '../config/check.ts';
 import { LeveledLog, type Log } from '../log.ts';
 import { settle } from '../memory/settle.ts';
+import { HOT_RESTART_VERSION } from '../restart/messages.ts';
 import type { Replaceable } from '../restart/parent.ts';
 import { type RunningProxy, startProxy } from '../server.ts';
 import { consoleLog } from './console-log.ts';
-import { HELP, type ProxyFlags, parseProxyFlags } from './flags.ts';
+import { HELP, type NodeFlags, type ProxyFlags, parseProxyFlags } from './flags.ts';
 import { loadBootstrap } from './load.ts';
+import { type LogOutput, openLogOutput } from './log-output.ts';
 import { Restart } from './restart.ts';
 
 export interface CommandOutput {
@@ -34,6 +37,7 @@ export async function runProxyCommand(
     return 2;
   }
   if (flags.help) output.out(HELP);
+  else if (flags.hotRestartVersion) output.out(HOT_RESTART_VERSION);
   else if (flags.version) output.out(`weft proxy ${version} (Envoy API v3)`);
   else return run(flags, output, version);
   return 0;
@@ -46,7 +50,8 @@ const ADMIN_RETRY_MS = 100;
 async function run(flags: ProxyFlags, output: CommandOutput, version: string): Promise<number> {
   const name = flags.path ?? '--config-yaml';
   try {
-    const bootstrap = await loadBootstrap(flags);
+    for (const warning of flags.warnings) output.err(`weft proxy: ${warning}`);
+    const bootstrap = withNode(await loadBootstrap(flags), flags.node);
     const checked = checkBootstrap(bootstrap);
     if (checked.issues.length > 0) {
       for (const line of issuesText(checked.issues).split('\n')) output.err(`${name}: ${line}`);
@@ -62,13 +67,16 @@ async function run(flags: ProxyFlags, output: CommandOutput, version: string): P
 }
 
 async function serve(flags: ProxyFlags, bootstrap: Bootstrap, version: string): Promise<number> {
-  const lines = consoleLog((line) => process.stderr.write(line), Date.now);
-  const log = new LeveledLog(lines, flags.logLevel);
   // Until these are disposed of they keep the process alive, whatever goes wrong.
   await using ended = new AsyncDisposableStack();
+  const logOutput = openLogOutput(flags.logPath);
+  ended.defer(() => logOutput.close());
+  const lines = consoleLog((line) => logOutput.write(line), Date.now);
+  const log = new LeveledLog(lines, flags.logLevel);
   const stop = stopSignals();
   ended.defer(() => stop.dispose());
   const target = new Target(stop.request, log);
+  ended.use(quietSignals(() => reopenLogs(logOutput, target, log)));
   const restart = await Restart.begin(flags, target, log);
   ended.defer(() => restart.close());
   const { drainMs, drainStrategy, logLevel, given: commandLine, restartEpoch, concurrency } = flags;
@@ -87,7 +95,10 @@ async function serve(flags: ProxyFlags, bootstrap: Bootstrap, version: string): 
   };
   const proxy = await startProxy({ ...given, inherited: restart.inherited, restartEpoch, concurrency });
   target.proxy = proxy;
-  if (proxy.adminAddress !== undefined) log.info({ address: proxy.adminAddress }, 'the admin interface listens');
+  if (proxy.adminAddress !== undefined) {
+    log.info({ address: proxy.adminAddress }, 'the admin interface listens');
+    if (flags.adminAddressPath !== undefined) writeFileSync(flags.adminAddressPath, proxy.adminAddress);
+  }
   const failed = await firstOf(proxy, stop.first, () => restart.serving(target, proxy));
   target.ended();
   if (failed === undefined) await end(proxy, log, Math.min(drainMs, target.shutdownMs), stop.second);
@@ -183,6 +194,43 @@ async function firstOf(
 async function end(proxy: RunningProxy, log: Log, timeoutMs: number, second: Promise<void>): Promise<void> {
   log.info({}, 'ending: no more connections are taken, requests may end');
   await Promise.race([proxy.drain({ timeoutMs }), second]);
+}
+
+/** What flags say of the node goes before what the bootstrap says. */
+function withNode(bootstrap: Bootstrap, { id, cluster, zone }: NodeFlags): Bootstrap {
+  const { node } = bootstrap;
+  if (id === undefined && cluster === undefined && zone === undefined) return bootstrap;
+  return {
+    ...bootstrap,
+    node: {
+      ...node,
+      ...(id !== undefined && { id }),
+      ...(cluster !== undefined && { cluster }),
+      ...(zone !== undefined && { locality: { ...node?.locality, zone } }),
+    },
+  };
+}
+
+function reopenLogs(output: LogOutput, { proxy }: Target, log: Log): void {
+  proxy?.reopenLogs();
+  try {
+    output.reopen();
+  } catch (thrown) {
+    log.error({}, `${toWeftError(thrown).message}; the log goes on where it was`);
+  }
+}
+
+/** Signals that end no proxy: Node would end with the first, and open a debugger with the other one. */
+function quietSignals(onUser1: () => void): Disposable {
+  const onHangup = () => undefined;
+  process.on('SIGHUP', onHangup);
+  process.on('SIGUSR1', onUser1);
+  return {
+    [Symbol.dispose]() {
+      process.off('SIGHUP', onHangup);
+      process.off('SIGUSR1', onUser1);
+    },
+  };
 }
 
 interface StopSignals {
