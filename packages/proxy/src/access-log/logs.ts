@@ -33,15 +33,8 @@ export class AccessLogs {
     );
   }
 
-  tcp(configs: readonly TcpAccessLogConfig[]): readonly WriteLog[] {
-    const { runtime } = this.#context;
-    return configs.map(({ filter, typed_config }) =>
-      filtered(this.#tcpLog(typed_config), filter && compileFilter(filter, { runtime })),
-    );
-  }
-
-  /** Of connections to a listener, whatever serves them. */
-  listener(configs: readonly TcpAccessLogConfig[]): readonly WriteLog[] {
+  /** Of connections: those that a TCP proxy serves, or all of a listener, whatever serves them. */
+  connections(configs: readonly TcpAccessLogConfig[]): readonly WriteLog[] {
     const { runtime } = this.#context;
     return configs.map(({ filter, typed_config }) =>
       filtered(this.#tcpLog(typed_config), filter && compileFilter(filter, { runtime })),

@@ -252,7 +252,7 @@ function makeTcp(config: TcpProxyConfig, context: ChainContext): Server {
     ...context,
     config,
     stats: context.stats.share(`tcp.${prefix}.`, 'tcp_', { envoy_tcp_prefix: prefix }, () => new TcpStats()),
-    logs: context.logs.tcp(config.access_log),
+    logs: context.logs.connections(config.access_log),
   });
   return {
     accept: (socket, downstream, info) => proxy.accept(socket, downstream, info),

@@ -137,7 +137,7 @@ export class ListenerManager {
         () => new ListenerStats(),
       ),
       budget,
-      logs: logs.listener(config.access_log),
+      logs: logs.connections(config.access_log),
       warming,
       clock,
     });

@@ -1,10 +1,10 @@
 /** Brings requests into the form that routes and filters match, as a connection manager's configuration asks. */
 import type { HttpConnectionManagerConfig } from '../config/http.ts';
+import { withoutPort, withoutTrailingDot } from '../http/authority.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { HttpStats } from '../stats/groups.ts';
 import type { LocalReply } from './local-reply.ts';
 import { normalizePath, type PathOptions } from './normalize-path.ts';
-import { withoutPort, withoutTrailingDot } from './route-table.ts';
 
 const refuse = (status: number, details: string): LocalReply => ({ status, body: '', flags: 0, details });
 const NO_PATH = refuse(404, 'absolute_path_rejected');

@@ -1,4 +1,5 @@
 /** What the proxy knows of gRPC (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). */
+import { STATUS_CODES } from '@weft/contracts/error';
 import type { HeaderList } from '../http/header-list.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 
@@ -16,25 +17,7 @@ export function isGrpcRequest(head: RequestHead): boolean {
 }
 
 /** By number, the names of gRPC's statuses. */
-export const GRPC_STATUS_NAMES: readonly string[] = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
+export const GRPC_STATUS_NAMES: readonly string[] = ['OK', ...Object.keys(STATUS_CODES)];
 
 /** The status that stands for an HTTP status where there is none of gRPC (http-grpc-status-mapping of gRPC). */
 export function grpcStatusOfHttp(status: number): number {

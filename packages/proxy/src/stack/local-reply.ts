@@ -3,7 +3,7 @@ import type { LocalReplyConfig, ResponseMapperConfig } from '../config/http.ts';
 import { HeaderList } from '../http/header-list.ts';
 import { ResponseHead } from '../http/message.ts';
 import { GRPC_TYPE, grpcMessage, grpcStatusOfHttp, isGrpcRequest } from './grpc.ts';
-import { applyChanges, changeLevels } from './header-changes.ts';
+import { applyChanges, changeLevels, type HeaderChanges } from './header-changes.ts';
 import { compileFilter, type InfoFilter, type LogFilterContext } from './log-filter.ts';
 import type { StreamInfo } from './stream-info.ts';
 
@@ -22,6 +22,7 @@ export interface LocalReply {
 interface Mapper {
   readonly matches: InfoFilter;
   readonly config: ResponseMapperConfig;
+  readonly changes: readonly HeaderChanges[];
 }
 
 /** A reply as it is sent. */
@@ -39,6 +40,7 @@ export class LocalReplies {
     this.#mappers = (config?.mappers ?? []).map((mapper) => ({
       matches: compileFilter(mapper.filter, context),
       config: mapper,
+      changes: changeLevels([{ remove: [], add: mapper.headers_to_add }]),
     }));
   }
 
@@ -46,7 +48,8 @@ export class LocalReplies {
   make(reply: LocalReply, info: StreamInfo): MadeReply {
     const head = new ResponseHead(reply.status, new HeaderList());
     info.response = head;
-    const mapper = this.#mappers.find(({ matches }) => matches(info))?.config;
+    const mapped = this.#mapperOf(info);
+    const mapper = mapped?.config;
     if (mapper?.status_code !== undefined) head.status = mapper.status_code;
     info.localReplyBody = mapper?.body?.toString() ?? reply.body;
     const format = mapper?.body_format_override ?? this.#config?.body_format;
@@ -57,13 +60,15 @@ export class LocalReplies {
       if (format) head.headers.set('content-type', format.contentType);
       else if (!head.headers.has('content-type')) head.headers.add('content-type', 'text/plain');
     } else head.headers.remove('content-type');
-    if (mapper) {
-      const levels = changeLevels([{ remove: [], add: mapper.headers_to_add }]);
-      applyChanges(levels, head.headers, info);
-    }
+    if (mapped) applyChanges(mapped.changes, head.headers, info);
     if (info.request && isGrpcRequest(info.request)) return grpcReply(reply, head, body);
     head.bodyLength = body.length;
     return { head, body };
+  }
+
+  #mapperOf(info: StreamInfo): Mapper | undefined {
+    for (const mapper of this.#mappers) if (mapper.matches(info)) return mapper;
+    return undefined;
   }
 }
 

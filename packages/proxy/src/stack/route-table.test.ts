@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { routeConfiguration } from '../config/route.ts';
 import { Place } from '../config/schema.ts';
+import { withoutPort } from '../http/authority.ts';
 import { HeaderList } from '../http/header-list.ts';
 import { RequestHead } from '../http/message.ts';
-import { RouteTable, withoutPort } from './route-table.ts';
+import { RouteTable } from './route-table.ts';
 
 function table(config: object): RouteTable {
   const place = new Place();

@@ -8,8 +8,10 @@ import type {
   RouteConfigurationConfig,
   VirtualHostConfig,
 } from '../config/route.ts';
+import { withoutPort } from '../http/authority.ts';
 import type { RequestHead } from '../http/message.ts';
 import { Runtime } from '../runtime/runtime.ts';
+import { atOnce, type Steps } from '../slices.ts';
 import { compileHashPolicy, type HashPolicy } from './hash-policy.ts';
 import { changeLevels, type HeaderChanges } from './header-changes.ts';
 import { compileRedirectPolicy, type RedirectPolicy } from './internal-redirect.ts';
@@ -260,17 +262,17 @@ class WildcardDomains {
   }
 }
 
-/** `host:8080` without its port; an IPv6 address keeps its brackets. */
-export function withoutPort(authority: string): string {
-  const colon = authority.lastIndexOf(':');
-  return colon === -1 || authority.indexOf(']', colon) !== -1 ? authority : authority.slice(0, colon);
-}
-
-/** `host.:8080` and `host.` without the dot, which says that the name is whole (RFC 3986, 3.2.2). */
-export function withoutTrailingDot(authority: string): string {
-  const dot = authority.lastIndexOf('.');
-  if (dot === -1 || (dot !== authority.length - 1 && authority[dot + 1] !== ':')) return authority;
-  return authority.slice(0, dot) + authority.slice(dot + 1);
+function* compileHosts(config: RouteConfigurationConfig, runtime: Runtime): Steps<readonly VirtualHost[]> {
+  const hosts: VirtualHost[] = [];
+  for (const host of config.virtual_hosts) {
+    const routes: Route[] = [];
+    for (const route of host.routes) {
+      routes.push(compileRoute(route, host, config, runtime));
+      yield;
+    }
+    hosts.push({ config: host, routes: yield* OrderedRoutes.inSteps(routes), toTls: tlsRoute(host) });
+  }
+  return hosts;
 }
 
 export class RouteTable {
@@ -281,14 +283,19 @@ export class RouteTable {
   readonly #prefixes = new WildcardDomains();
   #any: VirtualHost | undefined;
 
-  constructor(config: RouteConfigurationConfig, runtime = new Runtime(undefined, Math.random)) {
+  constructor(
+    config: RouteConfigurationConfig,
+    runtime = new Runtime(undefined, Math.random),
+    hosts = atOnce(compileHosts(config, runtime)),
+  ) {
     this.name = config.name;
     this.config = config;
-    for (const host of config.virtual_hosts) {
-      const routes = new OrderedRoutes(host.routes.map((route) => compileRoute(route, host, config, runtime)));
-      const compiled = { config: host, routes, toTls: tlsRoute(host) };
-      for (const domain of host.domains) this.#addDomain(domain, compiled);
-    }
+    for (const host of hosts) for (const domain of host.config.domains) this.#addDomain(domain, host);
+  }
+
+  /** Compiles a table a route at a time. */
+  static *inSteps(config: RouteConfigurationConfig, runtime: Runtime): Steps<RouteTable> {
+    return new RouteTable(config, runtime, yield* compileHosts(config, runtime));
   }
 
   #addDomain(domain: string, host: VirtualHost): void {

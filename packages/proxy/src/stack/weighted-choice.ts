@@ -3,6 +3,7 @@ import type { Hash64 } from '../cluster/balancing/hash64.ts';
 import type { WeightedClustersConfig } from '../config/route.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import { weightedIndex } from '../weighted-index.ts';
 import type { HashPolicy } from './hash-policy.ts';
 import type { WeightedCluster } from './route-table.ts';
 import type { StreamInfo } from './stream-info.ts';
@@ -45,14 +46,8 @@ export function compileChoice(
   const fixed = clusters.map(({ weight }) => weight);
   const total = fixed.reduce((sum, weight) => sum + weight, 0);
   const weights = () => clusters.map(({ name, weight }) => runtime.integer(`${prefix}.${name}`, weight));
-  const at = (left: number, each: readonly number[]): WeightedCluster | undefined => {
-    let rest = left;
-    for (let i = 0; i < clusters.length; i++) {
-      rest -= each[i] as number;
-      if (rest < 0) return clusters[i];
-    }
-    return undefined;
-  };
+  const at = (left: number, each: readonly number[]): WeightedCluster | undefined =>
+    clusters[weightedIndex(each, left)];
   if (prefix === '') return (head, info, random) => at(point(head, info, total, random), fixed);
   return (head, info, random) => {
     const current = weights();

@@ -9,6 +9,7 @@ import type { TcpProxyConfig } from '../config/tcp.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { type DownstreamInfo, StreamInfo } from '../stack/stream-info.ts';
 import type { TcpStats } from '../stats/groups.ts';
+import { weightedIndex } from '../weighted-index.ts';
 import type { ConnectionPolicy } from './connection-pick.ts';
 import { TcpSession } from './tcp-session.ts';
 
@@ -45,13 +46,15 @@ export class TcpProxy {
   readonly #options: TcpProxyOptions;
   readonly #sessions = new Set<TcpSession>();
   readonly #choices: readonly Choice[];
+  readonly #weights: readonly number[];
   readonly #totalWeight: number;
   #total = 0;
 
   constructor(options: TcpProxyOptions) {
     this.#options = options;
     this.#choices = choicesOf(options.config);
-    this.#totalWeight = this.#choices.reduce((total, { weight }) => total + weight, 0);
+    this.#weights = this.#choices.map(({ weight }) => weight);
+    this.#totalWeight = this.#weights.reduce((total, weight) => total + weight, 0);
   }
 
   get connections(): number {
@@ -92,12 +95,8 @@ export class TcpProxy {
   #choose(): Choice {
     const choices = this.#choices;
     if (choices.length === 1) return choices[0] as Choice;
-    let point = this.#options.random() * this.#totalWeight;
-    const chosen = choices.find(({ weight }) => {
-      point -= weight;
-      return point < 0;
-    });
-    return chosen ?? (choices.at(-1) as Choice);
+    const index = weightedIndex(this.#weights, this.#options.random() * this.#totalWeight);
+    return (choices[index] ?? choices.at(-1)) as Choice;
   }
 
   #ended(session: TcpSession, info: StreamInfo): void {

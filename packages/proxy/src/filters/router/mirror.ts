@@ -5,19 +5,20 @@
 import type { Cancel, Clock } from '../../clock.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
+import { portStart } from '../../http/authority.ts';
 import type { HeaderList } from '../../http/header-list.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../../http/stream.ts';
 import type { Pool, PoolConnection, PoolWaiter } from '../../pool/pool.ts';
 import type { MirrorPolicy } from '../../stack/mirror-policy.ts';
+import { peerNameOf } from '../../upstream/peer-name.ts';
 import { resetReply } from './replies.ts';
 import { AttemptCount, countStatus } from './upstream-attempt.ts';
 
 /** `shop:8080` as `shop-shadow:8080`. */
 export function shadowAuthority(authority: string): string {
-  const colon = authority.lastIndexOf(':');
-  const hasPort = colon !== -1 && authority.indexOf(']', colon) === -1;
-  return hasPort ? `${authority.slice(0, colon)}-shadow${authority.slice(colon)}` : `${authority}-shadow`;
+  const colon = portStart(authority);
+  return colon === -1 ? `${authority}-shadow` : `${authority.slice(0, colon)}-shadow${authority.slice(colon)}`;
 }
 
 function setSampled(headers: HeaderList, isSampled: boolean): void {
@@ -79,7 +80,7 @@ export class Mirror implements PoolWaiter, ResponseListener {
       return;
     }
     this.#host = host;
-    this.#pool = cluster.pool(host, head.protocol);
+    this.#pool = cluster.pool(host, head.protocol, 'DEFAULT', undefined, peerNameOf(cluster, head));
     this.#pool.acquire(this);
   }
 

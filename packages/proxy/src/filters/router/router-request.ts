@@ -6,6 +6,7 @@ import type { Cluster } from '../../cluster/cluster.ts';
 import type { HeaderList } from '../../http/header-list.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import type { UpstreamReset } from '../../http/stream.ts';
+import { isGrpcType } from '../../stack/grpc.ts';
 import type { RedirectPolicy } from '../../stack/internal-redirect.ts';
 import type { LocalReply } from '../../stack/local-reply.ts';
 import type { MirrorPolicy } from '../../stack/mirror-policy.ts';
@@ -162,9 +163,7 @@ export class RouterRequest extends OutgoingRequest {
   }
 
   #isGrpc(): boolean {
-    if (!this.host?.outlier) return false;
-    const type = this.head.headers.get('content-type');
-    return type !== undefined && /^application\/grpc(?:\+|$)/.test(type);
+    return this.host?.outlier !== undefined && isGrpcType(this.head.headers.get('content-type'));
   }
 
   /** There will be no other attempt: what was kept for one goes. */

@@ -4,6 +4,7 @@ import type { Cluster } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
 import type { ClusterLimits } from '../../cluster/limits.ts';
 import type { ResponseHead } from '../../http/message.ts';
+import { grpcStatusIn } from '../../stack/grpc.ts';
 import { type AnswerStats, countUpstreamClass } from '../../stats/groups.ts';
 
 /** Counts one request on a host from the moment it has a connection until its end. */
@@ -79,6 +80,6 @@ const GRPC_AS_HTTP: readonly number[] = [
 
 /** What outlier detection takes an answer to a gRPC request for. */
 function judgedStatus({ status, headers }: ResponseHead): number {
-  const grpc = headers.get('grpc-status');
-  return grpc === undefined ? status : (GRPC_AS_HTTP[Number(grpc)] ?? status);
+  const grpc = grpcStatusIn(headers);
+  return grpc === undefined ? status : (GRPC_AS_HTTP[grpc] ?? status);
 }
