@@ -78,10 +78,17 @@ export const clusterType = built(
   },
 );
 
-/** Refuses fields of the cluster, as it was given, that its `cluster_type` says again. */
+interface GivenCluster {
+  readonly cluster_type?: { readonly typed_config?: Readonly<Record<string, unknown>> };
+  readonly [field: string]: unknown;
+}
+
+/** Refuses fields of the cluster, as it was given, of which its `cluster_type` says another thing. */
 export function checkClusterType(given: object, place: Place): void {
-  if (!('cluster_type' in given)) return;
+  const { cluster_type: type, ...cluster }: GivenCluster = { ...given };
+  if (type === undefined) return;
   for (const field of Object.keys(dnsFields)) {
-    if (field in given) place.within(field, () => place.refuse('is said in cluster_type here'));
+    if (!(field in cluster) || JSON.stringify(cluster[field]) === JSON.stringify(type.typed_config?.[field])) continue;
+    place.within(field, () => place.refuse('is said in cluster_type here'));
   }
 }

@@ -333,6 +333,9 @@ test('what may be left out is: endpoints of a cluster, the version of a transpor
   assert.equal(accepted(cluster, { name: 'c' }).load_assignment, undefined);
   accepted(cluster, { name: 'c', type: 'STRICT_DNS' });
   accepted(cluster, { name: 'c', lb_policy: 'LEAST_REQUEST', least_request_lb_config: { active_request_bias: {} } });
+  const dns = { '@type': 'x/envoy.extensions.clusters.dns.v3.DnsCluster', dns_lookup_family: 'V4_ONLY' };
+  const again = { cluster_type: { name: 'dns', typed_config: dns }, dns_lookup_family: 'V4_ONLY' };
+  assert.equal(accepted(cluster, { name: 'c', ...again }).dns_lookup_family, 'V4_ONLY');
   accepted(xdsService, { api_type: 'GRPC', grpc_services: [{ envoy_grpc: { cluster_name: 'c' } }] });
   const on = { '@type': 'type.googleapis.com/envoy.config.route.v3.FilterConfig', config: {} };
   const read = accepted(routeConfiguration, { ...routes(), typed_per_filter_config: { x: on } });
