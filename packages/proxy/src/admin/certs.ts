@@ -86,7 +86,8 @@ class CertificateReader {
   context(context: TlsContext): object {
     return {
       ca_cert: this.#trust(context).flatMap((origin) => this.#details(origin)),
-      cert_chain: this.#chain(context).flatMap((origin) => this.#details(origin)),
+      // Of each chain the leaf alone, as Envoy tells it.
+      cert_chain: this.#chain(context).flatMap((origin) => this.#details(origin).slice(0, 1)),
     };
   }
 
@@ -112,8 +113,9 @@ class CertificateReader {
     const own = (context.tls_certificates ?? []).map((certificate) =>
       inlineOrigin({ tls_certificate: certificate }, certificate.certificate_chain?.filename),
     );
+    if (own.length > 0) return own;
     const references = context.tls_certificate_sds_secret_configs ?? [];
-    return [...own, ...references.flatMap(({ name }) => this.#secret('certificate', name))];
+    return references.flatMap(({ name }) => this.#secret('certificate', name));
   }
 
   #details({ pem, path }: Origin): readonly object[] {
