@@ -76,7 +76,8 @@ export class GrpcLog {
       this.#context.stats.logs_dropped++;
       return;
     }
-    this.#aside.push(info);
+    // Of what goes on it tells what there is now.
+    this.#aside.push(info.endMs === 0 ? info.snapshot() : info);
     if (this.#aside.length < this.#batch) this.#flushLater();
     else if (!this.#isFlushSoon) {
       this.#isFlushSoon = true;

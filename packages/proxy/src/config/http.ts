@@ -1,4 +1,6 @@
 /** Schema of the HTTP connection manager. */
+
+import { fieldMutation } from '../filters/header-mutation/schema.ts';
 import { isFieldValue } from '../http1/characters.ts';
 import { managerTracing } from '../tracing/schema.ts';
 import { httpAccessLog } from './access-log.ts';
@@ -88,6 +90,7 @@ const commonOptions = message('envoy.config.core.v3.HttpProtocolOptions', {
   headers_with_underscores_action: choice(['ALLOW', 'REJECT_REQUEST', 'DROP_HEADER']),
   max_requests_per_connection: number(0),
   max_stream_duration: optional(durationMs()),
+  max_connection_duration: optional(durationMs()),
 });
 
 const uuidRequestId = message('envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig', {
@@ -97,9 +100,26 @@ const uuidRequestId = message('envoy.extensions.request_id.uuid.v3.UuidRequestId
 
 const requestIdExtension = message(`${HCM}.RequestIDExtension`, { typed_config: anyOf({ uuid: uuidRequestId }) });
 
-/** `match_upstream` is refused: what is said to upstreams follows what the client said, or this. */
 const schemeTransformation = message('envoy.config.core.v3.SchemeHeaderTransformation', {
   scheme_to_overwrite: optional(choice(['http', 'https'])),
+  match_upstream: flag(),
+});
+
+/** Changes of what the client sent before anything else looks at it. */
+const earlyMutation = message('envoy.config.core.v3.TypedExtensionConfig', {
+  name: text(),
+  typed_config: anyOf({
+    'header-mutation': message('envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation', {
+      mutations: list(fieldMutation, { min: 1 }),
+    }),
+  }),
+});
+
+/** When requests are logged before they end; 0: never. */
+const logOptions = message(`${HCM}.HttpConnectionManager.HcmAccessLogOptions`, {
+  access_log_flush_interval: optional(durationMs(0, { min: 1 })),
+  flush_access_log_on_new_request: flag(),
+  flush_log_on_tunnel_successfully_established: flag(),
 });
 
 export const httpConnectionManager = message(
@@ -124,6 +144,12 @@ export const httpConnectionManager = message(
     append_x_forwarded_port: flag(),
     original_ip_detection_extensions: list(originalIpDetection),
     via: fieldValue(''),
+    stream_error_on_invalid_http_message: flag(),
+    early_header_mutation_extensions: list(earlyMutation),
+    http1_safe_max_connection_duration: flag(),
+    access_log_options: optional(logOptions),
+    access_log_flush_interval: optional(durationMs(0, { min: 1 })),
+    flush_access_log_on_new_request: flag(),
     scheme_header_transformation: optional(schemeTransformation),
     internal_address_config: optional(internalAddresses),
     generate_request_id: flag(true),
@@ -162,6 +188,11 @@ export const httpConnectionManager = message(
   (value, place) => {
     if (!value.rds && !value.route_config) place.refuse('needs route_config or rds');
     checkOriginalIps(value, place);
+    for (const field of ['access_log_flush_interval', 'flush_access_log_on_new_request'] as const) {
+      if (value.access_log_options && value[field]) {
+        place.within(field, () => place.refuse('is given here and in access_log_options; give it there alone'));
+      }
+    }
     const last = value.http_filters.length - 1;
     const names = new Set<string>();
     for (const [index, filter] of value.http_filters.entries()) {

@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { Random } from '../cluster/balancer.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { RouteFilterConfig } from '../config/filters.ts';
+import type { HeaderList } from '../http/header-list.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { Log } from '../log.ts';
 import type { ServerContext } from '../runtime/server-context.ts';
@@ -58,6 +59,10 @@ export interface FilteredRequest {
   answer(reply: LocalReply): void;
   /** Has `change` see the head of the response, whoever made it, before the client does. */
   onResponse(change: (head: ResponseHead) => void): void;
+  /** Has `change` see the trailers of the request, if there are any, before the upstream does. */
+  onRequestTrailers(change: (trailers: HeaderList) => void): void;
+  /** Has `change` see the trailers of the response of an upstream, if there are any, before the client does. */
+  onResponseTrailers(change: (trailers: HeaderList) => void): void;
   /** Has the body of the response of an upstream pass at that rate, from now on. */
   throttleResponse(bytesPerSecond: number): void;
   /** Has `run` called when the request is over, however that came about; at once where it is already. */

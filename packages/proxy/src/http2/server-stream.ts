@@ -104,6 +104,10 @@ export class ServerStream extends Http2Stream implements ResponseStream {
     this.#server.reset(this, ERROR.internal);
   }
 
+  endAfter(): void {
+    // Other streams go on.
+  }
+
   pauseRequest(): void {
     this.hold();
   }

@@ -13,6 +13,8 @@ import type { Route, WeightedCluster } from './route-table.ts';
 import type { StreamInfo } from './stream-info.ts';
 import type { StreamTimers } from './timers.ts';
 
+const BAD_REQUEST = 400;
+
 export abstract class ExchangeResponse implements ThrottledSink {
   readonly head: RequestHead;
   readonly info: StreamInfo;
@@ -32,6 +34,8 @@ export abstract class ExchangeResponse implements ThrottledSink {
   protected throttle: ResponseThrottle | undefined;
   /** What filters do with the head, the first of them first. */
   protected responseChanges: ((head: ResponseHead) => void)[] | undefined;
+  /** What filters do with the trailers, the first of them first. */
+  protected responseTrailerChanges: ((trailers: HeaderList) => void)[] | undefined;
 
   constructor(manager: HttpManager, head: RequestHead, info: StreamInfo, stream: ResponseStream, timers: StreamTimers) {
     this.manager = manager;
@@ -94,6 +98,11 @@ export abstract class ExchangeResponse implements ThrottledSink {
     this.responseChanges.push(change);
   }
 
+  onResponseTrailers(change: (trailers: HeaderList) => void): void {
+    this.responseTrailerChanges ??= [];
+    this.responseTrailerChanges.push(change);
+  }
+
   #becomeTunnel(head: ResponseHead): void {
     this.isTunnel = true;
     if (this.head.method === 'CONNECT') head.headers.remove('content-length');
@@ -109,6 +118,9 @@ export abstract class ExchangeResponse implements ThrottledSink {
     this.info.trace?.answered(head);
     this.manager.finisher.finish(head, this.head);
     this.stream.sendHead(head, end);
+    if (this.isTunnel && this.manager.logMoments.atTunnel) {
+      this.manager.log(this.info, 'DownstreamTunnelSuccessfullyEstablished');
+    }
   }
 
   sendResponseBody(chunk: Buffer): boolean {
@@ -138,6 +150,8 @@ export abstract class ExchangeResponse implements ThrottledSink {
 
   sendResponseEnd(trailers: HeaderList | undefined): void {
     if (this.isOver) return;
+    const changes = this.responseTrailerChanges;
+    if (changes && trailers) for (let i = changes.length - 1; i >= 0; i--) changes[i]?.(trailers);
     if (!this.throttle) {
       this.passEnd(trailers);
       return;
@@ -197,6 +211,7 @@ export abstract class ExchangeResponse implements ThrottledSink {
   #sendReply(head: ResponseHead, body: Buffer): void {
     this.info.response = head;
     this.#filterResponse(head);
+    if (head.status === BAD_REQUEST && !this.manager.keepsAfterBadRequest) this.stream.endAfter();
     const isBodyless = body.length === 0 || hasNoBody(this.head.method, head.status);
     this.#sendHead(head, isBodyless);
     this.progress = 'complete';

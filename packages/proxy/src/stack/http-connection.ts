@@ -30,6 +30,9 @@ export class HttpConnection implements Http2RequestHandler, TimerLender {
   #isAskedToLeave = false;
   /** Whether a request was being served when the connection ended. */
   #wasBusy = false;
+  #stopAging: (() => void) | undefined;
+  /** The connection is older than it may be. */
+  #isAged = false;
   #countedRead = 0;
   #countedWritten = 0;
 
@@ -38,6 +41,8 @@ export class HttpConnection implements Http2RequestHandler, TimerLender {
     this.#downstream = downstream;
     this.#socket = socket;
     this.#openedMs = manager.clock.monotonicMs();
+    const { maxMs } = manager.connectionAge;
+    if (maxMs > 0) this.#stopAging = manager.clock.after(maxMs, () => this.#age());
     const protocol = manager.protocolOf(socket);
     if (protocol !== 'told-by-bytes') {
       this.#codec = this.#makeCodec(protocol);
@@ -62,6 +67,16 @@ export class HttpConnection implements Http2RequestHandler, TimerLender {
     return new Http2ServerConnection(this.#socket, this, http2, queue, clock, http2Stats);
   }
 
+  /** The client is asked to leave; one of HTTP/1 with the next answer, and at the latest after a while. */
+  #age(): void {
+    const { stats, connectionAge, clock } = this.#manager;
+    stats.downstream_cx_max_duration_reached++;
+    this.#isAged = true;
+    this.#stopAging = undefined;
+    if (this.#codec instanceof Http2ServerConnection || !this.#codec) this.drain();
+    else if (!connectionAge.isSafe) this.#stopAging = clock.after(connectionAge.drainMs, () => this.drain());
+  }
+
   drain(): void {
     this.#firstBytes?.stop();
     this.#codec?.drain();
@@ -79,7 +94,7 @@ export class HttpConnection implements Http2RequestHandler, TimerLender {
   }
 
   isDraining(): boolean {
-    if (!this.#manager.isDraining()) return false;
+    if (!this.#isAged && !this.#manager.isDraining()) return false;
     if (!this.#isAskedToLeave) this.#manager.stats.downstream_cx_drain_close++;
     this.#isAskedToLeave = true;
     return true;
@@ -144,6 +159,7 @@ export class HttpConnection implements Http2RequestHandler, TimerLender {
   onClose(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#stopAging?.();
     this.countBytes();
     const openMs = this.#manager.clock.monotonicMs() - this.#openedMs;
     this.#manager.connections.destroyed(this.#socket, this.#wasBusy);

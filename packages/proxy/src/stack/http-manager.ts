@@ -5,8 +5,10 @@ import type { Clock } from '../clock.ts';
 import type { Random } from '../cluster/balancer.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { HttpConnectionManagerConfig } from '../config/http.ts';
+import type { LogType } from '../config/log-filter.ts';
 import { makeFilters, type NamedFilter } from '../filters/chain.ts';
 import type { FilterContext } from '../filters/filter.ts';
+import type { FieldMutation } from '../filters/header-mutation/schema.ts';
 import type { RouterContext } from '../filters/router/router.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { Http1ServerOptions } from '../http1/server-options.ts';
@@ -26,7 +28,15 @@ import type { ForwardedOptions } from './forwarded.ts';
 import { HttpConnection } from './http-connection.ts';
 import { HttpConnections, type SpokenProtocol } from './http-connections.ts';
 import { LocalReplies } from './local-reply.ts';
-import { forwardedOptions, serverOptions } from './manager-config.ts';
+import {
+  type ConnectionAge,
+  connectionAge,
+  endsStreamAlone,
+  forwardedOptions,
+  type LogMoments,
+  logMoments,
+  serverOptions,
+} from './manager-config.ts';
 import type { Route, RouteTable } from './route-table.ts';
 import type { DownstreamInfo, StreamInfo } from './stream-info.ts';
 import { TimerPool } from './timers.ts';
@@ -88,6 +98,12 @@ export class HttpManager {
   readonly maxStreamMs: number;
   readonly proxiesContinue: boolean;
   readonly isDraining: () => boolean;
+  readonly logMoments: LogMoments;
+  readonly connectionAge: ConnectionAge;
+  /** Whether a connection of HTTP/1.1 goes on after 400. */
+  readonly keepsAfterBadRequest: boolean;
+  /** Changes of requests before anything else looks at them; undefined where there are none. */
+  readonly earlyMutations: readonly FieldMutation[] | undefined;
   readonly #config: HttpConnectionManagerConfig;
   readonly #logs: readonly WriteLog[];
   readonly #listenerStats: ListenerHttpStats | undefined;
@@ -121,7 +137,20 @@ export class HttpManager {
     this.connections = new HttpConnections(stats, registry);
     this.server = serverOptions(config);
     const http2 = protocolOptions(config.http2_protocol_options);
-    this.http2 = { ...this.server, ...http2, flushTimeoutMs: config.stream_idle_timeout };
+    const { http1: keepsHttp1, http2: keepsHttp2 } = endsStreamAlone(config);
+    this.http2 = {
+      ...this.server,
+      ...http2,
+      invalidMessageEndsStream: keepsHttp2,
+      flushTimeoutMs: config.stream_idle_timeout,
+    };
+    this.keepsAfterBadRequest = keepsHttp1;
+    this.logMoments = logMoments(config);
+    this.connectionAge = connectionAge(config);
+    const mutations = config.early_header_mutation_extensions.flatMap(
+      ({ typed_config }) => typed_config.value.mutations,
+    );
+    this.earlyMutations = mutations.length > 0 ? mutations : undefined;
     this.http2Stats = registry.share('http2.', 'http2_', {}, () => new Http2Stats());
     this.router = this.#routerContext(options);
     this.tracing = config.tracing && new HttpTracing(config.tracing, this.#tracingOptions(options));
@@ -154,6 +183,7 @@ export class HttpManager {
       clock: options.clock,
       random: options.random,
       bufferLimit: options.bufferLimit,
+      matchesScheme: this.#config.scheme_header_transformation?.match_upstream ?? false,
       onNoCluster: () => {
         this.stats.no_cluster++;
       },
@@ -214,7 +244,11 @@ export class HttpManager {
       if (info.response) countDownstreamClass(listener, info.response.status);
     }
     this.stats.downstream_rq_time.record(info.endMs - info.startMs);
-    info.logType = 'DownstreamEnd';
+    this.log(info, 'DownstreamEnd');
+  }
+
+  log(info: StreamInfo, type: LogType): void {
+    info.logType = type;
     for (const write of this.#logs) write(info);
   }
 

@@ -22,6 +22,52 @@ export function serverOptions(config: HttpConnectionManagerConfig): Http1ServerO
   };
 }
 
+/** When requests are logged beside their end. */
+export interface LogMoments {
+  readonly atBegin: boolean;
+  readonly atTunnel: boolean;
+  /** 0: at no interval. */
+  readonly everyMs: number;
+}
+
+export function logMoments(config: HttpConnectionManagerConfig): LogMoments {
+  const { access_log_options: options } = config;
+  return {
+    atBegin: options?.flush_access_log_on_new_request ?? config.flush_access_log_on_new_request,
+    atTunnel: options?.flush_log_on_tunnel_successfully_established ?? false,
+    everyMs: options?.access_log_flush_interval ?? config.access_log_flush_interval ?? 0,
+  };
+}
+
+/** How long connections last; 0: as long as they are used. */
+export interface ConnectionAge {
+  readonly maxMs: number;
+  /** How long a connection that is too old has to end by itself. */
+  readonly drainMs: number;
+  /** Whether one of HTTP/1 ends with an answer alone, never between two. */
+  readonly isSafe: boolean;
+}
+
+export function connectionAge(config: HttpConnectionManagerConfig): ConnectionAge {
+  return {
+    maxMs: config.common_http_protocol_options?.max_connection_duration ?? 0,
+    drainMs: config.drain_timeout,
+    isSafe: config.http1_safe_max_connection_duration,
+  };
+}
+
+/** Whether what breaks the rules of HTTP ends its request alone, and not its connection; by the version of HTTP. */
+export function endsStreamAlone(config: HttpConnectionManagerConfig): {
+  readonly http1: boolean;
+  readonly http2: boolean;
+} {
+  const { stream_error_on_invalid_http_message: byDefault } = config;
+  return {
+    http1: config.http_protocol_options?.override_stream_error_on_invalid_http_message ?? byDefault,
+    http2: config.http2_protocol_options?.override_stream_error_on_invalid_http_message ?? byDefault,
+  };
+}
+
 function internalAddresses({ internal_address_config: own }: HttpConnectionManagerConfig): (host: string) => boolean {
   if (!own) return () => false;
   // A unix socket has no address.

@@ -170,6 +170,19 @@ export class StreamInfo {
     this.dynamicMetadata.set(filter, before ? { ...before, ...values } : values);
   }
 
+  /** The attempt at that host came to nothing: another begins. */
+  wasTried(host: AttemptInfo): void {
+    this.hostsBefore ??= [];
+    this.hostsBefore.push(host);
+  }
+
+  /** The same as it is now, whatever becomes of this. */
+  snapshot(): StreamInfo {
+    const copy = Object.assign(new StreamInfo(this.downstream, this.startWallMs, this.startMs), this);
+    copy.request = this.request?.clone();
+    return copy;
+  }
+
   /** Milliseconds from the start to some time; undefined where that has not come. */
   since(timeMs: number): number | undefined {
     return timeMs === 0 ? undefined : timeMs - this.startMs;

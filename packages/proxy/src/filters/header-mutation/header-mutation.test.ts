@@ -59,6 +59,30 @@ test('responses are changed, those of the proxy itself and of filters before it 
   assert.deepEqual(lines(await early.ask(), /^x-r:/), ['x-r: yes']);
 });
 
+test('trailers of requests and responses are changed, where there are any', async () => {
+  const mutations = {
+    request_trailers_mutations: [add('x-t', 'on the way')],
+    response_trailers_mutations: [add('x-t', 'back'), { remove: 'x-sum' }],
+  };
+  const answer = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx-sum: 1\r\n\r\n';
+  await using served = await serve(mutations, {
+    answer,
+    manager: { http_protocol_options: { enable_trailers: true } },
+    cluster: {
+      typed_extension_protocol_options: {
+        'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+          '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+          explicit_http_config: { http_protocol_options: { enable_trailers: true } },
+        },
+      },
+    },
+  });
+  const lines = ['POST / HTTP/1.1', 'Host: a', 'Connection: close', 'TE: trailers', 'Transfer-Encoding: chunked'];
+  const got = await served.proxied.ask(`${lines.join('\r\n')}\r\n\r\n0\r\nx-old: 1\r\n\r\n`);
+  assert.match(got, /\r\n0\r\nx-t: back\r\n\r\n$/);
+  assert.match(served.upstream.received.join(''), /\r\n0\r\nx-old: 1\r\nx-t: on the way\r\n\r\n$/);
+});
+
 test('what routes say comes after, the most specific first or last', async () => {
   const type = `type.googleapis.com/envoy.extensions.${TYPE}PerRoute`;
   const level = (value: string) => ({
@@ -121,8 +145,7 @@ test('what cannot be changed is refused with its path', () => {
     /^mutations.response_mutations\[0\].remove: host may not/,
   );
   assert.match(issues({ request_mutations: [{}] }), /needs one of append, remove, remove_on_match/);
-  assert.match(issues({ request_trailers_mutations: [{ remove: 'a' }] }), /request_trailers_mutations: not supported/);
-  assert.match(issues({ response_trailers_mutations: [] }), /response_trailers_mutations: not supported/);
+  assert.match(issues({ response_trailers_mutations: [{ remove: ':a' }] }), /response_trailers_mutations\[0\].remove/);
   assert.match(
     issues({ query_parameter_mutations: [{ append: { record: { key: 'a', value: 1 } } }] }),
     /must be a text/,

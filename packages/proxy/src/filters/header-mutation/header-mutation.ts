@@ -2,29 +2,14 @@
 import type { RouteFilterConfig } from '../../config/filters.ts';
 import type { HeaderList } from '../../http/header-list.ts';
 import type { ResponseHead } from '../../http/message.ts';
-import { applyAddition } from '../../stack/header-changes.ts';
 import type { StreamInfo } from '../../stack/stream-info.ts';
 import type { FilteredRequest, FilterVerdict, HttpFilter } from '../filter.ts';
+import { applyMutations } from './mutate.ts';
 import { mutateQuery } from './query.ts';
-import type { FieldMutation, HeaderMutationConfig, Mutations } from './schema.ts';
-
-function mutate(headers: HeaderList, mutations: readonly FieldMutation[], info: StreamInfo): void {
-  for (const mutation of mutations) {
-    switch (mutation.type) {
-      case 'add':
-        applyAddition(mutation.addition, headers, info);
-        break;
-      case 'remove':
-        headers.remove(mutation.name);
-        break;
-      case 'remove-matching':
-        headers.removeWhere((name) => mutation.matches(name));
-    }
-  }
-}
+import type { HeaderMutationConfig, Mutations } from './schema.ts';
 
 function mutateRequest({ head, info }: FilteredRequest, { request, query }: Mutations): void {
-  mutate(head.headers, request, info);
+  applyMutations(request, head.headers, info);
   if (query.length > 0 && head.path !== '') head.path = mutateQuery(head.path, query, info);
 }
 
@@ -42,21 +27,39 @@ class HeaderMutation implements HttpFilter {
 
   onRequest(request: FilteredRequest, levels: readonly RouteFilterConfig[]): FilterVerdict {
     const { own } = this.#config;
+    const { info } = request;
     mutateRequest(request, own);
     let changesResponse = own.response.length > 0;
+    let changesTrailers = own.requestTrailers.length + own.responseTrailers.length > 0;
     for (const level of this.#ordered(levels)) {
       if (level.type !== 'header-mutation') continue;
+      const { response, requestTrailers, responseTrailers } = level.value;
       mutateRequest(request, level.value);
-      changesResponse ||= level.value.response.length > 0;
+      changesResponse ||= response.length > 0;
+      changesTrailers ||= requestTrailers.length + responseTrailers.length > 0;
     }
     if (changesResponse) request.onResponse((response) => this.onEarlyAnswer(request, levels, response));
+    if (changesTrailers) {
+      request.onRequestTrailers((trailers) => this.#mutate('requestTrailers', trailers, info, levels));
+      request.onResponseTrailers((trailers) => this.#mutate('responseTrailers', trailers, info, levels));
+    }
     return 'pass';
   }
 
-  onEarlyAnswer({ info }: FilteredRequest, levels: readonly RouteFilterConfig[], head: ResponseHead): void {
-    mutate(head.headers, this.#config.own.response, info);
+  onEarlyAnswer({ info }: FilteredRequest, levels: readonly RouteFilterConfig[], { headers }: ResponseHead): void {
+    this.#mutate('response', headers, info, levels);
+  }
+
+  /** The filter's own changes, then those of all levels. */
+  #mutate(
+    what: 'response' | 'requestTrailers' | 'responseTrailers',
+    headers: HeaderList,
+    info: StreamInfo,
+    levels: readonly RouteFilterConfig[],
+  ): void {
+    applyMutations(this.#config.own[what], headers, info);
     for (const level of this.#ordered(levels)) {
-      if (level.type === 'header-mutation') mutate(head.headers, level.value.response, info);
+      if (level.type === 'header-mutation') applyMutations(level.value[what], headers, info);
     }
   }
 }

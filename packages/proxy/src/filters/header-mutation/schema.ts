@@ -18,6 +18,7 @@ import {
   optional,
   type Place,
   required,
+  type Schema,
   text,
   whole,
 } from '../../config/schema.ts';
@@ -42,7 +43,8 @@ function checkOne(fields: Readonly<Record<string, unknown>>, place: Place): void
   if (given.length !== 1) place.refuse(`needs one of ${Object.keys(fields).join(', ')}`);
 }
 
-const fieldMutation = built(
+/** One change of the fields of a message: what to add, or what to take away. */
+export const fieldMutation: Schema<FieldMutation> = built(
   message(
     MUTATION,
     { append: optional(headerAddition), remove: optional(headerName), remove_on_match: optional(removeOnMatch) },
@@ -84,6 +86,8 @@ const mutations = message('envoy.extensions.filters.http.header_mutation.v3.Muta
   request_mutations: list(fieldMutation),
   query_parameter_mutations: list(queryMutation),
   response_mutations: list(fieldMutation),
+  request_trailers_mutations: list(fieldMutation),
+  response_trailers_mutations: list(fieldMutation),
 });
 
 /** What one level asks for. */
@@ -91,9 +95,11 @@ export interface Mutations {
   readonly request: readonly FieldMutation[];
   readonly query: readonly QueryMutation[];
   readonly response: readonly FieldMutation[];
+  readonly requestTrailers: readonly FieldMutation[];
+  readonly responseTrailers: readonly FieldMutation[];
 }
 
-const NONE: Mutations = { request: [], query: [], response: [] };
+const NONE: Mutations = { request: [], query: [], response: [], requestTrailers: [], responseTrailers: [] };
 
 const levelOf = built(
   mutations,
@@ -101,6 +107,8 @@ const levelOf = built(
     request: given.request_mutations,
     query: given.query_parameter_mutations,
     response: given.response_mutations,
+    requestTrailers: given.request_trailers_mutations,
+    responseTrailers: given.response_trailers_mutations,
   }),
 );
 

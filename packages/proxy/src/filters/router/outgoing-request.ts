@@ -1,12 +1,15 @@
 /** A request on its way to one host after another: each attempt, and what of the request is kept for the next one. */
+import { TLSSocket } from 'node:tls';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
 import type { HeaderList } from '../../http/header-list.ts';
 import type { ResponseHead } from '../../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../../http/stream.ts';
+import type { PeerName } from '../../net/connect.ts';
 import type { Pool, PoolConnection, PoolWaiter } from '../../pool/pool.ts';
 import type { LocalReply } from '../../stack/local-reply.ts';
 import { isSafe } from '../../stack/retry-policy.ts';
+import { peerNameOf } from '../../upstream/peer-name.ts';
 import type { BodyBuffer } from './body-buffer.ts';
 import { HostChoice } from './host-choice.ts';
 import type { Mirrors } from './mirror.ts';
@@ -25,6 +28,7 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
   protected body: BodyBuffer | undefined;
   protected trailers: HeaderList | undefined;
   protected isRequestComplete = false;
+  #peer: PeerName | undefined;
   /** Of the attempt under way, or the last one. */
   protected host: Host | undefined;
   /** Whom the attempt waits for until it has a connection. */
@@ -70,11 +74,13 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
       return;
     }
     info.attempts = ++this.attempts;
-    if (this.host) (info.hostsBefore ??= []).push(this.host);
+    if (this.host) info.wasTried(this.host);
     info.upstreamHost = host.key;
     info.host = host;
     this.host = host;
     this.retries?.attempted(host);
+    // Whatever name the host itself has is none that the client asked for.
+    if (this.attempts === 1) this.#peer = peerNameOf(cluster, head);
     const { virtualHost } = this.route;
     if (virtualHost.include_request_attempt_count) head.headers.set('x-envoy-attempt-count', String(this.attempts));
     if (this.action.config.auto_host_rewrite && host.endpoint.hostname !== '') {
@@ -87,7 +93,7 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
       this.count = new AttemptCount(cluster, host, this.context.clock, this.limitsOf(cluster));
       return;
     }
-    this.#pool = cluster.pool(host, head.protocol, this.action.config.priority, info.downstream);
+    this.#pool = cluster.pool(host, head.protocol, this.action.config.priority, info.downstream, this.#peer);
     this.#pool.acquire(this);
   }
 
@@ -98,6 +104,7 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
     this.#pool = undefined;
     this.count = new AttemptCount(cluster, host, this.context.clock, this.limitsOf(cluster));
     if (head.upgrade === 'websocket' && openWebSocket(head, connection.protocol)) this.hasMadeKey = true;
+    if (this.context.matchesScheme) head.scheme = connection.socket instanceof TLSSocket ? 'https' : 'http';
     const upstream = connection.begin(this);
     this.upstream = upstream;
     info.firstUpstreamSentMs = this.count.startMs;

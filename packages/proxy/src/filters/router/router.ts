@@ -42,5 +42,7 @@ export interface RouterContext {
   readonly random: Random;
   /** Bytes of a request's body that are kept for another attempt, where the route does not say. */
   readonly bufferLimit: number;
+  /** Whether the scheme that upstreams are told is that of their connection. */
+  readonly matchesScheme: boolean;
   readonly onNoCluster: () => void;
 }
