@@ -164,6 +164,7 @@ class ProxyServer implements RunningProxy {
 
   keepPaths(keeps: boolean): void {
     this.#parts.listeners.keepsPaths = keeps;
+    void this.#workers?.order({ type: 'keep-paths', keeps });
   }
 
   sockets(): readonly ListeningSocket[] {

@@ -34,6 +34,8 @@ export interface WorkerStart {
 export type Order =
   | { readonly type: 'drain'; readonly request: DrainRequest }
   | { readonly type: 'drain-listeners'; readonly options: DrainListeners }
+  /** Another process listens with the sockets of this one, too. */
+  | { readonly type: 'keep-paths'; readonly keeps: boolean }
   | { readonly type: 'health'; readonly isHealthy: boolean }
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'reopen-logs' }

@@ -62,6 +62,9 @@ async function carryOut(proxy: RunningProxy, order: Order): Promise<void> {
     case 'drain':
       await proxy.drain(order.request);
       return;
+    case 'keep-paths':
+      proxy.keepPaths(order.keeps);
+      return;
     case 'drain-listeners':
       proxy.drainListeners(order.options);
       return;
