@@ -1,7 +1,7 @@
 /** A hostile client of HTTP/1.1: one request in is one request out, or is refused and ends the connection. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { REFUSED, SERVED, type Served } from './proxy-testing/attack-http1.ts';
+import { REFUSED, SERVED, type Served } from './proxy-testing/attack-http1/index.ts';
 import { startRouting } from './proxy-testing/attacked.ts';
 import type { Plane } from './proxy-testing/plane.ts';
 import { type Received, send } from './proxy-testing/raw-client.ts';
