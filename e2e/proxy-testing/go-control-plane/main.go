@@ -25,6 +25,7 @@ import (
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/server/v3"
+	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -47,6 +48,26 @@ func (t *teller) tell(line told) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	_ = json.NewEncoder(os.Stdout).Encode(line)
+}
+
+// asking is a request of either variant of the protocol.
+type asking interface {
+	GetTypeUrl() string
+	GetErrorDetail() *status.Status
+	GetResponseNonce() string
+	GetNode() *core.Node
+}
+
+func (t *teller) hear(request asking) error {
+	switch {
+	case request.GetErrorDetail() != nil:
+		t.tell(told{Event: "nack", Type: request.GetTypeUrl(), Message: request.GetErrorDetail().GetMessage()})
+	case request.GetResponseNonce() != "":
+		t.tell(told{Event: "ack", Type: request.GetTypeUrl()})
+	default:
+		t.tell(told{Event: "request", Type: request.GetTypeUrl(), Node: nodeOf(request.GetNode())})
+	}
+	return nil
 }
 
 // wanted is one line of input: resources by type, each as ProtoJSON.
@@ -91,26 +112,10 @@ func run(t *teller) error {
 	snapshots := cache.NewSnapshotCache(true, cache.IDHash{}, nil)
 	callbacks := server.CallbackFuncs{
 		StreamRequestFunc: func(_ int64, request *discovery.DiscoveryRequest) error {
-			switch {
-			case request.GetErrorDetail() != nil:
-				t.tell(told{Event: "nack", Type: request.GetTypeUrl(), Message: request.GetErrorDetail().GetMessage()})
-			case request.GetResponseNonce() != "":
-				t.tell(told{Event: "ack", Type: request.GetTypeUrl()})
-			default:
-				t.tell(told{Event: "request", Type: request.GetTypeUrl(), Node: nodeOf(request.GetNode())})
-			}
-			return nil
+			return t.hear(request)
 		},
 		StreamDeltaRequestFunc: func(_ int64, request *discovery.DeltaDiscoveryRequest) error {
-			switch {
-			case request.GetErrorDetail() != nil:
-				t.tell(told{Event: "nack", Type: request.GetTypeUrl(), Message: request.GetErrorDetail().GetMessage()})
-			case request.GetResponseNonce() != "":
-				t.tell(told{Event: "ack", Type: request.GetTypeUrl()})
-			default:
-				t.tell(told{Event: "request", Type: request.GetTypeUrl(), Node: nodeOf(request.GetNode())})
-			}
-			return nil
+			return t.hear(request)
 		},
 	}
 	listening, err := net.Listen("tcp", "127.0.0.1:0")

@@ -5,6 +5,7 @@ import { until } from '../cluster/testing/cluster.ts';
 import { httpConnectionManager } from '../config/http.ts';
 import { Place } from '../config/schema.ts';
 import { forward, Proxied, ROUTER, routes, TextUpstream } from '../stack/testing/proxied.ts';
+import { together } from '../testing/together.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 const TRACE = 'type.googleapis.com/envoy.config.trace.v3';
@@ -52,12 +53,7 @@ async function traced(fields: object = {}, answer = OK) {
     }),
     manager: { tracing: { provider: OTLP, ...fields } },
   }).start();
-  const close = async () => {
-    await proxied[Symbol.asyncDispose]();
-    await collector[Symbol.asyncDispose]();
-    await upstream[Symbol.asyncDispose]();
-  };
-  return { upstream, collector, proxied, [Symbol.asyncDispose]: close };
+  return together({ upstream, collector, proxied });
 }
 
 test('the upstream and the collector are told of the same trace', async () => {

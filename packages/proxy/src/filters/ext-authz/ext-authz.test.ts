@@ -5,6 +5,7 @@ import { until } from '../../cluster/testing/cluster.ts';
 import { httpConnectionManager } from '../../config/http.ts';
 import { Place } from '../../config/schema.ts';
 import { forward, Proxied, type ProxiedOptions, ROUTER, routes, TextUpstream } from '../../stack/testing/proxied.ts';
+import { together } from '../../testing/together.ts';
 import { GRPC_CLUSTER, grpcService } from '../testing/grpc-service.ts';
 
 type CheckResponse = Messages['envoy.service.auth.v3.CheckResponse'];
@@ -42,12 +43,7 @@ async function overGrpc(
     manager: { http_filters: [authz({ ...OVER_GRPC, ...fields }), ROUTER] },
     ...options,
   }).start();
-  const close = async () => {
-    await proxied[Symbol.asyncDispose]();
-    await service[Symbol.asyncDispose]();
-    await upstream[Symbol.asyncDispose]();
-  };
-  return { upstream, service, proxied, [Symbol.asyncDispose]: close };
+  return together({ upstream, service, proxied });
 }
 
 /** A proxy that asks an HTTP service, which answers those bytes. */
@@ -59,12 +55,7 @@ async function overHttp1(answer: string, fields: object = overHttp(), options: P
     manager: { http_filters: [authz(fields), ROUTER] },
     ...options,
   }).start();
-  const close = async () => {
-    await proxied[Symbol.asyncDispose]();
-    await service[Symbol.asyncDispose]();
-    await upstream[Symbol.asyncDispose]();
-  };
-  return { upstream, service, proxied, [Symbol.asyncDispose]: close };
+  return together({ upstream, service, proxied });
 }
 
 const stats = (proxied: Proxied, name: string): string =>

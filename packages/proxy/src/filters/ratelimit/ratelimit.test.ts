@@ -4,6 +4,7 @@ import { decode, encode, type Messages } from '@weft/envoy-api';
 import { until } from '../../cluster/testing/cluster.ts';
 import { HeaderList } from '../../http/header-list.ts';
 import { Proxied, ROUTER, TextUpstream } from '../../stack/testing/proxied.ts';
+import { together } from '../../testing/together.ts';
 import { GRPC_CLUSTER, grpcService } from '../testing/grpc-service.ts';
 import { addLimitFields } from './limit-fields.ts';
 
@@ -60,12 +61,7 @@ async function limited(
     routeConfig: ROUTES,
     manager: { http_filters: [{ name: 'limits', typed_config }, ROUTER] },
   }).start();
-  const close = async () => {
-    await proxied[Symbol.asyncDispose]();
-    await service[Symbol.asyncDispose]();
-    await upstream[Symbol.asyncDispose]();
-  };
-  return { upstream, proxied, asked, [Symbol.asyncDispose]: close };
+  return { ...together({ upstream, service, proxied }), asked };
 }
 
 test('a request within its limits goes on, with what the service adds', async () => {
