@@ -1,7 +1,7 @@
 /** Unary gRPC through two sidecars with mutual TLS between them. */
 import type { BenchCase } from '../bench.ts';
-import { Ground } from '../ground.ts';
 import { REQUEST_FIGURES, requestMeasurement } from './figures.ts';
+import { onGround } from './on-ground.ts';
 import { startPair } from './pair.ts';
 
 const EXCHANGE = { type: 'grpc', requestBytes: 64, responseBytes: 251 } as const;
@@ -20,19 +20,16 @@ export const grpcMtlsPair: BenchCase = {
     'both sidecars on one processor, 4 connections of 32 streams, messages of 64 and 251 bytes',
   figures: REQUEST_FIGURES,
   main: 'requestsPerCpuSecond',
-  async open(settings) {
-    const ground = new Ground();
-    const { port: app } = await ground.upstream.run('http2Upstream', { exchange: EXCHANGE });
-    return {
-      measure: (side) =>
+  open: (settings) =>
+    onGround(async (ground) => {
+      const { port: app } = await ground.upstream.run('http2Upstream', { exchange: EXCHANGE });
+      return (side) =>
         ground.with(side, async (start) => {
           const pair = await startPair(ground, start, 'http2', app);
           const load = { ...LOAD, ...settings, port: pair.port, pids: pair.pids };
           const counted = await ground.load.run('http2Load', load);
           await pair.check(counted.done);
           return requestMeasurement(counted);
-        }),
-      [Symbol.asyncDispose]: () => ground[Symbol.asyncDispose](),
-    };
-  },
+        });
+    }),
 };

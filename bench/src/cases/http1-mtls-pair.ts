@@ -1,10 +1,11 @@
 /** HTTP/1.1 applications, mutual TLS with HTTP/2 between their sidecars. */
 import { type Settings, settled } from '../arguments.ts';
 import type { BenchCase, Measurement } from '../bench.ts';
-import { Ground } from '../ground.ts';
+import type { Ground } from '../ground.ts';
 import type { Window } from '../load/meter.ts';
 import type { Side } from '../plane/plane.ts';
 import { REQUEST_FIGURES, requestMeasurement } from './figures.ts';
+import { onGround } from './on-ground.ts';
 import { startPair } from './pair.ts';
 import { CONNECTIONS, getRequest, SMALL_BODY } from './requests.ts';
 
@@ -68,16 +69,13 @@ export const http1MtlsPair: BenchCase = {
     { name: 'halfCpuMicrosPerRequest', label: 'CPU for a request at that rate, µs', decimals: 1, better: 'less' },
   ],
   main: 'requestsPerCpuSecond',
-  async open(settings) {
-    const ground = new Ground();
-    const { port: app } = await ground.upstream.run('http1Upstream', SMALL_BODY);
-    const rate: Rate = { ofEnvoy: undefined };
-    return {
-      async measure(side) {
+  open: (settings) =>
+    onGround(async (ground) => {
+      const { port: app } = await ground.upstream.run('http1Upstream', SMALL_BODY);
+      const rate: Rate = { ofEnvoy: undefined };
+      return async (side) => {
         rate.ofEnvoy ??= await envoyRate(ground, settings, app);
         return measure(ground, settings, app, side, rate);
-      },
-      [Symbol.asyncDispose]: () => ground[Symbol.asyncDispose](),
-    };
-  },
+      };
+    }),
 };

@@ -1,7 +1,7 @@
 /** HTTP/1.1 through one proxy in the clear. */
 import type { BenchCase } from '../bench.ts';
-import { Ground } from '../ground.ts';
 import { REQUEST_FIGURES, requestMeasurement } from './figures.ts';
+import { onGround } from './on-ground.ts';
 import { CONNECTIONS, MIXED_REQUESTS, SMALL_BODY } from './requests.ts';
 
 export const http1: BenchCase = {
@@ -9,18 +9,15 @@ export const http1: BenchCase = {
   title: 'HTTP/1.1, one hop in the clear, routing and statistics on, 32 keep-alive connections, answers of 256 bytes',
   figures: REQUEST_FIGURES,
   main: 'requestsPerCpuSecond',
-  async open(settings) {
-    const ground = new Ground();
-    const { port: app } = await ground.upstream.run('http1Upstream', SMALL_BODY);
-    return {
-      measure: (side) =>
+  open: (settings) =>
+    onGround(async (ground) => {
+      const { port: app } = await ground.upstream.run('http1Upstream', SMALL_BODY);
+      return (side) =>
         ground.with(side, async (start) => {
           const plane = await start('http1', { ports: { 10080: app } });
           const port = plane.port('http');
           const load = { port, connections: CONNECTIONS, requests: MIXED_REQUESTS, ...SMALL_BODY };
           return requestMeasurement(await ground.load.run('http1Load', { ...load, ...settings, pids: [plane.pid] }));
-        }),
-      [Symbol.asyncDispose]: () => ground[Symbol.asyncDispose](),
-    };
-  },
+        });
+    }),
 };

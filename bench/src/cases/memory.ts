@@ -2,9 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Settings } from '../arguments.ts';
 import type { BenchCase, Figure, Measurement } from '../bench.ts';
-import { Ground } from '../ground.ts';
+import type { Ground } from '../ground.ts';
 import type { Side } from '../plane/plane.ts';
 import { memoryOf } from '../plane/proc.ts';
+import { onGround } from './on-ground.ts';
 import { MIXED_REQUESTS, SMALL_BODY } from './requests.ts';
 
 const IDLE_CONNECTIONS = 10_000;
@@ -70,15 +71,12 @@ export const memory: BenchCase = {
     { name: `${name}PssMiB`, label: `${label}: proportional, MiB`, decimals: 1, better: 'less' },
   ]),
   main: 'heldRssMiB',
-  async open(settings) {
-    const ground = new Ground();
-    const { port: app } = await ground.upstream.run('http1Upstream', SMALL_BODY);
-    return {
-      async measure(side) {
+  open: (settings) =>
+    onGround(async (ground) => {
+      const { port: app } = await ground.upstream.run('http1Upstream', SMALL_BODY);
+      return async (side) => {
         const held = await measureHeld(ground, app, side);
         return { ...held, ...(await measureBusy(ground, settings, app, side)) };
-      },
-      [Symbol.asyncDispose]: () => ground[Symbol.asyncDispose](),
-    };
-  },
+      };
+    }),
 };

@@ -1,9 +1,10 @@
 /** A large table: 10,000 clusters and 50,000 routes, beside a small one of the same kind. */
 import { type Settings, settled } from '../arguments.ts';
 import type { BenchCase, Figure, Measurement } from '../bench.ts';
-import { Ground } from '../ground.ts';
+import type { Ground } from '../ground.ts';
 import type { Side } from '../plane/plane.ts';
 import { memoryOf } from '../plane/proc.ts';
+import { onGround } from './on-ground.ts';
 import { CONNECTIONS, getRequest, SMALL_BODY } from './requests.ts';
 import { hostOf, pathOf, tableBootstrap } from './scale-table.ts';
 
@@ -80,12 +81,9 @@ export const scale: BenchCase = {
     ),
   ],
   main: 'readyMs',
-  async open(settings) {
-    const ground = new Ground();
-    const { port: app } = await ground.upstream.run('http1Upstream', SMALL_BODY);
-    return {
-      measure: (side) => measure(ground, settings, app, side),
-      [Symbol.asyncDispose]: () => ground[Symbol.asyncDispose](),
-    };
-  },
+  open: (settings) =>
+    onGround(async (ground) => {
+      const { port: app } = await ground.upstream.run('http1Upstream', SMALL_BODY);
+      return (side) => measure(ground, settings, app, side);
+    }),
 };

@@ -1,7 +1,8 @@
 /** Bytes through the TCP proxy: one in the clear, and two with mutual TLS between them. */
 import type { BenchCase, Figure, Measurement } from '../bench.ts';
-import { Ground } from '../ground.ts';
+import type { Ground } from '../ground.ts';
 import type { Side } from '../plane/plane.ts';
+import { onGround } from './on-ground.ts';
 
 const BYTES = 1024 ** 3;
 /** Before it counts: buffers are grown and code is compiled. */
@@ -53,12 +54,9 @@ export const tcp: BenchCase = {
     '1 GiB over 4 connections through tcp_proxy: one in the clear, and two with mutual TLS between them on one processor',
   figures: [...figures('clear', 'in the clear'), ...figures('mtls', 'mutual TLS')],
   main: 'clearDownMiBPerCpuSecond',
-  async open() {
-    const ground = new Ground();
-    const { port: app } = await ground.upstream.run('tcpUpstream', {});
-    return {
-      measure: (side) => measure(ground, app, side),
-      [Symbol.asyncDispose]: () => ground[Symbol.asyncDispose](),
-    };
-  },
+  open: () =>
+    onGround(async (ground) => {
+      const { port: app } = await ground.upstream.run('tcpUpstream', {});
+      return (side) => measure(ground, app, side);
+    }),
 };

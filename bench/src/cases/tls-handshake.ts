@@ -1,8 +1,9 @@
 /** TLS handshakes: full and resumed, mutual and with a certificate of the server alone. */
 import { type Settings, settled } from '../arguments.ts';
 import type { BenchCase, Figure, Measurement } from '../bench.ts';
-import { Ground } from '../ground.ts';
+import type { Ground } from '../ground.ts';
 import type { Side } from '../plane/plane.ts';
+import { onGround } from './on-ground.ts';
 
 const CONNECTIONS = 4;
 
@@ -58,11 +59,8 @@ export const tlsHandshake: BenchCase = {
   title: 'TLS 1.3 handshakes, ECDSA P-256, each with one small request that the proxy answers itself',
   figures: KINDS.flatMap(figuresOf),
   main: 'mutualFullPerCpuSecond',
-  async open(settings) {
-    const ground = new Ground();
-    return {
-      measure: (side) => measurePlane(ground, settings, side),
-      [Symbol.asyncDispose]: () => ground[Symbol.asyncDispose](),
-    };
-  },
+  open: (settings) =>
+    onGround(async (ground) => {
+      return (side) => measurePlane(ground, settings, side);
+    }),
 };
