@@ -10,6 +10,7 @@ import type { RequestStream, ResponseListener, UpstreamReset } from '../http/str
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { localAddressOf } from '../net/peer.ts';
 import { SocketWriter } from '../net/socket-writer.ts';
+import { watchEnd } from '../net/tls-end.ts';
 import type { Framing } from './fields.ts';
 import { type BodyKind, Parser, type ParserEvents } from './parser.ts';
 import { readResponseHead } from './response-head.ts';
@@ -81,6 +82,8 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   /** Of a tunnel: the upstream sends no more. */
   #isUpstreamDone = false;
   #isReusable = true;
+  /** Of a response that goes on until the upstream closes: whether somebody else may have cut it off. */
+  #isCut: (() => boolean) | undefined;
   #idleTimeoutMs: number;
   #isOver = false;
   #localAddress: string | undefined;
@@ -165,7 +168,9 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
       this.#finishTunnel();
       return;
     }
-    if (listener && this.#isResponseBegun && this.#parser.finish()) return;
+    // That it is whole only the closure alert of TLS says (RFC 9112, 9.8).
+    const isCut = this.#isCut?.() === true;
+    if (listener && this.#isResponseBegun && !isCut && this.#parser.finish()) return;
     this.#over('remote', this.#isAnswered ? 'protocol-error' : 'connection-termination', '');
   }
 
@@ -219,7 +224,10 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
       return 'tunnel';
     }
     const untilClose = head.bodyLength === -1 && !framing.chunked;
-    if (untilClose) this.#isReusable = false;
+    if (untilClose) {
+      this.#isReusable = false;
+      this.#isCut = watchEnd(this.#socket);
+    }
     this.#listener?.onUpstreamHead(head, head.bodyLength === 0);
     if (untilClose) return 'until-close';
     return framing.chunked ? 'chunked' : head.bodyLength;
