@@ -1,10 +1,10 @@
 /** A data plane on one of the bootstraps of `e2e/bootstrap`: Weft's proxy or the real Envoy, as a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { askAdmin, askPorts, askStat } from '@weft/proxy/testing';
 import { binary, type DataPlane, freePort, until } from '../harness.ts';
 
 const ENTRY = fileURLToPath(new URL('../../packages/cli/bin/weft.mjs', import.meta.url));
@@ -41,23 +41,6 @@ export interface Plane {
   readonly ended: Promise<number>;
 }
 
-function adminRequest(port: number, path: string, method: string): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, path, method, agent: false, timeout: 10_000 }, (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (text: string) => {
-        body += text;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-      response.on('error', reject);
-    });
-    asked.on('timeout', () => asked.destroy(new Error(`${path} of the admin interface gave no answer`)));
-    asked.on('error', reject);
-    asked.end();
-  });
-}
-
 /** Access logs are written that often. */
 const FLUSH = ['--file-flush-interval-msec', '200'];
 
@@ -72,13 +55,6 @@ async function spawnPlane(options: PlaneOptions, file: string): Promise<ChildPro
   const threads = flags.includes('--concurrency') ? [] : ['--concurrency', '1'];
   const args = ['-c', file, '--disable-hot-restart', ...threads, '-l', 'warn', ...FLUSH, ...flags];
   return spawn(await binary('envoy'), args, { cwd: folder, env, stdio });
-}
-
-interface Listeners {
-  readonly listener_statuses?: readonly {
-    readonly name: string;
-    readonly local_address: { readonly socket_address?: { readonly port_value: number } };
-  }[];
 }
 
 /** Starts it, waits until it is ready, and ends it with the test. */
@@ -109,7 +85,7 @@ export async function startPlane(test: TestContext, options: PlaneOptions): Prom
     child.kill('SIGKILL');
     await ended;
   });
-  const admin: Plane['admin'] = (path, method = 'GET') => adminRequest(adminPort, path, method);
+  const admin: Plane['admin'] = (path, method) => askAdmin(adminPort, path, method);
   const isReady = async () => {
     if (code !== undefined)
       throw new Error(`${options.dataPlane} on ${options.bootstrap} ended with ${code}: ${output}`);
@@ -117,18 +93,14 @@ export async function startPlane(test: TestContext, options: PlaneOptions): Prom
     return ready?.status === 200 ? true : undefined;
   };
   await until(`${options.dataPlane} on ${options.bootstrap}`, isReady, 30_000, () => output);
-  const { listener_statuses = [] } = JSON.parse((await admin('/listeners?format=json')).body) as Listeners;
-  const bound = new Map(listener_statuses.map((one) => [one.name, one.local_address.socket_address?.port_value ?? 0]));
+  const bound = await askPorts(adminPort);
   return {
     dataPlane: options.dataPlane,
     pid: child.pid ?? 0,
     adminPort,
     port: (listener) => (listener === undefined ? [...bound.values()][0] : bound.get(listener)) ?? 0,
     admin,
-    async stat(name) {
-      const { body } = await admin(`/stats?filter=${encodeURIComponent(`^${name.replaceAll('.', '\\.')}$`)}`);
-      return Number(body.split('\n')[0]?.split(': ')[1] ?? 0);
-    },
+    stat: (name) => askStat(adminPort, name),
     text: () => output,
     signal: (name) => {
       child.kill(name);

@@ -1,12 +1,11 @@
 /** A data plane as a process of its own on a processor of its own: Weft's proxy as users start it, or the real Envoy. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { resolveBinary } from '@weft/binaries';
+import { askAdmin, askPorts, askStat, freePort } from '@weft/proxy/testing';
 import { ADMIN_PORT, fillPorts } from './bootstrap.ts';
 import { pinned } from './cpus.ts';
 
@@ -43,32 +42,6 @@ export interface Plane {
 /** How long a process may take to end after a signal. */
 const END_MS = 1000;
 
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-function ask(port: number, path: string): Promise<{ readonly status: number; readonly body: string }> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, path, agent: false, timeout: 10_000 }, (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (text: string) => {
-        body += text;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-      response.on('error', reject);
-    });
-    asked.on('timeout', () => asked.destroy(new Error(`${path} of the admin interface gave no answer within 10 s`)));
-    asked.on('error', reject);
-    asked.end();
-  });
-}
-
 async function commandOf({ side, cpu }: PlaneOptions, file: string): Promise<[string, string[]]> {
   if (side === 'weft') {
     const flags = ['--disable-warning=ExperimentalWarning', ENTRY, 'proxy', '-c', file, '-l', 'warning'];
@@ -78,20 +51,13 @@ async function commandOf({ side, cpu }: PlaneOptions, file: string): Promise<[st
   return pinned(cpu, path, ['-c', file, '--disable-hot-restart', '--concurrency', '1', '-l', 'warning']);
 }
 
-interface Listeners {
-  readonly listener_statuses?: readonly {
-    readonly name: string;
-    readonly local_address: { readonly socket_address?: { readonly port_value: number } };
-  }[];
-}
-
 class RunningPlane implements Plane {
   readonly pid: number;
   readonly #child: ChildProcess;
   readonly #options: PlaneOptions;
   readonly #adminPort: number;
   readonly #ended: Promise<void>;
-  readonly #ports = new Map<string, number>();
+  #ports: ReadonlyMap<string, number> = new Map();
   #output = '';
   #code: number | undefined;
   readyMs = 0;
@@ -127,17 +93,12 @@ class RunningPlane implements Plane {
       await delay(10);
     }
     this.readyMs = performance.now() - startedMs;
-    const { listener_statuses = [] } = JSON.parse(
-      (await ask(this.#adminPort, '/listeners?format=json')).body,
-    ) as Listeners;
-    for (const { name, local_address } of listener_statuses) {
-      this.#ports.set(name, local_address.socket_address?.port_value ?? 0);
-    }
+    this.#ports = await askPorts(this.#adminPort);
   }
 
   async #isReady(): Promise<boolean> {
     try {
-      return (await ask(this.#adminPort, '/ready')).status === 200;
+      return (await askAdmin(this.#adminPort, '/ready')).status === 200;
     } catch {
       return false; // does not listen yet
     }
@@ -149,12 +110,8 @@ class RunningPlane implements Plane {
     return port;
   }
 
-  async stat(name: string): Promise<number> {
-    const { body } = await ask(
-      this.#adminPort,
-      `/stats?filter=${encodeURIComponent(`^${name.replaceAll('.', '\\.')}$`)}`,
-    );
-    return Number(body.split('\n')[0]?.split(': ')[1] ?? 0);
+  stat(name: string): Promise<number> {
+    return askStat(this.#adminPort, name);
   }
 
   /** Ends it as its users do, twice where connections hold it up: so Weft keeps its compiled code for the next start. */

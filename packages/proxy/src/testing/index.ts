@@ -14,5 +14,6 @@ export {
   settings,
   uint32,
 } from '../http2/testing/frames.ts';
+export { askAdmin, askPorts, askStat } from './admin-client.ts';
 export { answered, httpListener, loadAssignment, localAddress, routes, staticCluster } from './bootstrap.ts';
 export { freePort, listen } from './listening.ts';
