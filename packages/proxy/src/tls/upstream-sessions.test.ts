@@ -172,3 +172,20 @@ test('a server that was refused gives no session', async (t) => {
   assert.match(await stock.connect(), /^TLS_error/);
   assert.equal(offered(stock.tls), undefined);
 });
+
+test('a handshake that is under way while roots change is judged by those that it began with', async (t) => {
+  const good = await upstream(t);
+  for (const [before, after, isAccepted] of [
+    [mesh.rootPem, otherRootPem, true],
+    [otherRootPem, mesh.rootPem, false],
+  ] as const) {
+    good.trust(before);
+    const begun = good.tls.options();
+    assert.ok(typeof begun === 'object');
+    good.trust(after);
+    const socket = tlsConnect({ ...begun, port: good.port, host: '127.0.0.1', rejectUnauthorized: false });
+    t.after(() => socket.destroy());
+    await once(socket, 'secureConnect');
+    assert.equal(good.tls.verify(socket, begun) === undefined, isAccepted);
+  }
+});
