@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeaderList } from '../http/header-list.ts';
 import { RequestHead } from '../http/message.ts';
-import { Upstream, until } from './testing/upstream.ts';
+import { until } from '../testing/until.ts';
+import { Upstream } from './testing/upstream.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 

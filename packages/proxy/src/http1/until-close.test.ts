@@ -10,8 +10,9 @@ import { HeaderList } from '../http/header-list.ts';
 import { RequestHead } from '../http/message.ts';
 import { FlushQueue } from '../net/flush-queue.ts';
 import { listen } from '../testing/index.ts';
+import { until } from '../testing/until.ts';
 import { Http1ClientConnection } from './client-connection.ts';
-import { Telling, until } from './testing/upstream.ts';
+import { Telling } from './testing/upstream.ts';
 
 const OPTIONS = { maxHeadBytes: 8192, maxFields: 50, enableTrailers: true, idleTimeoutMs: 0, maxRequests: 0 };
 const { certificate, privateKey } = makeCertificate('spiffe://a/up', {}, makeLooseRoot());

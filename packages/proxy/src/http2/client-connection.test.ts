@@ -9,19 +9,13 @@ import type { RequestStream, ResponseListener, UpstreamReset } from '../http/str
 import type { ClosedCause } from '../http1/client-connection.ts';
 import { FlushQueue } from '../net/flush-queue.ts';
 import { Http2Upstream } from '../pool/testing/http2-upstream.ts';
+import { LocalServer } from '../testing/local-server.ts';
+import { until } from '../testing/until.ts';
 import { Http2ClientConnection, type Http2ConnectionOwner } from './client-connection.ts';
 import { FRAME, PREFACE, SETTING } from './frames.ts';
 import type { Http2ClientOptions } from './options.ts';
 import { data, frame, headers, OPTIONS, reset, settings, uint32 } from './testing/frames.ts';
 import { RawPeer } from './testing/server.ts';
-
-async function until(isThere: () => boolean): Promise<void> {
-  const deadline = AbortSignal.timeout(20_000);
-  while (!isThere()) {
-    deadline.throwIfAborted();
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
 
 /** One request, and what became of it. */
 class Call implements ResponseListener {
@@ -119,30 +113,23 @@ function request(method: string, path = '/', fields: string[] = []): RequestHead
 }
 
 /** An upstream of raw frames; every connection says what it is told to. */
-class RawUpstream implements AsyncDisposable {
+class RawUpstream extends LocalServer {
   readonly peers: RawPeer[] = [];
-  readonly #server = createServer((socket: Socket) => {
-    const peer = new RawPeer(socket, PREFACE.length);
-    this.peers.push(peer);
-    peer.send(settings(...this.settings));
-  });
   settings: (readonly [number, number])[] = [];
 
-  async start(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    return this;
+  constructor() {
+    const server = createServer((socket: Socket) => {
+      const peer = new RawPeer(socket, PREFACE.length);
+      this.peers.push(peer);
+      peer.send(settings(...this.settings));
+    });
+    super(server);
   }
-  get port(): number {
-    return (this.#server.address() as { port: number }).port;
-  }
+
   /** The peer, once it has seen so many requests. */
   async seen(requests: number): Promise<RawPeer> {
     await until(() => (this.peers[0]?.of(FRAME.headers).length ?? 0) >= requests);
     return this.peers[0] as RawPeer;
-  }
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const { socket } of this.peers) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
   }
 }
 

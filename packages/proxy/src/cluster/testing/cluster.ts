@@ -10,6 +10,9 @@ import { Cluster, type ClusterOptions } from '../cluster.ts';
 import { endpointsOf, policyOf } from '../endpoints.ts';
 import type { Endpoint } from '../host.ts';
 
+export { freePort as closedPort } from '../../testing/listening.ts';
+export { until } from '../../testing/until.ts';
+
 /** A cluster of these fields; its hosts are those of its load assignment, or the ports that are given. */
 export function testCluster(
   fields: object = {},
@@ -63,20 +66,5 @@ export class TestUpstream extends LocalServer {
       onConnection(socket);
     });
     super(server);
-  }
-}
-
-/** A port that nothing listens on. */
-export async function closedPort(): Promise<number> {
-  await using upstream = await new TestUpstream().start();
-  return upstream.port;
-}
-
-/** Waits until something holds; fails after 20 s. */
-export async function until(isThere: () => boolean, what = 'what was waited for'): Promise<void> {
-  const deadline = AbortSignal.timeout(20_000);
-  while (!isThere()) {
-    if (deadline.aborted) throw new Error(`20 s passed without ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -6,6 +6,7 @@ import { HeaderList } from '../../http/header-list.ts';
 import { RequestHead } from '../../http/message.ts';
 import type { RequestStream } from '../../http/stream.ts';
 import { FlushQueue } from '../../net/flush-queue.ts';
+import { until } from '../../testing/until.ts';
 import { type ClosedCause, Http1ClientConnection, type Http1ClientOptions } from '../client-connection.ts';
 
 const OPTIONS: Http1ClientOptions = {
@@ -36,14 +37,6 @@ export class Telling {
   onUpstreamReset(reset: { type: string; isUnsent: boolean; isReused: boolean }): void {
     this.told.push(`reset ${reset.type}${reset.isReused ? ' reused' : ''}${reset.isUnsent ? ' unsent' : ''}`);
     this.isOver = true;
-  }
-}
-
-export async function until(isThere: () => boolean, what: () => unknown): Promise<void> {
-  const deadline = AbortSignal.timeout(20_000);
-  while (!isThere()) {
-    if (deadline.aborted) throw new Error(`20 s passed: ${JSON.stringify(what())}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
 
