@@ -1,12 +1,12 @@
 /** A cluster: its hosts, who of them is next, and the connections to them. */
 import type { Clock } from '../clock.ts';
 import type { BalancingConfig } from '../config/balancing.ts';
-import { balancingConfigOf, type ClusterConfig } from '../config/cluster.ts';
+import { balancingConfigOf, type ClusterConfig, type PeerNaming, peerNamingOf } from '../config/cluster.ts';
 import type { SourceAddress } from '../config/upstream-bind.ts';
 import { type Counts, OWN_COUNTS } from '../counts/cells.ts';
 import type { Protocol } from '../http/message.ts';
 import { Http2Stats } from '../http2/stats.ts';
-import type { ConnectOptions, TlsClient } from '../net/connect.ts';
+import type { ConnectOptions, PeerName, TlsClient } from '../net/connect.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import type { AddressPair } from '../net/proxy-header.ts';
 import { HostPools } from '../pool/host-pools.ts';
@@ -87,6 +87,8 @@ export class Cluster {
   readonly #highLimits: ClusterLimits;
   readonly #makeRetriedStats: () => RetriedStats;
   #retriedStats: RetriedStats | undefined;
+  /** Undefined where the configuration of TLS says whom to find at hosts. */
+  readonly naming: PeerNaming | undefined;
   readonly #sockets: TransportSockets;
   readonly #pools: HostPools;
   /** For requests of high priority, which do not stand behind others. */
@@ -124,6 +126,7 @@ export class Cluster {
     };
     const sockets = new TransportSockets(connect, options.socketMatches, options.defaultMatchStats);
     this.#sockets = sockets;
+    this.naming = peerNamingOf(config);
     const { protocol, http1, http2 } = upstreamHttpOptions(config);
     const { http2Stats = new Http2Stats() } = options;
     const shared = { stats, sockets, http1, http2, http2Stats, queue, clock };
@@ -211,15 +214,17 @@ export class Cluster {
 
   /**
    * `downstream`: what the request came in, for clusters that are spoken to in the same. `client`: whose request it is,
-   * for hosts that are told; undefined: the proxy's own.
+   * for hosts that are told; undefined: the proxy's own. `peer`: whom TLS is to find there; undefined: whom the
+   * configuration says.
    */
   pool(
     host: Host,
     downstream: Protocol = 'HTTP/1.1',
     priority: RoutingPriority = 'DEFAULT',
     client?: AddressPair,
+    peer?: PeerName,
   ): Pool {
-    return (priority === 'HIGH' ? this.#highPools : this.#pools).get(host, downstream, client);
+    return (priority === 'HIGH' ? this.#highPools : this.#pools).get(host, downstream, client, peer);
   }
 
   /** How a host is connected to, for those who speak no HTTP; `client`: whom for, undefined: for the proxy itself. */

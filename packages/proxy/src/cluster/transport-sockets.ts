@@ -1,5 +1,5 @@
 /** How each host of a cluster is connected to: by what its metadata says, else as all others are. */
-import type { ConnectOptions } from '../net/connect.ts';
+import type { ConnectOptions, PeerName } from '../net/connect.ts';
 import type { AddressPair } from '../net/proxy-header.ts';
 import { hasAll } from './balancing/metadata-match.ts';
 import type { Endpoint, Host } from './host.ts';
@@ -69,9 +69,10 @@ export class TransportSockets {
     return this.#default;
   }
 
-  /** `client`: whom the connection would be for; undefined where it is the proxy itself. */
-  of(host: Host, client?: AddressPair): ConnectOptions {
+  /** `client`: whom the connection would be for; undefined where it is the proxy itself. `peer`: with whom it is to be. */
+  of(host: Host, client?: AddressPair, peer?: PeerName): ConnectOptions {
     const connect = this.#ways.length === 0 ? this.#default : (this.#chosen.get(host) ?? this.#default);
-    return client && connect.proxyProtocol ? { ...connect, client } : connect;
+    const named = peer && connect.tls ? { ...connect, peer } : connect;
+    return client && connect.proxyProtocol ? { ...named, client } : named;
   }
 }

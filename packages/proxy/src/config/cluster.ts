@@ -138,6 +138,15 @@ const commonHttpOptions = message('envoy.config.core.v3.HttpProtocolOptions', {
   max_response_headers_kb: number(60, { min: 1, max: 8192 }),
 });
 
+const peerNaming = message('envoy.config.core.v3.UpstreamHttpProtocolOptions', {
+  auto_sni: flag(),
+  auto_san_validation: flag(),
+  override_auto_sni_header: text(),
+});
+
+/** What of a request says whom TLS is to find at a host. */
+export type PeerNaming = Parsed<typeof peerNaming>;
+
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 const eitherHttp = { http_protocol_options: optional(http1Options), http2_protocol_options: optional(http2Options) };
@@ -156,6 +165,7 @@ const upstreamHttp = message(
   HTTP_OPTIONS,
   {
     common_http_protocol_options: optional(commonHttpOptions),
+    upstream_http_protocol_options: optional(peerNaming),
     explicit_http_config: optional(explicitHttp),
     use_downstream_protocol_config: optional(message(`${HTTP_OPTIONS}.UseDownstreamHttpConfig`, eitherHttp)),
     auto_config: optional(message(`${HTTP_OPTIONS}.AutoHttpConfig`, eitherHttp)),
@@ -220,6 +230,7 @@ const clusterMessage = message(
     ...clusterFields,
     typed_extension_protocol_options: map(anyOf({ http: upstreamHttp })),
     http2_protocol_options: optional(http2Options),
+    upstream_http_protocol_options: optional(peerNaming),
   },
   (value, place) => {
     if (value.type === 'EDS' && !value.eds_cluster_config) {
@@ -269,6 +280,12 @@ export function httpOptionsOf(
   return config.typed_extension_protocol_options.get(HTTP_OPTIONS)?.value;
 }
 
+/** Undefined where requests say nothing of whom TLS is to find at a host. */
+export function peerNamingOf(config: ClusterConfig): PeerNaming | undefined {
+  const naming = httpOptionsOf(config)?.upstream_http_protocol_options ?? config.upstream_http_protocol_options;
+  return naming?.auto_sni || naming?.auto_san_validation ? naming : undefined;
+}
+
 /** Checks by gRPC speak HTTP/2, as the cluster must then. */
 function checkGrpcHealth(
   config: Pick<ClusterConfig, 'typed_extension_protocol_options' | 'http2_protocol_options' | 'health_checks'>,
@@ -287,13 +304,19 @@ function checkGrpcHealth(
 function checkProtocol(
   config: Pick<
     ClusterConfig,
-    'typed_extension_protocol_options' | 'http2_protocol_options' | keyof typeof transportSockets
+    | 'typed_extension_protocol_options'
+    | 'http2_protocol_options'
+    | 'upstream_http_protocol_options'
+    | keyof typeof transportSockets
   >,
   place: Place,
 ): void {
   const http = httpOptionsOf(config);
   if (http && config.http2_protocol_options) {
     place.within('http2_protocol_options', () => place.refuse(`is not used beside ${HTTP_OPTIONS}`));
+  }
+  if (http && config.upstream_http_protocol_options) {
+    place.within('upstream_http_protocol_options', () => place.refuse(`is not used beside ${HTTP_OPTIONS}`));
   }
   if (!http?.auto_config) return;
   const { transport_socket: otherwise, transport_socket_matches: matches } = config;

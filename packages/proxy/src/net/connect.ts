@@ -20,15 +20,23 @@ export interface ConnectListener {
   onConnectFailed(failure: ConnectFailure): void;
 }
 
+/** Whom a connection is for, where the configuration of TLS leaves that to each request. */
+export interface PeerName {
+  /** The server name to ask for; undefined: as the configuration says. */
+  readonly serverName: string | undefined;
+  /** A name, or an IP address, that the certificate must have; undefined: none beside those of the configuration. */
+  readonly certificateName: string | undefined;
+}
+
 /** The client side of TLS: what to present, and whom to accept. */
 export interface TlsClient {
   /**
    * Options of a handshake with what is current; a sentence where there is nothing to present or to trust yet. `alpn` is
    * offered where the configuration does not say what.
    */
-  options(alpn: readonly string[]): ConnectionOptions | string;
+  options(alpn: readonly string[], peer?: PeerName): ConnectionOptions | string;
   /** Why the peer is refused; undefined where it is accepted. `options`: what the handshake was begun with. */
-  verify(socket: TLSSocket, options: ConnectionOptions): string | undefined;
+  verify(socket: TLSSocket, options: ConnectionOptions, peer?: PeerName): string | undefined;
   /** The peer was accepted. */
   onHandshake(socket: TLSSocket): void;
   onError(): void;
@@ -45,6 +53,8 @@ export interface ConnectOptions {
   readonly proxyProtocol?: ProxyProtocolVersion | undefined;
   /** Whom the connection is for, where it is for one client alone. */
   readonly client?: AddressPair | undefined;
+  /** Absent: as the configuration of TLS says. */
+  readonly peer?: PeerName | undefined;
   /** Where connections come from; absent: the system chooses. */
   readonly sources?: readonly SourceAddress[] | undefined;
   /** Told when a connection could not be made from where it was to come. */
@@ -141,7 +151,7 @@ export class Connecting {
       this.#succeed();
       return;
     }
-    const options = tls.options(this.#options.alpn ?? []);
+    const options = tls.options(this.#options.alpn ?? [], this.#options.peer);
     if (typeof options === 'string') this.#fail({ type: 'connect-failure', text: options });
     else this.#handshake(tls, options);
   };
@@ -162,7 +172,7 @@ export class Connecting {
     secure.once('close', () => this.#onError(new Error('the connection ended during the handshake')));
     secure.once('secureConnect', () => {
       if (this.#isDone) return;
-      const refusal = tls.verify(secure, options);
+      const refusal = tls.verify(secure, options, this.#options.peer);
       if (refusal !== undefined) {
         this.#fail({ type: 'connect-failure', text: `TLS_error: ${refusal}` });
         return;

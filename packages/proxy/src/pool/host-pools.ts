@@ -1,10 +1,11 @@
 /**
  * The pools of one cluster: one for each host, for each version of HTTP where that is the client's, and for each client
- * where the host is told who that is.
+ * where the host is told who that is, or each peer where requests say who that is to be.
  */
 import type { Host } from '../cluster/host.ts';
 import type { TransportSockets } from '../cluster/transport-sockets.ts';
 import type { Protocol } from '../http/message.ts';
+import type { PeerName } from '../net/connect.ts';
 import type { AddressPair } from '../net/proxy-header.ts';
 import { HostPool } from './host-pool.ts';
 import type { UpstreamHttpOptions } from './options.ts';
@@ -23,7 +24,7 @@ export class HostPools {
   readonly #pools: PoolsOfHosts = new Map();
   /** Of hosts that are spoken to as the client speaks: for clients of HTTP/2. */
   readonly #http2Pools: PoolsOfHosts = new Map();
-  /** Of hosts that are told who the client is, by protocol and client; none is kept that has no connection. */
+  /** Of hosts whose connections are for one client or one peer; none is kept that has no connection. */
   readonly #clientPools = new Map<Host, Map<string, Pool>>();
 
   constructor(protocol: UpstreamHttpOptions['protocol'], context: HostPoolsContext) {
@@ -34,12 +35,11 @@ export class HostPools {
 
   /**
    * `downstream`: what the request came in, for clusters that are spoken to in the same. `client`: whose request it is,
-   * for hosts that are told.
+   * for hosts that are told. `peer`: whom TLS is to find there, where requests say so.
    */
-  get(host: Host, downstream: Protocol, client: AddressPair | undefined): Pool {
-    if (this.#tellsClients && client && this.#context.sockets.of(host).proxyProtocol) {
-      return this.#ofClient(host, client, this.#poolProtocol(downstream));
-    }
+  get(host: Host, downstream: Protocol, client: AddressPair | undefined, peer: PeerName | undefined): Pool {
+    const told = this.#tellsClients && client && this.#context.sockets.of(host).proxyProtocol ? client : undefined;
+    if (told || peer) return this.#only(host, told, peer, this.#poolProtocol(downstream));
     if (this.#protocol !== 'downstream') return this.#from(this.#pools, host, this.#protocol);
     if (downstream === 'HTTP/2') return this.#from(this.#http2Pools, host, 'http2');
     return this.#from(this.#pools, host, 'http1');
@@ -58,13 +58,15 @@ export class HostPools {
     return pool;
   }
 
-  #ofClient(host: Host, client: AddressPair, protocol: PoolProtocol): Pool {
-    const { remoteHost, remotePort, localHost, localPort } = client;
-    const key = `${protocol} ${remoteHost} ${remotePort} ${localHost} ${localPort}`;
+  /** The pool for one client, for one peer, or for both. */
+  #only(host: Host, client: AddressPair | undefined, peer: PeerName | undefined, protocol: PoolProtocol): Pool {
+    const { remoteHost, remotePort, localHost, localPort } = client ?? {};
+    const { serverName, certificateName } = peer ?? {};
+    const key = JSON.stringify([protocol, remoteHost, remotePort, localHost, localPort, serverName, certificateName]);
     const pools = this.#clientPools.get(host) ?? new Map<string, Pool>();
     const known = pools.get(key);
     if (known) return known;
-    const pool = new HostPool(host, protocol, this.#context, this.#context.sockets.of(host, client), () => {
+    const pool = new HostPool(host, protocol, this.#context, this.#context.sockets.of(host, client, peer), () => {
       if (pools.get(key) === pool) pools.delete(key);
       if (pools.size === 0 && this.#clientPools.get(host) === pools) this.#clientPools.delete(host);
     });

@@ -1,9 +1,10 @@
 /** The client side of TLS towards the hosts of a cluster, with whatever secrets are current. */
 import type { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import { type ConnectionOptions, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import type { CertificateConfig, UpstreamTlsConfig } from '../config/tls.ts';
-import type { TlsClient } from '../net/connect.ts';
+import type { PeerName, TlsClient } from '../net/connect.ts';
 import type { TlsStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
 import { contextOptions } from './context-options.ts';
@@ -28,6 +29,12 @@ function curveOf(socket: TLSSocket): string | undefined {
 interface KeptSession {
   readonly session: Buffer;
   readonly validUntilMs: number;
+  /** Whom it was made with: no other is offered it. */
+  readonly peer: string;
+}
+
+function textOf(peer: PeerName | undefined): string {
+  return peer ? JSON.stringify([peer.serverName, peer.certificateName]) : '';
 }
 
 /** What handshakes are made with until secrets change. */
@@ -38,6 +45,12 @@ interface Made {
   readonly sessions: KeptSession[];
   /** By what handshakes were begun with. */
   readonly offered: WeakMap<Buffer, KeptSession>;
+}
+
+/** Takes the latest session with that peer. */
+function takeSession(sessions: KeptSession[], peer: string): KeptSession | undefined {
+  const index = sessions.findIndex((kept) => kept.peer === peer);
+  return index === -1 ? undefined : sessions.splice(index, 1)[0];
 }
 
 export class UpstreamTls implements TlsClient {
@@ -64,20 +77,20 @@ export class UpstreamTls implements TlsClient {
     return this.#secrets.certificates[0];
   }
 
-  options(fallbackAlpn: readonly string[] = []): ConnectionOptions | string {
+  options(fallbackAlpn: readonly string[] = [], peer?: PeerName): ConnectionOptions | string {
     const missing = this.#secrets.missing;
     if (missing !== undefined) return missing;
     this.#made ??= this.#make();
     const { alpn: ownAlpn, sni } = this.#config;
     const alpn = ownAlpn.length > 0 ? ownAlpn : fallbackAlpn;
     // Each is used once (RFC 8446, C.4).
-    const kept = this.#made.sessions.shift();
+    const kept = takeSession(this.#made.sessions, textOf(peer));
     const session = kept && kept.validUntilMs > this.#clock.wallMs() ? kept.session : undefined;
     if (kept && session) this.#made.offered.set(session, kept);
     return {
       secureContext: this.#made.context,
       ...(session && { session }),
-      servername: sni,
+      servername: peer?.serverName ?? sni,
       checkServerIdentity: () => undefined,
       ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}),
     };
@@ -93,31 +106,37 @@ export class UpstreamTls implements TlsClient {
     return made;
   }
 
-  verify(socket: TLSSocket, { secureContext, session }: ConnectionOptions): string | undefined {
+  verify(socket: TLSSocket, { secureContext, session }: ConnectionOptions, peer?: PeerName): string | undefined {
     const made = secureContext && this.#madeBy.get(secureContext);
     if (!made) return 'the handshake is none that was begun here';
     if (socket.isSessionReused()) {
       const kept = session && made.offered.get(session);
-      if (!kept || kept.validUntilMs <= this.#clock.wallMs()) {
+      if (!kept || kept.peer !== textOf(peer) || kept.validUntilMs <= this.#clock.wallMs()) {
         this.#stats.fail_verify_error++;
         return 'CERTIFICATE_VERIFY_FAILED: the certificate of the resumed session has expired';
       }
-      this.#keepSessions(socket, made, kept.validUntilMs);
+      this.#keepSessions(socket, made, kept);
       return undefined;
     }
     const leaf = socket.getPeerX509Certificate();
-    const refusal = made.validation && this.#refusal(socket, leaf, made.validation);
-    if (refusal === undefined) this.#keepSessions(socket, made, leaf ? validUntilMs(leaf) : 0);
-    return refusal;
+    const refusal =
+      (made.validation && this.#refusal(socket, leaf, made.validation)) ?? this.#misnamed(leaf, made.validation, peer);
+    if (refusal !== undefined) return refusal;
+    this.#keepSessions(socket, made, { peer: textOf(peer), validUntilMs: leaf ? validUntilMs(leaf) : 0 });
+    return undefined;
   }
 
   /** Of TLS 1.3 the server gives them when it likes to, after the handshake. */
-  #keepSessions(socket: TLSSocket, { sessions, validation }: Made, validUntilMs: number): void {
+  #keepSessions(
+    socket: TLSSocket,
+    { sessions, validation }: Made,
+    { peer, validUntilMs }: Pick<KeptSession, 'peer' | 'validUntilMs'>,
+  ): void {
     const { maxSessions } = this.#config;
     // A session would outlive the revocation list by which its server was accepted.
     if (maxSessions === 0 || (validation && validation.crls.length > 0)) return;
     const keep = (session: Buffer): void => {
-      sessions.unshift({ session, validUntilMs });
+      sessions.unshift({ session, validUntilMs, peer });
       if (sessions.length > maxSessions) sessions.pop();
     };
     if (socket.getProtocol() === 'TLSv1.3') socket.on('session', keep);
@@ -125,6 +144,25 @@ export class UpstreamTls implements TlsClient {
       const session = socket.getSession();
       if (session) keep(session);
     }
+  }
+
+  /** Why the certificate is not that of whom the connection is for; undefined where it is. */
+  #misnamed(
+    leaf: X509Certificate | undefined,
+    validation: Validation | undefined,
+    { certificateName: name }: Partial<PeerName> = {},
+  ): string | undefined {
+    if (name === undefined) return undefined;
+    if (!validation || validation.rootsPem.length === 0) {
+      this.#stats.fail_verify_error++;
+      return 'names are to be checked, and there is nobody to trust that they are true';
+    }
+    const found = isIP(name)
+      ? leaf?.checkIP(name)
+      : leaf?.checkHost(name, { subject: 'never', partialWildcards: false });
+    if (found !== undefined) return undefined;
+    this.#stats.fail_verify_san++;
+    return `CERTIFICATE_VERIFY_FAILED: the certificate is not that of ${name}`;
   }
 
   #refusal(socket: TLSSocket, leaf: X509Certificate | undefined, validation: Validation): string | undefined {

@@ -11,6 +11,7 @@ import { RequestHead, type ResponseHead } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
 import type { Pool, PoolConnection, PoolWaiter } from '../pool/pool.ts';
 import { isGrpcType } from '../stack/grpc.ts';
+import { peerNameOf } from './peer-name.ts';
 
 export interface UpstreamRequest {
   readonly cluster: string;
@@ -126,7 +127,9 @@ class Call implements ResponseListener, PoolWaiter {
       return;
     }
     this.#host = host;
-    this.#pool = this.#cluster.pool(host, this.#request.head.protocol);
+    const { head } = this.#request;
+    const peer = peerNameOf(this.#cluster, head);
+    this.#pool = this.#cluster.pool(host, head.protocol, 'DEFAULT', undefined, peer);
     this.#pool.acquire(this);
   }
 

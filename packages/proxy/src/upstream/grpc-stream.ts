@@ -14,6 +14,7 @@ import { RequestHead, type ResponseHead } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
 import type { Pool, PoolConnection, PoolWaiter } from '../pool/pool.ts';
 import type { StreamFactory, StreamHead } from '../streams.ts';
+import { peerNameOf } from './peer-name.ts';
 
 class GrpcStream implements ResponseListener, PoolWaiter, Wire {
   readonly #name: string;
@@ -64,7 +65,8 @@ class GrpcStream implements ResponseListener, PoolWaiter, Wire {
     }
     this.#cluster = cluster;
     this.#host = host;
-    this.#pool = cluster.pool(host, 'HTTP/2');
+    const peer = peerNameOf(cluster, { authority: this.#said.authority ?? this.#name, headers: new HeaderList([]) });
+    this.#pool = cluster.pool(host, 'HTTP/2', 'DEFAULT', undefined, peer);
     this.#pool.acquire(this);
   }
 
