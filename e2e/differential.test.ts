@@ -14,7 +14,6 @@ import { PROBE, REQUEST_CASES } from './proxy-testing/request-cases.ts';
 
 /** What Weft does otherwise, by the name of the case. A case that does not differ any more is to leave the list. */
 const OTHERWISE: Readonly<Record<string, string>> = {
-  'path /exact%00': 'refused by both; Weft keeps the connection, since it knows where the request ends',
   'path /a#fragment': 'refused by both; Weft says in the body that it is a bad request',
   'path /exact#fragment?x': 'refused by both; Weft says in the body that it is a bad request',
   'POST /exact Content-Length: 5': 'a body that is here already is read, so the connection can be kept',
