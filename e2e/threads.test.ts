@@ -4,7 +4,7 @@ import { readFileSync, renameSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { DATA_PLANES, type DataPlane, freePort, until } from './harness.ts';
+import { DATA_PLANES, type DataPlane, until } from './harness.ts';
 import { temporaryFolder } from './proxy-testing/pair.ts';
 import { type Plane, startPlane } from './proxy-testing/plane.ts';
 import { ScriptedUpstream } from './proxy-testing/scripted-upstream.ts';
@@ -48,8 +48,7 @@ async function prepare(t: TestContext, dataPlane: DataPlane, threads: number): P
     dataPlane,
     bootstrap: 'threads.yaml',
     folder,
-    // A port that is found for 0 is one thread's alone.
-    ports: { 10000: await freePort(), 18000: upstream.port },
+    ports: { 18000: upstream.port },
     flags: ['--concurrency', String(threads)],
   });
   const ask: Ground['ask'] = async (count, path, fields = '') => {
@@ -174,5 +173,18 @@ for (const dataPlane of DATA_PLANES) {
     await statuses(40, '/other');
     await until('the lines', () => (lines().length >= 40 ? true : undefined));
     assert.deepEqual(new Set(lines()), new Set(['/other 200 -']));
+  });
+}
+
+/** How many sockets of this machine listen at a port of the loopback. */
+function listeningAt(port: number): number {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  return readFileSync('/proc/net/tcp', 'utf8').split(`0100007F:${hex} 00000000:0000 0A`).length - 1;
+}
+
+for (const dataPlane of DATA_PLANES) {
+  test(`${dataPlane}: each thread listens at the port that was found for 0`, async (t) => {
+    const { plane } = await prepare(t, dataPlane, 3);
+    assert.equal(listeningAt(plane.port()), 3);
   });
 }

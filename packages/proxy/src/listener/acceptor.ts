@@ -29,6 +29,8 @@ export interface AcceptorOptions {
   readonly share?: AddressShare;
   /** `enable_reuse_port` of the listener. */
   readonly allowsSharing?: boolean;
+  /** Of port 0 in another thread: what the first one has found; undefined: nothing. */
+  readonly foundPort?: number | undefined;
   /** What the sockets have beside what every one has. */
   readonly options?: readonly SocketOption[];
   readonly onConnection: (socket: Socket) => void;
@@ -49,7 +51,7 @@ export class Acceptor {
     const { address, share = 'only' } = given;
     const acceptor = new Acceptor(given.onConnection);
     const descriptors = given.inherited?.take(addressText(address)) ?? [];
-    const isShared = share !== 'only' && canBeShared(address) && (given.allowsSharing ?? true);
+    const isShared = share !== 'only' && canBeShared(given) && (given.allowsSharing ?? true);
     if (share === 'other' && !isShared && descriptors.length === 0) return acceptor;
     try {
       if (descriptors.length > 0) {
@@ -60,7 +62,7 @@ export class Acceptor {
         acceptor.#path = path;
         await acceptor.#listen({ path: path.boundAs }, given);
         path.publish();
-      } else await acceptor.#listenAt(listenAt(address, isShared), given);
+      } else await acceptor.#listenAt(listenAt(address, isShared, given.foundPort), given);
       await acceptor.setOptions(given.options ?? [], false);
     } catch (thrown) {
       acceptor.close();
@@ -149,9 +151,9 @@ export class Acceptor {
   }
 }
 
-/** Each worker would find another port for port 0, and cannot bind the path of another's socket. */
-function canBeShared(address: NetworkAddress): boolean {
-  return address.type === 'tcp' && address.port !== 0;
+/** Each worker would find another port for port 0, so the first one's is taken; none can bind the path of another's socket. */
+function canBeShared({ address, share, foundPort }: AcceptorOptions): boolean {
+  return address.type === 'tcp' && (address.port !== 0 || share === 'first' || foundPort !== undefined);
 }
 
 interface TcpPlace {
@@ -161,9 +163,13 @@ interface TcpPlace {
   readonly reusePort: boolean;
 }
 
-function listenAt(address: Extract<NetworkAddress, { type: 'tcp' }>, isShared: boolean): TcpPlace {
+function listenAt(
+  address: Extract<NetworkAddress, { type: 'tcp' }>,
+  isShared: boolean,
+  foundPort = address.port,
+): TcpPlace {
   const ipv6Only = address.host.includes(':') && !address.isDualStack;
-  return { host: address.host, port: address.port, ipv6Only, reusePort: isShared };
+  return { host: address.host, port: foundPort, ipv6Only, reusePort: isShared };
 }
 
 const REASONS: Readonly<Record<string, string>> = {

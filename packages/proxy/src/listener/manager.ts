@@ -20,11 +20,12 @@ import type { Acceptor } from './acceptor.ts';
 import { addressesOf, boundText, fixedAddresses } from './addresses.ts';
 import { Chain, type ChainContext, type TrafficDirection } from './chain.ts';
 import { makePipeline } from './filters/pipeline.ts';
+import { FoundPorts } from './found-ports.ts';
 import type { ListeningSocket } from './inherited.ts';
 import { type ConnectionBudget, Listener } from './listener.ts';
 import { type BindOptions, bindAll, closeNew, newSlot, type Slot } from './slot.ts';
 
-export interface ListenerManagerOptions extends ChainContext, BindOptions {
+export interface ListenerManagerOptions extends ChainContext, Omit<BindOptions, 'ports'> {
   readonly budget: ConnectionBudget;
   readonly log: Log;
   /** How long connections of a listener that is gone may go on. */
@@ -51,6 +52,7 @@ export interface ListenerView {
 export class ListenerManager {
   readonly #options: ListenerManagerOptions;
   readonly #slots = new Map<string, Slot>();
+  readonly #ports: FoundPorts;
   readonly #draining = new Set<{ readonly name: string; readonly listener: Listener }>();
   readonly stats: ListenerManagerStats;
   /** Whether another process listens at the same paths: they stay when this one closes. */
@@ -59,6 +61,7 @@ export class ListenerManager {
 
   constructor(options: ListenerManagerOptions) {
     this.#options = options;
+    this.#ports = new FoundPorts(options.counts, options.clock);
     this.stats = options.stats.share('listener_manager.', 'listener_manager_', {}, () => new ListenerManagerStats());
     options.stats.onRead(() => {
       const slots = [...this.#slots.values()];
@@ -202,7 +205,7 @@ export class ListenerManager {
   /** Binds every address of a listener; undefined where one cannot be had, and then none of them is kept. */
   async #tryBind(name: string, slot: Slot, config: ListenerConfig): Promise<readonly Acceptor[] | undefined> {
     try {
-      const acceptors = await bindAll(slot, config, this.#options);
+      const acceptors = await bindAll(name, slot, config, { ...this.#options, ports: this.#ports });
       this.stats.listener_create_success++;
       return acceptors;
     } catch (thrown) {
@@ -242,6 +245,7 @@ export class ListenerManager {
     const slot = this.#slots.get(name);
     if (!slot || (slot.active ?? slot.warming)?.isStatic) return;
     this.#slots.delete(name);
+    this.#ports.forget(name);
     this.stats.listener_removed++;
     slot.isRemoved = true;
     slot.cancelRetry();
@@ -273,11 +277,16 @@ export class ListenerManager {
 
   /** The sockets that listen, for a process that takes over. */
   sockets(): readonly ListeningSocket[] {
+    // Of what was found for port 0 the first thread's socket is enough: others are bound to where it is.
+    const isOthers = (address: NetworkAddress) =>
+      this.#options.share === 'other' && address.type === 'tcp' && address.port === 0;
     return [...this.#slots.values()].flatMap(({ active, acceptors }) => {
       const addresses = active ? addressesOf(active.config) : [];
       return acceptors.flatMap(({ descriptors }, index) => {
         const address = addresses[index];
-        return address ? descriptors.map((descriptor) => ({ address: addressText(address), descriptor })) : [];
+        return address && !isOthers(address)
+          ? descriptors.map((descriptor) => ({ address: addressText(address), descriptor }))
+          : [];
       });
     });
   }

@@ -4,6 +4,7 @@ import { addressText, type NetworkAddress } from '../config/core.ts';
 import type { ListenerConfig } from '../config/listener.ts';
 import { Acceptor, type AddressShare } from './acceptor.ts';
 import { addressesOf } from './addresses.ts';
+import type { FoundPorts } from './found-ports.ts';
 import type { InheritedSockets } from './inherited.ts';
 import type { Listener } from './listener.ts';
 import { socketOptionsOf } from './socket-options.ts';
@@ -37,6 +38,8 @@ export interface BindOptions {
   /** Sockets of the process that this one takes over from. */
   readonly inherited: InheritedSockets | undefined;
   readonly share: AddressShare;
+  /** Where threads agree on ports of addresses that leave them open. */
+  readonly ports: FoundPorts;
 }
 
 /**
@@ -44,13 +47,14 @@ export interface BindOptions {
  * UNAVAILABLE where one cannot be had, and then none is kept that was bound for it.
  */
 export async function bindAll(
+  name: string,
   slot: Slot,
   config: ListenerConfig,
-  { inherited, share }: BindOptions,
+  { inherited, share, ports }: BindOptions,
 ): Promise<readonly Acceptor[]> {
   const acceptors: Acceptor[] = [];
   try {
-    for (const address of addressesOf(config)) {
+    for (const [index, address] of addressesOf(config).entries()) {
       const kept = boundAt(slot, address);
       if (kept && !acceptors.includes(kept)) {
         await kept.setOptions(socketOptionsOf(config, address));
@@ -63,16 +67,29 @@ export async function bindAll(
         inherited,
         share,
         allowsSharing: config.enable_reuse_port,
+        foundPort: share === 'other' && isOpen(config, address) ? await ports.find(name, index) : undefined,
         options: socketOptionsOf(config, address),
         onConnection: (socket) => socket.destroy(),
       });
       acceptors.push(acceptor);
+    }
+    if (share === 'first') {
+      const found = addressesOf(config).map((address, index) => {
+        const bound = isOpen(config, address) ? acceptors[index]?.address : undefined;
+        return bound?.type === 'tcp' ? bound.port : 0;
+      });
+      if (found.some((port) => port !== 0)) ports.tell(name, found);
     }
     return acceptors;
   } catch (thrown) {
     closeNew(slot, acceptors);
     throw thrown;
   }
+}
+
+/** Whether threads share an address whose port is whatever is free. */
+function isOpen(config: ListenerConfig, address: NetworkAddress): boolean {
+  return config.enable_reuse_port && address.type === 'tcp' && address.port === 0;
 }
 
 /** What a listener has bound already of an address that its next version has, too. */
