@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { data, type Field, HELLO, headers, reset } from '@weft/proxy/testing';
 import { listen, until } from './harness.ts';
-import { startTranslation } from './proxy-testing/attacked.ts';
+import { startTranslation, withTcp } from './proxy-testing/attacked.ts';
 import { httpText } from './proxy-testing/wire.ts';
 
 /** What an upstream does once it has read something; it reads on. */
@@ -125,22 +125,9 @@ const WAYS: Readonly<Record<string, (client: Socket) => void>> = {
   'resets its connection': (client) => client.resetAndDestroy(),
 };
 
-const TCP = `    - name: tcp
-      address: { socket_address: { address: 127.0.0.1, port_value: 10002 } }
-      filter_chains:
-        - filters:
-            - name: envoy.filters.network.tcp_proxy
-              typed_config:
-                "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
-                stat_prefix: tcp
-                cluster: h1
-  clusters:
-`;
-
 test('a client that leaves is gone at the upstream within a second', { timeout: 120_000 }, async (t) => {
   const upstream = await startUpstream(t);
-  const edit = (text: string): string => text.replace('  clusters:\n', TCP);
-  const plane = await startTranslation(t, { http1: upstream.port }, edit);
+  const plane = await startTranslation(t, { http1: upstream.port }, withTcp);
   const late: string[] = [];
   for (const [name, listener, bytes, kinds] of CLIENTS) {
     for (const kind of kinds) {

@@ -7,38 +7,17 @@ import assert from 'node:assert/strict';
 import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { DATA_PLANES, freePort, until } from './harness.ts';
-import { makeCredentials, writeCertificates } from './proxy-testing/certificates.ts';
-import { temporaryFolder } from './proxy-testing/pair.ts';
-import { type Plane, startPlane } from './proxy-testing/plane.ts';
+import { DATA_PLANES, listen, until } from './harness.ts';
+import { startTranslation, withTcp } from './proxy-testing/attacked.ts';
+import type { Plane } from './proxy-testing/plane.ts';
 
 /** Takes connections, and nothing that comes on them. */
-async function startDeafUpstream(t: TestContext): Promise<number> {
-  const sockets = new Set<Socket>();
+function startDeafUpstream(t: TestContext): Promise<number> {
   const server = createServer({ pauseOnConnect: true }, (socket) => {
-    sockets.add(socket);
     socket.on('error', () => undefined);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  const address = server.address();
-  return typeof address === 'object' && address ? address.port : 0;
+  return listen(t, server);
 }
-
-const TCP = `    - name: tcp
-      address: { socket_address: { address: 127.0.0.1, port_value: 10002 } }
-      filter_chains:
-        - filters:
-            - name: envoy.filters.network.tcp_proxy
-              typed_config:
-                "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
-                stat_prefix: tcp
-                cluster: h1
-  clusters:
-`;
 
 const UPLOAD = 'POST /h1/x HTTP/1.1\r\nHost: any.test\r\nContent-Length: 1000000000000\r\n\r\n';
 
@@ -80,17 +59,11 @@ async function fillAll(client: Socket): Promise<void> {
 }
 
 async function prepare(t: TestContext, dataPlane: (typeof DATA_PLANES)[number]): Promise<Plane> {
-  const port = await startDeafUpstream(t);
-  const folder = temporaryFolder(t);
-  writeCertificates(folder, makeCredentials());
-  const dead = await freePort();
-  const ports = { 10081: port, 10082: dead, 10083: dead, 10089: dead };
   const edit = (text: string): string =>
-    text
+    withTcp(text)
       .replaceAll(/( +)- name: (clear|tls)\n/g, '$&$1  per_connection_buffer_limit_bytes: 16384\n')
-      .replace('                http_filters:\n', `                http_filters:\n${FAULT}`)
-      .replace('  clusters:\n', TCP);
-  return startPlane(t, { dataPlane, bootstrap: 'http2-translation.yaml', folder, ports, edit });
+      .replace('                http_filters:\n', `                http_filters:\n${FAULT}`);
+  return startTranslation(t, { http1: await startDeafUpstream(t) }, edit, dataPlane);
 }
 
 async function gone(plane: Plane, stat: string, title: string): Promise<readonly string[]> {

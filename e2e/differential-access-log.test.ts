@@ -1,10 +1,7 @@
 /** What access logs tell: the same through Weft's proxy and through the real Envoy. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { until } from './harness.ts';
-import { outcome, type Side, startPair } from './proxy-testing/pair.ts';
+import { logLines, outcome, startPair } from './proxy-testing/pair.ts';
 import { answer } from './proxy-testing/recording-upstream.ts';
 
 interface LogCase {
@@ -33,16 +30,6 @@ function bytesOf({ name, target, method = 'GET', fields = [], body }: LogCase): 
   const length = body === undefined ? [] : [`content-length: ${body.length}`];
   const lines = [`${method} ${target} HTTP/1.1`, 'Host: log.test', `x-case: ${name}`, ...fields, ...length];
   return `${lines.join('\r\n')}\r\n\r\n${body ?? ''}`;
-}
-
-async function logLines({ folder }: Side, file: string, count: number): Promise<readonly string[]> {
-  const read = () => readFileSync(join(folder, file), 'utf8').split('\n').slice(0, -1);
-  return until(
-    `${count} lines of ${file}`,
-    async () => (read().length >= count ? read() : undefined),
-    20_000,
-    () => read().join('\n'),
-  );
 }
 
 test('operators of access logs tell the same of the same requests', async (t) => {

@@ -4,12 +4,9 @@
  * listed here, with its reason.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { until } from './harness.ts';
 import { differenceText } from './proxy-testing/difference.ts';
-import { outcome, type Side, startPair } from './proxy-testing/pair.ts';
+import { logLines, outcome, type Side, startPair } from './proxy-testing/pair.ts';
 import { type SendOptions, send } from './proxy-testing/raw-client.ts';
 import { answer } from './proxy-testing/recording-upstream.ts';
 
@@ -178,17 +175,6 @@ async function compare(
     if (difference === '' && OTHERWISE[name]) wrong.push(`${name}\nis listed as different and is not`);
   }
   return wrong;
-}
-
-/** What logs say, once they say all of it. */
-async function logLines({ folder }: Side, file: string, count: number): Promise<readonly string[]> {
-  const read = () => readFileSync(join(folder, file), 'utf8').split('\n').slice(0, -1);
-  return until(
-    `${count} lines of ${file}`,
-    async () => (read().length >= count ? read() : undefined),
-    20_000,
-    () => read().join('\n'),
-  );
 }
 
 /** Statistics of these names, as `/stats` and Prometheus have them. */

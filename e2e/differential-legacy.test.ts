@@ -1,12 +1,9 @@
 /** HTTP/1.0, tunnels, local replies and access logs: the same through Weft's proxy and through the real Envoy. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { until } from './harness.ts';
 import { differenceText } from './proxy-testing/difference.ts';
-import { outcome, type Side, startPair } from './proxy-testing/pair.ts';
+import { logLines, outcome, type Side, startPair } from './proxy-testing/pair.ts';
 import type { SendOptions } from './proxy-testing/raw-client.ts';
 import { answer } from './proxy-testing/recording-upstream.ts';
 import { httpText } from './proxy-testing/wire.ts';
@@ -101,9 +98,9 @@ async function compare(
 test('HTTP/1.0, local replies and access logs are alike', async (t) => {
   const sides = await startPair(t, 'http-legacy.yaml', [10081]);
   await compare(sides, CASES, [NEXT]);
-  const [ours, theirs] = await Promise.all(sides.map((side) => logLines(side, 'access.log')));
+  const [ours, theirs] = await Promise.all(sides.map((side) => allLines(side, 'access.log')));
   assert.deepEqual(ours?.filter(isComparable), theirs?.filter(isComparable));
-  const [ourJson, theirJson] = await Promise.all(sides.map((side) => logLines(side, 'access.json')));
+  const [ourJson, theirJson] = await Promise.all(sides.map((side) => allLines(side, 'access.json')));
   const parsed = (lines: readonly string[] = []) => {
     return lines.filter(isComparable).map((line) => JSON.parse(line));
   };
@@ -116,16 +113,8 @@ function isComparable(line: string): boolean {
 }
 
 /** All lines of a log; both data planes write them some time after the request. */
-async function logLines(side: Side, file: string): Promise<readonly string[]> {
-  const read = () => readFileSync(join(side.folder, file), 'utf8').trimEnd().split('\n');
-  const total = await side.plane.stat('http.legacy.downstream_rq_total');
-  await until(
-    `${total} lines in ${file}`,
-    () => (read().length >= total ? true : undefined),
-    15_000,
-    () => read().join('\n'),
-  );
-  return read();
+async function allLines(side: Side, file: string): Promise<readonly string[]> {
+  return logLines(side, file, await side.plane.stat('http.legacy.downstream_rq_total'));
 }
 
 test('tunnels are granted and refused alike', async (t) => {

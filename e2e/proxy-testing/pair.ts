@@ -1,9 +1,9 @@
 /** The two data planes side by side, each with upstreams of its own that record. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { DATA_PLANES, freePort } from '../harness.ts';
+import { DATA_PLANES, freePort, until } from '../harness.ts';
 import { type Shown, type ShownReceived, showMessage, showReceived } from './difference.ts';
 import { type Plane, startPlane } from './plane.ts';
 import { type SendOptions, send } from './raw-client.ts';
@@ -49,6 +49,17 @@ export async function startPair(
   const [weft, envoy] = await Promise.all(DATA_PLANES.map(start));
   if (!weft || !envoy) throw new Error('there are two data planes');
   return [weft, envoy];
+}
+
+/** What a log in the folder says, once it says so many lines. */
+export async function logLines({ folder }: Side, file: string, count: number): Promise<readonly string[]> {
+  const read = () => readFileSync(join(folder, file), 'utf8').split('\n').slice(0, -1);
+  return until(
+    `${count} lines of ${file}`,
+    async () => (read().length >= count ? read() : undefined),
+    20_000,
+    () => read().join('\n'),
+  );
 }
 
 const machineAddresses = Object.values(networkInterfaces()).flatMap((list) =>

@@ -53,7 +53,7 @@ export async function startGrpcService(
   test: TestContext,
   answer: (path: string, message: Buffer) => GrpcAnswer,
 ): Promise<RecordingService> {
-  let heard: Heard[] = [];
+  const heard: Heard[] = [];
   const server = createHttp2();
   server.on('stream', (stream: ServerHttp2Stream, { ':path': path = '', ...headers }) => {
     const chunks: Buffer[] = [];
@@ -67,12 +67,7 @@ export async function startGrpcService(
     });
   });
   const port = await listen(test, server);
-  const take = () => {
-    const taken = heard;
-    heard = [];
-    return taken;
-  };
-  return { port, take };
+  return { port, take: () => heard.splice(0) };
 }
 
 /** HTTP/1.1; it ends with the test. */
@@ -80,7 +75,7 @@ export async function startHttpService(
   test: TestContext,
   answer: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<RecordingService> {
-  let heard: Heard[] = [];
+  const heard: Heard[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -91,10 +86,5 @@ export async function startHttpService(
     });
   });
   const port = await listen(test, server);
-  const take = () => {
-    const taken = heard;
-    heard = [];
-    return taken;
-  };
-  return { port, take };
+  return { port, take: () => heard.splice(0) };
 }
