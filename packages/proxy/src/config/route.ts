@@ -24,10 +24,12 @@ import {
   optional,
   type Parsed,
   type Place,
+  readAhead,
   required,
   type Schema,
   text,
 } from './schema.ts';
+import { type RewritePart, type UriTemplate, uriTemplateRewrite } from './uri-template.ts';
 
 /** Of durations that must be more than nothing: the API counts nanoseconds. */
 const LEAST_MS = 0.000001;
@@ -228,6 +230,7 @@ const routeAction = message(
     cluster_not_found_response_code: choice(['SERVICE_UNAVAILABLE', 'NOT_FOUND', 'INTERNAL_SERVER_ERROR']),
     prefix_rewrite: text(),
     regex_rewrite: optional(regexRewrite),
+    path_rewrite_policy: optional(uriTemplateRewrite),
     host_rewrite_literal: optional(text()),
     auto_host_rewrite: flag(),
     host_rewrite_header: optional(name()),
@@ -249,11 +252,27 @@ const routeAction = message(
     if (action.cluster === undefined && action.cluster_header === undefined && !action.weighted_clusters) {
       place.refuse('needs cluster, cluster_header or weighted_clusters');
     }
-    if (action.prefix_rewrite !== '' && action.regex_rewrite) {
-      place.refuse('has both prefix_rewrite and regex_rewrite');
+    const rewrites = [action.prefix_rewrite || undefined, action.regex_rewrite, action.path_rewrite_policy];
+    if (rewrites.filter((rewrite) => rewrite !== undefined).length > 1) {
+      place.refuse('has more than one of prefix_rewrite, regex_rewrite and path_rewrite_policy');
     }
   },
 );
+
+/** What a path is rewritten to may hold what the template of the match captures, and nothing else. */
+function checkTemplate(
+  parts: readonly RewritePart[] | undefined,
+  template: UriTemplate | undefined,
+  place: Place,
+): void {
+  if (!parts) return;
+  if (!template) place.refuse('has a path_rewrite_policy, which needs a path_match_policy');
+  for (const part of parts) {
+    if (template && part.type === 'variable' && !template.variables.has(part.name)) {
+      place.refuse(`rewrites the path with {${part.name}}, which the template of path_match_policy does not have`);
+    }
+  }
+}
 
 const redirect = message('envoy.config.route.v3.RedirectAction', {
   https_redirect: flag(),
@@ -273,7 +292,7 @@ const directResponse = message('envoy.config.route.v3.DirectResponseAction', {
   body_format: optional(substitutionFormat),
 });
 
-const route = message(
+export const routeAlone = message(
   'envoy.config.route.v3.Route',
   {
     name: text(),
@@ -287,14 +306,18 @@ const route = message(
     typed_per_filter_config: routeFilters,
     ...headerChanges,
     per_request_buffer_limit_bytes: optional(number()),
+    request_body_buffer_limit: optional(number()),
     stat_prefix: only((given) => given === '', 'empty'),
   },
   (value, place) => {
     if (!value.route && !value.redirect && !value.direct_response) {
       place.refuse('needs route, redirect or direct_response');
     }
+    checkTemplate(value.route?.path_rewrite_policy, value.match?.path_match_policy, place);
   },
 );
+
+const route = readAhead(routeAlone);
 
 const DOMAIN = /^(?:\*[^*]*|[^*]+\*?)$/;
 
@@ -303,7 +326,7 @@ const domain: Schema<string> = built(name(), (text, place) => {
   return text.toLowerCase();
 });
 
-const virtualHost = message('envoy.config.route.v3.VirtualHost', {
+export const virtualHostAlone = message('envoy.config.route.v3.VirtualHost', {
   name: name(),
   domains: list(domain, { min: 1 }),
   routes: list(route),
@@ -313,12 +336,16 @@ const virtualHost = message('envoy.config.route.v3.VirtualHost', {
   request_mirror_policies: list(mirrorPolicy),
   include_request_attempt_count: flag(),
   include_attempt_count_in_response: flag(),
+  include_is_timeout_retry_header: flag(),
   per_request_buffer_limit_bytes: optional(number()),
+  request_body_buffer_limit: optional(number()),
   cors: optional(routeCorsPolicy),
   rate_limits: list(routeRateLimit),
   metadata: optional(metadata),
   require_tls: choice(['NONE', 'EXTERNAL_ONLY', 'ALL']),
 });
+
+const virtualHost = readAhead(virtualHostAlone);
 
 const DEFAULT_MAX_DIRECT_RESPONSE_BYTES = 4096;
 
@@ -343,6 +370,8 @@ export const routeConfiguration = message(
     request_mirror_policies: list(mirrorPolicy),
     most_specific_header_mutations_wins: flag(),
     ignore_port_in_host_matching: flag(),
+    ignore_path_parameters_in_path_matching: flag(),
+    vhost_header: text(),
     validate_clusters: optional(flag()),
     max_direct_response_body_size_bytes: number(DEFAULT_MAX_DIRECT_RESPONSE_BYTES),
     metadata: optional(metadata),

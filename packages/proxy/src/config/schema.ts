@@ -21,11 +21,14 @@ export class Place {
   readonly issues: ConfigIssue[] = [];
   readonly #steps: (string | number)[] = [];
   readonly #resource: string;
+  /** What was read ahead, by what was given for it; undefined where nothing was. */
+  readonly ahead: Map<unknown, unknown> | undefined;
 
   /** `resource`: what is read, unlike any other. */
-  constructor(root = '', resource = '') {
+  constructor(root = '', resource = '', ahead?: Map<unknown, unknown>) {
     if (root !== '') this.#steps.push(root);
     this.#resource = resource;
+    this.ahead = ahead;
   }
 
   /** The resource and the path: the same for each thread that reads the same, and no other's. */
@@ -330,6 +333,14 @@ export function anyOf<M extends AnyChoices>(choices: M): Schema<ParsedAny<M>> {
       }
       return { type: found.type, value: found.schema.parse(given, place) } as ParsedAny<M>;
     },
+  };
+}
+
+/** A message that may have been read ahead of what it is part of, at the same place. */
+export function readAhead<T>(schema: MessageSchema<T>): MessageSchema<T> {
+  return {
+    ...schema,
+    parse: (given, place) => (place.ahead?.has(given) ? (place.ahead.get(given) as T) : schema.parse(given, place)),
   };
 }
 

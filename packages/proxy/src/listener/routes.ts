@@ -2,8 +2,10 @@
 import type { Clock } from '../clock.ts';
 import type { ResourceSource } from '../config/config-source.ts';
 import { routeConfiguration } from '../config/route.ts';
+import { routeConfigurationInSteps } from '../config/route-steps.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { Steps } from '../slices.ts';
 import type { RouteSource } from '../stack/http-manager.ts';
 import { RouteTable } from '../stack/route-table.ts';
 import type { Warming } from '../warming.ts';
@@ -17,6 +19,14 @@ export interface ManagedRoutes {
   readonly updatedMs: number;
 }
 
+/** A resource, and what became of it. */
+interface Compiled {
+  readonly resource: unknown;
+  readonly issues: readonly ConfigIssue[];
+  /** Undefined where something is wrong. */
+  readonly table: RouteTable | undefined;
+}
+
 class SharedRoutes implements RouteSource {
   readonly name: string;
   readonly waiting = new Set<() => void>();
@@ -24,6 +34,8 @@ class SharedRoutes implements RouteSource {
   unwatch: Unwatch = () => undefined;
   current: RouteTable | undefined;
   managed: ManagedRoutes | undefined;
+  /** Of a large table that is told of next. */
+  ahead: Compiled | undefined;
   /** Whether the source has spoken: with routes, or to say that there are none. */
   isKnown = false;
 
@@ -73,6 +85,7 @@ export class RouteStore {
     const shared = new SharedRoutes(name);
     this.#shared.set(key, shared);
     shared.unwatch = this.#subscriptions.watch(source, 'route', name, {
+      prepare: (resource) => this.#prepare(shared, resource),
       onResource: (resource, version) => this.#onResource(shared, resource, version),
       onRemoved: () => {
         shared.current = undefined;
@@ -83,11 +96,28 @@ export class RouteStore {
     return shared;
   }
 
-  #onResource(shared: SharedRoutes, resource: unknown, version: string): readonly ConfigIssue[] {
+  *#prepare(shared: SharedRoutes, resource: unknown): Steps<void> {
+    const place = new Place('', `routes ${shared.name}`, new Map());
+    const config = yield* routeConfigurationInSteps(resource, place);
+    const { issues } = place;
+    const table = issues.length > 0 ? undefined : yield* RouteTable.inSteps(config, this.#runtime);
+    shared.ahead = { resource, issues, table };
+  }
+
+  #compile(shared: SharedRoutes, resource: unknown): Compiled {
+    const { ahead } = shared;
+    shared.ahead = undefined;
+    if (ahead && ahead.resource === resource) return ahead;
     const place = new Place('', `routes ${shared.name}`);
     const config = routeConfiguration.parse(resource, place);
-    if (place.issues.length > 0) return place.issues;
-    shared.current = new RouteTable(config, this.#runtime);
+    const { issues } = place;
+    return { resource, issues, table: issues.length > 0 ? undefined : new RouteTable(config, this.#runtime) };
+  }
+
+  #onResource(shared: SharedRoutes, resource: unknown, version: string): readonly ConfigIssue[] {
+    const { issues, table } = this.#compile(shared, resource);
+    if (!table) return issues;
+    shared.current = table;
     shared.managed = { name: shared.name, resource, version, updatedMs: this.#clock.wallMs() };
     shared.known();
     return [];

@@ -5,6 +5,7 @@ import { routeConfiguration } from '../config/route.ts';
 import { Place } from '../config/schema.ts';
 import { HeaderList } from '../http/header-list.ts';
 import { RequestHead } from '../http/message.ts';
+import { atOnce } from '../slices.ts';
 import { OrderedRoutes } from './route-index.ts';
 import { pathOnly } from './route-match.ts';
 import { type Route, RouteTable } from './route-table.ts';
@@ -70,7 +71,7 @@ test('looking for a route among very many looks at few of them', () => {
     const path = { key: { type: 'prefix' as const, text }, test, prefixLength: () => text.length };
     return { ...template, name: String(index), path };
   });
-  const ordered = new OrderedRoutes(routes);
+  const ordered = atOnce(OrderedRoutes.inSteps(routes));
   for (const index of [0, 77, 25_000, 49_999]) {
     const head = headOf(`/service-${index}/x`, false);
     assert.equal(ordered.match(head, pathOnly(head.path))?.name, String(index));

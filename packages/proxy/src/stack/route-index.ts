@@ -3,6 +3,8 @@
  * request still wins, as if all were tried in their order.
  */
 import type { RequestHead } from '../http/message.ts';
+import type { Steps } from '../slices.ts';
+import type { RouteQuery } from './route-match.ts';
 import type { Route } from './route-table.ts';
 
 /** A route with its place in the order. */
@@ -14,9 +16,9 @@ interface Placed {
 /** Below that many a walk through them is as fast. */
 const WORTH_AN_INDEX = 12;
 
-function isFor(route: Route, head: RequestHead, path: string, isConnect: boolean): boolean {
+function isFor(route: Route, head: RequestHead, path: string, isConnect: boolean, info: RouteQuery): boolean {
   if (route.isConnect ? !isConnect : isConnect || !route.path.test(path)) return false;
-  return !route.conditions || route.conditions(head);
+  return !route.conditions || route.conditions(head, info);
 }
 
 /** The first of some routes, in their order, that is for the request and stands before `before`. */
@@ -25,11 +27,12 @@ function first(
   head: RequestHead,
   path: string,
   isConnect: boolean,
+  info: RouteQuery,
   before: Placed | undefined,
 ): Placed | undefined {
   for (const candidate of placed) {
     if (before && candidate.place > before.place) return before;
-    if (isFor(candidate.route, head, path, isConnect)) return candidate;
+    if (isFor(candidate.route, head, path, isConnect, info)) return candidate;
   }
   return before;
 }
@@ -47,9 +50,14 @@ class IndexedRoutes {
   /** Those whose path says nothing that could be looked up. */
   readonly #others: Placed[] = [];
 
-  constructor(routes: readonly Route[]) {
-    for (const [place, route] of routes.entries()) this.#add({ route, place });
-    this.#prefixes.sort((a, b) => a.length - b.length);
+  static *inSteps(routes: readonly Route[]): Steps<IndexedRoutes> {
+    const index = new IndexedRoutes();
+    for (const [place, route] of routes.entries()) {
+      index.#add({ route, place });
+      yield;
+    }
+    index.#prefixes.sort((a, b) => a.length - b.length);
+    return index;
   }
 
   #add(placed: Placed): void {
@@ -67,16 +75,16 @@ class IndexedRoutes {
     return lists;
   }
 
-  match(head: RequestHead, path: string, isConnect: boolean): Route | undefined {
+  match(head: RequestHead, path: string, isConnect: boolean, info: RouteQuery): Route | undefined {
     let found: Placed | undefined;
     const exact = this.#exact.get(path);
-    if (exact) found = first(exact, head, path, isConnect, found);
+    if (exact) found = first(exact, head, path, isConnect, info, found);
     for (const { length, lists } of this.#prefixes) {
       if (length > path.length) break;
       const list = lists.get(path.slice(0, length));
-      if (list) found = first(list, head, path, isConnect, found);
+      if (list) found = first(list, head, path, isConnect, info, found);
     }
-    return first(this.#others, head, path, isConnect, found)?.route;
+    return first(this.#others, head, path, isConnect, info, found)?.route;
   }
 }
 
@@ -85,16 +93,20 @@ export class OrderedRoutes {
   readonly #routes: readonly Route[];
   readonly #index: IndexedRoutes | undefined;
 
-  constructor(routes: readonly Route[]) {
+  private constructor(routes: readonly Route[], index: IndexedRoutes | undefined) {
     this.#routes = routes;
-    this.#index = routes.length < WORTH_AN_INDEX ? undefined : new IndexedRoutes(routes);
+    this.#index = index;
+  }
+
+  static *inSteps(routes: readonly Route[]): Steps<OrderedRoutes> {
+    return new OrderedRoutes(routes, routes.length < WORTH_AN_INDEX ? undefined : yield* IndexedRoutes.inSteps(routes));
   }
 
   /** The first that is for the request; `path` is without the query. */
-  match(head: RequestHead, path: string): Route | undefined {
+  match(head: RequestHead, path: string, info?: RouteQuery): Route | undefined {
     const isConnect = head.method === 'CONNECT';
-    if (this.#index) return this.#index.match(head, path, isConnect);
-    for (const route of this.#routes) if (isFor(route, head, path, isConnect)) return route;
+    if (this.#index) return this.#index.match(head, path, isConnect, info);
+    for (const route of this.#routes) if (isFor(route, head, path, isConnect, info)) return route;
     return undefined;
   }
 }

@@ -19,7 +19,7 @@ import { compileMirrorPolicy, type MirrorPolicy } from './mirror-policy.ts';
 import { TLS_REDIRECT } from './redirect.ts';
 import { compileRetryPolicy, type RetryPolicy } from './retry-policy.ts';
 import { OrderedRoutes } from './route-index.ts';
-import { compileConditions, compilePath, type PathMatch, pathOnly } from './route-match.ts';
+import { compileConditions, compilePath, type PathMatch, pathOnly, type RouteQuery } from './route-match.ts';
 import { type ChooseCluster, compileChoice } from './weighted-choice.ts';
 
 /** A cluster that a route may choose, with its share. */
@@ -67,7 +67,7 @@ export interface Route {
   readonly virtualHost: VirtualHostConfig;
   readonly path: PathMatch;
   readonly isConnect: boolean;
-  readonly conditions: ((head: RequestHead) => boolean) | undefined;
+  readonly conditions: ((head: RequestHead, info: RouteQuery) => boolean) | undefined;
   readonly action: RouteActionKind;
   readonly requestChanges: readonly HeaderChanges[];
   readonly responseChanges: readonly HeaderChanges[];
@@ -152,7 +152,7 @@ function forwardAction(
     upgrades: upgradesOf(config),
     metadataMatch: metadataMatch(lbValues(config.metadata_match)),
     hash,
-    rewritesPath: config.prefix_rewrite !== '' || config.regex_rewrite !== undefined,
+    rewritesPath: config.prefix_rewrite !== '' || !!config.regex_rewrite || !!config.path_rewrite_policy,
     rewritesHost:
       config.host_rewrite_literal !== undefined ||
       config.host_rewrite_header !== undefined ||
@@ -206,7 +206,11 @@ function compileRoute(
     action: actionOf(config, host, table, runtime, filters),
     requestChanges: changeLevels(levels.map(requestChanges)),
     responseChanges: changeLevels(levels.map(responseChanges)),
-    bufferLimit: config.per_request_buffer_limit_bytes ?? host.per_request_buffer_limit_bytes,
+    bufferLimit:
+      config.request_body_buffer_limit ??
+      config.per_request_buffer_limit_bytes ??
+      host.request_body_buffer_limit ??
+      host.per_request_buffer_limit_bytes,
     metadata: config.metadata,
     tracing: config.tracing,
     decorator: config.decorator,
@@ -275,6 +279,12 @@ function* compileHosts(config: RouteConfigurationConfig, runtime: Runtime): Step
   return hosts;
 }
 
+/** A path without the parameters that its end may have: `/a;v=1` is `/a`. */
+function bare(path: string): string {
+  const semicolon = path.indexOf(';');
+  return semicolon === -1 ? path : path.slice(0, semicolon);
+}
+
 export class RouteTable {
   readonly name: string;
   readonly config: RouteConfigurationConfig;
@@ -282,6 +292,8 @@ export class RouteTable {
   readonly #suffixes = new WildcardDomains();
   readonly #prefixes = new WildcardDomains();
   #any: VirtualHost | undefined;
+  /** The field that tells the virtual host; '' where the authority does. */
+  readonly #hostField: string;
 
   constructor(
     config: RouteConfigurationConfig,
@@ -290,6 +302,7 @@ export class RouteTable {
   ) {
     this.name = config.name;
     this.config = config;
+    this.#hostField = config.vhost_header.toLowerCase();
     for (const host of hosts) for (const domain of host.config.domains) this.#addDomain(domain, host);
   }
 
@@ -320,9 +333,12 @@ export class RouteTable {
   }
 
   /** The first route of the request's virtual host that is for it. */
-  match(head: RequestHead): Route | undefined {
-    const host = this.#virtualHost(head.authority);
+  match(head: RequestHead, info?: RouteQuery): Route | undefined {
+    const authority = this.#hostField === '' ? head.authority : head.headers.get(this.#hostField);
+    if (authority === undefined) return undefined;
+    const host = this.#virtualHost(authority);
     if (host?.toTls && needsTls(host.config, head)) return host.toTls;
-    return host?.routes.match(head, pathOnly(head.path));
+    const path = pathOnly(head.path);
+    return host?.routes.match(head, this.config.ignore_path_parameters_in_path_matching ? bare(path) : path, info);
   }
 }

@@ -46,6 +46,8 @@ export type Order =
 /** From the main thread. */
 export type ToWorker =
   | { readonly type: 'resource'; readonly id: number; readonly resource: unknown; readonly version: string }
+  /** One so large that it goes as the bytes that it came in. */
+  | { readonly type: 'large-resource'; readonly id: number; readonly encoded: Uint8Array; readonly version: string }
   | { readonly type: 'removed'; readonly id: number }
   | { readonly type: 'update'; readonly id: number; readonly update: CollectionUpdate }
   /** Of a host, by checks and outlier detection. */

@@ -18,9 +18,18 @@ export class SubscriptionRelay {
     const { id } = message;
     switch (message.type) {
       case 'watch': {
+        let large: { readonly resource: unknown; readonly encoded: Uint8Array } | undefined;
         const unwatch = this.#subscriptions.watch(message.source, message.of, message.name, {
+          prepare: (resource, encoded) => {
+            // Of a view all that is below it would be sent.
+            large = { resource, encoded: Uint8Array.from(encoded) };
+            return undefined;
+          },
           onResource: (resource, version) => {
-            this.#send({ type: 'resource', id, resource, version });
+            const encoded = large?.resource === resource ? large?.encoded : undefined;
+            large = undefined;
+            if (encoded) this.#send({ type: 'large-resource', id, encoded, version });
+            else this.#send({ type: 'resource', id, resource, version });
             return [];
           },
           onRemoved: () => this.#send({ type: 'removed', id }),

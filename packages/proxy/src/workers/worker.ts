@@ -34,6 +34,7 @@ async function run(
   listen((message) => {
     switch (message.type) {
       case 'resource':
+      case 'large-resource':
       case 'removed':
       case 'update':
         subscriptions.take(message);

@@ -7,11 +7,19 @@ import type { Cancel, Clock } from '../clock.ts';
 import type { Random } from '../cluster/balancer.ts';
 import type { RequestLimitConfig, XdsVariant } from '../config/config-source.ts';
 import type { Log } from '../log.ts';
+import { inSlices } from '../slices.ts';
 import type { ControlPlaneStats } from '../stats/groups.ts';
 import { Backoff } from './backoff.ts';
 import { RequestLimit } from './request-limit.ts';
 import type { TypeSubscription } from './type-subscription.ts';
-import { type DiscoveryRequest, readResponse, TYPE_ORDER, typeOfUrl, writeRequest } from './wire.ts';
+import {
+  type DiscoveryRequest,
+  type DiscoveryResponse,
+  readResponse,
+  TYPE_ORDER,
+  typeOfUrl,
+  writeRequest,
+} from './wire.ts';
 
 export interface DiscoveryStreamOptions {
   /** For people: `the aggregated stream to weft-agent`. */
@@ -141,11 +149,15 @@ export class DiscoveryStream {
     void this.#read(raw, abort);
   }
 
+  /** Bytes that are no response end the stream: nothing after them is sure. */
   async #read(raw: RawStream, abort: AbortController): Promise<void> {
     let reason: unknown = new WeftError('UNAVAILABLE', 'the server ended the stream', { source: 'control-plane' });
     try {
       for await (const bytes of raw.messages) {
-        this.#hear(raw, bytes);
+        const response = readResponse(this.#options.variant, bytes);
+        await this.#prepare(response);
+        if (!this.#isCurrent(raw)) return;
+        this.#hear(raw, response);
         // A server that does not read is not listened to either: what it is answered has to go somewhere.
         if (this.#isHeld) await raw.drained();
         // Others have their turn between two responses.
@@ -238,10 +250,16 @@ export class DiscoveryStream {
     this.#flush();
   }
 
-  /** Takes one response. Throws `MessageError` when the bytes are none, which ends the stream: nothing after it is sure. */
-  #hear(raw: RawStream, bytes: Buffer): void {
+  /** Reads what is large a part at a time; what is in use stays in use meanwhile, and is changed all at once. */
+  async #prepare(response: DiscoveryResponse): Promise<void> {
+    const type = typeOfUrl(response.typeUrl);
+    const subscription = type && this.#types.get(type);
+    if (subscription?.isAsked && subscription.isLarge(response)) await inSlices(subscription.prepare(response));
+  }
+
+  /** Takes one response. */
+  #hear(raw: RawStream, response: DiscoveryResponse): void {
     const { only, log, variant } = this.#options;
-    const response = readResponse(variant, bytes);
     this.#backoff.reset();
     if (this.#isTroubleTold) this.#options.log.info({}, `${this.#options.name} is back`);
     this.#isTroubleTold = false;

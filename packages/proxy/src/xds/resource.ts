@@ -1,6 +1,6 @@
 /** One resource of a response, read and checked as far as that can be done without knowing what it is for. */
 import { hash } from 'node:crypto';
-import { type AnyMessage, decode, RESOURCE_TYPES, type ResourceType, typeUrl } from '@weft/envoy-api';
+import { type AnyMessage, decode, type Messages, RESOURCE_TYPES, type ResourceType, typeUrl } from '@weft/envoy-api';
 import { MessageError } from '@weft/protobuf';
 import type { ConfigIssue } from '../config/schema.ts';
 import type { ResourceIssue } from './subscriptions.ts';
@@ -66,20 +66,26 @@ function checkContent(type: ResourceType, name: string, content: AnyMessage): st
   return undefined;
 }
 
+/** Encoded resources that were read before. */
+export type ReadAhead = Map<Uint8Array, Messages['envoy.service.discovery.v3.Resource']>;
+
 /** Reads one encoded `Resource`. */
 function readOne(
   type: ResourceType,
   bytes: Uint8Array,
+  ahead: ReadAhead,
   stateVersion?: string,
 ): GoodResource | readonly ResourceIssue[] {
   const issues: ConfigIssue[] = [];
   try {
-    const read = decode('envoy.service.discovery.v3.Resource', bytes, {
-      unknownField: (path, typeName, number) => {
-        const message = `the field with number ${number} of ${typeName} is not known`;
-        issues.push({ path: insidePath(path), message });
-      },
-    });
+    const read =
+      ahead.get(bytes) ??
+      decode('envoy.service.discovery.v3.Resource', bytes, {
+        unknownField: (path, typeName, number) => {
+          const message = `the field with number ${number} of ${typeName} is not known`;
+          issues.push({ path: insidePath(path), message });
+        },
+      });
     const { resource, ttl } = read;
     const name = read.name ?? (stateVersion === undefined ? '' : ownName(type, resource));
     const version = stateVersion ?? read.version ?? '';
@@ -136,17 +142,23 @@ export function readResources(
   type: ResourceType,
   encoded: readonly Uint8Array[],
   removed: readonly string[],
+  ahead: ReadAhead,
 ): ReadResources {
   const reading = new Reading(removed);
-  for (const bytes of encoded) reading.add(readOne(type, bytes));
+  for (const bytes of encoded) reading.add(readOne(type, bytes, ahead));
   return { good: reading.good, issues: reading.issues };
 }
 
 /** Reads the resources of a response that says what there is, all of that response's version. */
-export function readState(type: ResourceType, encoded: readonly EncodedResource[], version: string): ReadResources {
+export function readState(
+  type: ResourceType,
+  encoded: readonly EncodedResource[],
+  version: string,
+  ahead: ReadAhead,
+): ReadResources {
   const reading = new Reading([]);
   for (const { bytes, digest } of encoded) {
-    const read = readOne(type, bytes, version);
+    const read = readOne(type, bytes, ahead, version);
     reading.add('version' in read ? { ...read, digest } : read);
   }
   return { good: reading.good, issues: reading.issues };

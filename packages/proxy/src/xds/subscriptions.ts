@@ -2,11 +2,17 @@
 import type { ResourceType } from '@weft/envoy-api';
 import type { ResourceSource } from '../config/config-source.ts';
 import type { ConfigIssue } from '../config/schema.ts';
+import type { Steps } from '../slices.ts';
 
 /** Told of one resource. */
 export interface ResourceListener {
   /** The resource as ProtoJSON, new or changed. Gives what is wrong with it; it is refused then, and the last one holds. */
   onResource(resource: unknown, version: string): readonly ConfigIssue[];
+  /**
+   * What of {@link onResource} can be done before, a step at a time, and changes nothing; told of large resources alone,
+   * right before the same object is told to `onResource`, or never is. `encoded`: the message `Resource` that it was read of.
+   */
+  prepare?(resource: unknown, encoded: Uint8Array): Steps<void> | undefined;
   /** The source says that there is none of that name. */
   onRemoved(): void;
 }

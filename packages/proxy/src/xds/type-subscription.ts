@@ -3,13 +3,16 @@ import type { ResourceType } from '@weft/envoy-api';
 import type { Clock } from '../clock.ts';
 import type { XdsVariant } from '../config/config-source.ts';
 import type { Log } from '../log.ts';
+import type { Steps } from '../slices.ts';
 import { type Asking, makeAsking, WILDCARD } from './asking.ts';
 import { ABSENT, Held } from './held.ts';
+import { LARGE_BYTES, readLargeRoutes } from './large-routes.ts';
 import { refusalText } from './refusal.ts';
 import {
   digestOf,
   type EncodedResource,
   type GoodResource,
+  type ReadAhead,
   type ReadResources,
   readResources,
   readState,
@@ -23,7 +26,7 @@ import type {
   Unwatch,
 } from './subscriptions.ts';
 import { tellAll, tellOne, tellRemoved } from './telling.ts';
-import { type DiscoveryRequest, type DiscoveryResponse, WHOLE_TYPES } from './wire.ts';
+import { type DiscoveryRequest, type DiscoveryResponse, nameOf, WHOLE_TYPES } from './wire.ts';
 
 export interface TypeSubscriptionOptions {
   readonly type: ResourceType;
@@ -51,6 +54,8 @@ export class TypeSubscription {
   /** Of them, those that were watched or left since the server was told last. */
   readonly #dirty = new Set<string>();
   readonly #asking: Asking;
+  /** Large resources of the response that comes next, by their bytes. */
+  readonly #ahead: ReadAhead = new Map();
   /** Whether the source has said what there is for those who want all. */
   #isAnswered = false;
 
@@ -79,6 +84,7 @@ export class TypeSubscription {
     // Each watch is one of its own, also when a listener watches twice.
     const own: ResourceListener = {
       onResource: (resource, version) => listener.onResource(resource, version),
+      ...(listener.prepare ? { prepare: listener.prepare.bind(listener) } : {}),
       onRemoved: () => listener.onRemoved(),
     };
     if (held.watchers.size === 0) this.#want(name);
@@ -208,6 +214,27 @@ export class TypeSubscription {
     this.#wanted.clear();
   }
 
+  /** Whether a response takes so long to read that {@link prepare} should come before {@link take}. */
+  isLarge({ resources }: DiscoveryResponse): boolean {
+    return this.#options.type === 'route' && resources.some(({ length }) => length >= LARGE_BYTES);
+  }
+
+  /** What of {@link take} can be done before, a step at a time. It changes nothing that anybody sees. */
+  *prepare({ resources }: DiscoveryResponse): Steps<void> {
+    this.#ahead.clear();
+    for (const bytes of resources) {
+      const held = bytes.length < LARGE_BYTES ? undefined : this.#held.get(nameOf(bytes));
+      if (!held || (held.knowledge.type === 'present' && held.knowledge.digest === digestOf(bytes))) continue;
+      const read = yield* readLargeRoutes(bytes);
+      if (!read?.resource) continue;
+      this.#ahead.set(bytes, read);
+      for (const watcher of [...held.watchers]) {
+        const steps = watcher.prepare?.(read.resource, bytes);
+        if (steps) yield* steps;
+      }
+    }
+  }
+
   /** Takes a response and tells of what is in it. Gives what is wrong with it, all else of it being taken. */
   take(response: DiscoveryResponse): string | undefined {
     const { type, counts, clock, log } = this.#options;
@@ -228,6 +255,7 @@ export class TypeSubscription {
       counts.resource(resource.name, resource.version, isRefused, clock.wallMs());
     }
     for (const name of removed) this.#remove(name);
+    this.#ahead.clear();
     counts.answered(response.version, issues.length > 0, clock.wallMs());
     if (issues.length === 0) return undefined;
     const refusal = refusalText(type, issues);
@@ -237,7 +265,7 @@ export class TypeSubscription {
 
   #read(response: DiscoveryResponse): ReadResources & { readonly removed: readonly string[] } {
     const { removed, resources } = response;
-    if (removed) return { ...readResources(this.#options.type, resources, removed), removed };
+    if (removed) return { ...readResources(this.#options.type, resources, removed, this.#ahead), removed };
     const read = this.#readState(response);
     return { ...read, removed: this.#missing(read) };
   }
@@ -262,7 +290,7 @@ export class TypeSubscription {
         counts.resource(held.name, version, false, clock.wallMs());
       }
     }
-    return { ...readState(type, changed, version), unchanged };
+    return { ...readState(type, changed, version, this.#ahead), unchanged };
   }
 
   /** What is not in a response that has all that there is. */
