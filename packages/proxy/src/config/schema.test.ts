@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createTestMesh } from '@weft/identity/testing';
 import { cluster } from './cluster.ts';
 import { xdsService } from './config-source.ts';
 import { headerAddition } from './core.ts';
@@ -49,7 +50,7 @@ const tcpFilter = {
   },
 };
 
-const SPIFFE_DOMAIN = { name: 'a.example', trust_bundle: { inline_string: 'x' } };
+const SPIFFE_DOMAIN = { name: 'a.example', trust_bundle: { inline_string: createTestMesh('a.example').rootPem } };
 const spiffeValidator = (fields: object): object => ({
   custom_validator_config: {
     name: 'spiffe',
@@ -244,7 +245,7 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
   [
     routeConfiguration,
     forward({ prefix_rewrite: '/a', regex_rewrite: { pattern: { regex: 'a' } } }),
-    /has both prefix_rewrite and regex_rewrite/,
+    /has more than one of prefix_rewrite, regex_rewrite and path_rewrite_policy/,
   ],
   [
     routeConfiguration,

@@ -102,3 +102,36 @@ test('what would be passed over in silence is refused', () => {
     assert.match(issues(validationContext, value).join(), expected);
   }
 });
+
+test('names that OpenSSL does not know are refused, each where it stands', () => {
+  const parameters = (tls_params: object) => issues(upstreamTlsContext, { common_tls_context: { tls_params } });
+  const good = {
+    cipher_suites: ['[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]', 'ECDHE-RSA-AES256-GCM-SHA384'],
+    ecdh_curves: ['X25519', 'P-256'],
+    signature_algorithms: ['ecdsa_secp256r1_sha256', 'rsa_pss_rsae_sha256'],
+  };
+  assert.deepEqual(parameters(good), []);
+  for (const [field, names] of Object.entries(good)) {
+    const [issue = '', ...others] = parameters({ [field]: [...names, 'NONE'] });
+    assert.equal(others.length, 0);
+    const path = `common_tls_context.tls_params.${field}[${names.length}]`;
+    assert.equal(issue, `${path}: "NONE" is not supported by Weft's proxy: OpenSSL knows nothing of that name`);
+  }
+});
+
+test('what cannot be said in a hello is refused', () => {
+  const alpn = (...alpn_protocols: readonly string[]) =>
+    issues(upstreamTlsContext, { common_tls_context: { alpn_protocols } });
+  assert.deepEqual(alpn('h2', 'x'.repeat(255)), []);
+  for (const protocol of ['', 'x'.repeat(256)]) {
+    const path = 'common_tls_context.alpn_protocols[1]';
+    assert.deepEqual(alpn('h2', protocol), [`${path}: must have 1 to 255 bytes, got ${protocol.length}`]);
+  }
+  assert.deepEqual(issues(upstreamTlsContext, { sni: 'a.test' }), []);
+  for (const sni of ['127.0.0.1', '::1']) {
+    assert.deepEqual(issues(upstreamTlsContext, { sni }), [
+      `sni: must be a host name: TLS cannot ask for the address ${sni}`,
+    ]);
+  }
+  assert.equal(issues(upstreamTlsContext, { sni: 'x'.repeat(256) }).length, 1);
+});

@@ -1,5 +1,6 @@
 /** Schemas of TLS: contexts of both directions, and secrets. */
-import { createSecureContext } from 'node:tls';
+import { isIP } from 'node:net';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { configSource, type ResourceSource } from './config-source.ts';
 import { dataSource } from './core.ts';
 import {
@@ -9,6 +10,7 @@ import {
   flag,
   list,
   message,
+  NOT_SUPPORTED,
   name,
   number,
   only,
@@ -68,11 +70,31 @@ const secretReference: Schema<SecretReference> = built(
 
 const versions = choice(['TLS_AUTO', 'TLSv1_2', 'TLSv1_3']);
 
+/** A name that OpenSSL knows; each is tried by itself, since of several it passes over those that it does not know. */
+function known(use: (name: string) => SecureContextOptions): Schema<string> {
+  return built(text(), (given, place) => {
+    try {
+      createSecureContext(use(given));
+    } catch {
+      place.refuse(`${JSON.stringify(given)} is ${NOT_SUPPORTED}: OpenSSL knows nothing of that name`);
+    }
+    return given;
+  });
+}
+
+/** BoringSSL has groups of equal ones, in brackets; OpenSSL takes their members one after the other. */
+const cipherSuites = list(known((suite) => ({ ciphers: membersOf(suite).join(':') })));
+
+function membersOf(suite: string): readonly string[] {
+  return suite.replace(/^\[|\]$/g, '').split('|');
+}
+
 const tlsParameters = message('envoy.extensions.transport_sockets.tls.v3.TlsParameters', {
   tls_minimum_protocol_version: versions,
   tls_maximum_protocol_version: versions,
-  cipher_suites: list(text()),
-  ecdh_curves: list(text()),
+  cipher_suites: cipherSuites,
+  ecdh_curves: list(known((ecdhCurve) => ({ ecdhCurve }))),
+  signature_algorithms: list(known((sigalgs) => ({ sigalgs }))),
 });
 
 const combinedValidation = message(
@@ -83,6 +105,23 @@ const combinedValidation = message(
   },
 );
 
+const MAX_NAME_BYTES = 255;
+
+/** RFC 7301, 3.1. */
+const alpnProtocol = built(text(), (protocol, place) => {
+  const { length } = Buffer.from(protocol);
+  if (length === 0 || length > MAX_NAME_BYTES) place.refuse(`must have 1 to ${MAX_NAME_BYTES} bytes, got ${length}`);
+  return protocol;
+});
+
+/** RFC 6066, 3. */
+const serverName = built(text(), (sni, place) => {
+  if (isIP(sni) !== 0) place.refuse(`must be a host name: TLS cannot ask for the address ${sni}`);
+  else if (sni.length > MAX_NAME_BYTES)
+    place.refuse(`must have at most ${MAX_NAME_BYTES} characters, got ${sni.length}`);
+  return sni;
+});
+
 const commonTlsContext = message(
   'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext',
   {
@@ -92,7 +131,7 @@ const commonTlsContext = message(
     validation_context: optional(validationContext),
     validation_context_sds_secret_config: optional(secretReference),
     combined_validation_context: optional(combinedValidation),
-    alpn_protocols: list(text()),
+    alpn_protocols: list(alpnProtocol),
   },
   (context, place) => {
     const own = context.validation_context;
@@ -117,11 +156,17 @@ export interface TlsConfig {
   /** OpenSSL's list of ciphers for TLS 1.2; undefined: the defaults. */
   readonly ciphers: string | undefined;
   readonly curves: string | undefined;
+  /** OpenSSL's list of those to sign with and to verify; undefined: the defaults. */
+  readonly signatureAlgorithms: string | undefined;
+}
+
+function joined(names: readonly string[] | undefined): string | undefined {
+  return names && names.length > 0 ? names.join(':') : undefined;
 }
 
 function tlsConfig(context: Parsed<typeof commonTlsContext>): TlsConfig {
   const { tls_params: parameters, combined_validation_context: combined } = context;
-  const ciphers = parameters?.cipher_suites.map((suite) => suite.replace(/^\[|\]$/g, '').replaceAll('|', ':'));
+  const ciphers = parameters?.cipher_suites.flatMap(membersOf);
   return {
     certificates: context.tls_certificates,
     certificateSecrets: context.tls_certificates.length > 0 ? [] : context.tls_certificate_sds_secret_configs,
@@ -130,8 +175,9 @@ function tlsConfig(context: Parsed<typeof commonTlsContext>): TlsConfig {
     alpn: context.alpn_protocols,
     minVersion: parameters?.tls_minimum_protocol_version === 'TLSv1_3' ? 'TLSv1.3' : 'TLSv1.2',
     maxVersion: parameters?.tls_maximum_protocol_version === 'TLSv1_2' ? 'TLSv1.2' : 'TLSv1.3',
-    ciphers: ciphers && ciphers.length > 0 ? ciphers.join(':') : undefined,
-    curves: parameters && parameters.ecdh_curves.length > 0 ? parameters.ecdh_curves.join(':') : undefined,
+    ciphers: joined(ciphers),
+    curves: joined(parameters?.ecdh_curves),
+    signatureAlgorithms: joined(parameters?.signature_algorithms),
   };
 }
 
@@ -146,7 +192,7 @@ export const upstreamTlsContext = message(
   'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
   {
     common_tls_context: optional(commonTlsContext),
-    sni: text(),
+    sni: serverName,
     max_session_keys: number(1),
   },
   ({ common_tls_context: common }, place) => {

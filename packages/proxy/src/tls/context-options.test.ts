@@ -61,3 +61,9 @@ test('ciphers that are configured are those of TLS 1.2 alone', async () => {
   assert.equal(await agreed(options, { maxVersion: 'TLSv1.2' }), 'ECDHE-ECDSA-AES256-GCM-SHA384');
   assert.equal(await agreed(options, {}), 'TLS_AES_128_GCM_SHA256');
 });
+
+test('signature algorithms that are configured are the only ones', async () => {
+  const options = contextOptions({ ...defaults, signatureAlgorithms: 'ecdsa_secp256r1_sha256' }, certificate, NOBODY);
+  assert.equal(await agreed(options, { sigalgs: 'ecdsa_secp256r1_sha256' }), 'TLS_AES_128_GCM_SHA256');
+  assert.equal(await agreed(options, { sigalgs: 'rsa_pss_rsae_sha256' }), undefined);
+});

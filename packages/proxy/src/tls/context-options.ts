@@ -43,7 +43,7 @@ export function splitPem(pem: string): string[] {
 
 /** `trust`: whom this side believes. */
 export function contextOptions(
-  { ciphers, curves, minVersion, maxVersion }: TlsConfig,
+  { ciphers, curves, signatureAlgorithms, minVersion, maxVersion }: TlsConfig,
   certificate: CertificateConfig | undefined,
   { rootsPem, crls, trustsIntermediates }: Trust,
 ): SecureContextOptions {
@@ -56,6 +56,7 @@ export function contextOptions(
     ciphers: `${TLS13_CIPHERS}:${ciphers ?? TLS12_CIPHERS}`,
     honorCipherOrder: true,
     ...(curves === undefined ? {} : { ecdhCurve: curves }),
+    ...(signatureAlgorithms === undefined ? {} : { sigalgs: signatureAlgorithms }),
     ...(certificate && { cert: presentedChain(certificate.chain, rootsPem), key: certificate.key }),
     ...(certificate?.passphrase === undefined ? {} : { passphrase: certificate.passphrase }),
   };

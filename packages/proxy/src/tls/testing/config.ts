@@ -12,6 +12,7 @@ const COMMON: TlsConfig = {
   maxVersion: 'TLSv1.3',
   ciphers: undefined,
   curves: undefined,
+  signatureAlgorithms: undefined,
 };
 
 export function certificateConfig(chain: string, key: string): CertificateConfig {

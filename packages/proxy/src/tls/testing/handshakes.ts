@@ -87,6 +87,7 @@ export async function startTls(
       met.session = session;
     });
     client.on('error', () => undefined);
+    client.setTimeout(20_000, () => client.destroy());
     client.resume();
     await new Promise((resolve) => client.once('close', resolve));
     return { refusal: await end.promise, ...met };
