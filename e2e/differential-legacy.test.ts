@@ -41,10 +41,8 @@ const CASES: readonly LegacyCase[] = [
 
 /** What Weft does otherwise. */
 const OTHERWISE: Readonly<Record<string, string>> = {
-  'an escaped slash': 'refused by both; Weft keeps the connection, since it knows where the request ends',
   'WebSocket that the upstream refuses': 'the connection is kept: what follows is the next request',
   'an upgrade that is not offered': 'the connection is kept: what follows is the next request',
-  'an escaped backslash': 'refused by both; Weft keeps the connection, since it knows where the request ends',
 };
 
 const UPGRADE = [
