@@ -1,6 +1,6 @@
 /** Schemas of what a request's fields and query must be for a route to match. */
 import { stringMatcher, type TextPredicate, wholeRegex } from './core.ts';
-import { built, flag, message, name, number, optional, type Place, type Schema, text } from './schema.ts';
+import { built, flag, message, name, number, optional, type Place, required, type Schema, text } from './schema.ts';
 
 /** What is asked of the fields of one name. */
 export interface HeaderMatch {
@@ -70,6 +70,19 @@ export const headerMatcher: Schema<HeaderMatch> = built(headerMatcherMessage, (m
     matches: (value) => (value === undefined ? missing : test(value) !== inverted),
   };
 });
+
+/** What is asked of one cookie. */
+export const cookieMatcher: Schema<QueryMatch> = built(
+  message('envoy.config.route.v3.CookieMatcher', {
+    name: name(),
+    string_match: required(stringMatcher),
+    invert_match: flag(),
+  }),
+  ({ name: cookie, string_match: test, invert_match: isInverted }) => ({
+    name: cookie,
+    matches: (value) => (value !== undefined && test(value)) !== isInverted,
+  }),
+);
 
 /** What is asked of one parameter of the query, as it is written there. */
 export interface QueryMatch {

@@ -44,7 +44,15 @@ test('what cannot be done is refused with its path', () => {
     [detection(HEADER, {}), `${at}[0].typed_config.header_name: must not be empty`],
     [detection(HEADER, { header_name: 'a b' }), `${at}[0].typed_config.header_name: `],
     [{ via: 'a\nb' }, 'via: holds a control character'],
-    [{ scheme_header_transformation: { match_upstream: true } }, 'scheme_header_transformation.match_upstream: not'],
+    [
+      { early_header_mutation_extensions: [{ name: 'a' }] },
+      'early_header_mutation_extensions[0].typed_config: is needed',
+    ],
+    [{ access_log_options: { access_log_flush_interval: '0s' } }, 'access_log_options.access_log_flush_interval: must'],
+    [
+      { access_log_options: {}, flush_access_log_on_new_request: true },
+      'flush_access_log_on_new_request: is given here',
+    ],
     [
       { scheme_header_transformation: { scheme_to_overwrite: 'ftp' } },
       'scheme_header_transformation.scheme_to_overwrite: ftp is not',

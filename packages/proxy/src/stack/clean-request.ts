@@ -5,10 +5,16 @@ import type { RequestHead } from '../http/message.ts';
 import type { HttpStats } from '../stats/groups.ts';
 import type { LocalReply } from './local-reply.ts';
 import { normalizePath, type PathOptions } from './normalize-path.ts';
+import { FLAG } from './response-flags.ts';
 
 const refuse = (status: number, details: string): LocalReply => ({ status, body: '', flags: 0, details });
 const NO_PATH = refuse(404, 'absolute_path_rejected');
-const UNDERSCORES = refuse(400, 'http1.unexpected_underscore');
+/** HTTP/1.1 does not go on after it. */
+export const UNDERSCORES: LocalReply = {
+  ...refuse(400, 'http1.unexpected_underscore'),
+  body: 'Bad Request',
+  flags: FLAG.DPE,
+};
 const BAD_PATH = refuse(400, 'path_normalization_failed');
 const NOT_SECURE = { ...refuse(403, 'http1.invalid_scheme'), body: 'Forbidden' };
 

@@ -3,6 +3,7 @@
  * {@link Exchange.begin} on; the way back is that of the response, {@link ExchangeResponse}.
  */
 import type { RouteFilterConfig } from '../config/filters.ts';
+import type { LogType } from '../config/log-filter.ts';
 import type { FilteredRequest, HeldBody } from '../filters/filter.ts';
 import { applyMutations } from '../filters/header-mutation/mutate.ts';
 import { RequestHold } from '../filters/request-hold.ts';
@@ -13,13 +14,16 @@ import { type RequestHead, ResponseHead } from '../http/message.ts';
 import { reasonPhrase } from '../http/status.ts';
 import type { RequestListener, ResponseStream } from '../http/stream.ts';
 import { countDownstreamClass } from '../stats/groups.ts';
+import { UNDERSCORES } from './clean-request.ts';
 import { ExchangeResponse } from './exchange-response.ts';
 import { forward } from './forwarded.ts';
 import type { HttpManager } from './http-manager.ts';
 import { InternalRedirects, type RedirectPolicy } from './internal-redirect.ts';
 import type { LocalReply } from './local-reply.ts';
-import { REDIRECT_STATUS, redirectLocation, TLS_REDIRECT } from './redirect.ts';
+import { clusterOf } from './rate-limit-actions.ts';
+import { TLS_REDIRECT } from './redirect.ts';
 import { FLAG } from './response-flags.ts';
+import { directReply, redirectReply } from './route-reply.ts';
 import type { ForwardAction, Route } from './route-table.ts';
 import { streamDurationMs } from './stream-duration.ts';
 import type { StreamInfo } from './stream-info.ts';
@@ -68,6 +72,7 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     if (manager.earlyMutations) applyMutations(manager.earlyMutations, head.headers, info);
     const refusal = manager.cleaner.clean(head, info.downstream.tls !== undefined);
     if (refusal) {
+      if (refusal === UNDERSCORES) this.#isNoRequest();
       this.refuse(refusal);
       return;
     }
@@ -84,23 +89,48 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
       return;
     }
     if (manager.tracing) info.trace = manager.tracing.begin(head, this.route);
-    if (manager.logMoments.atBegin) manager.log(info, 'DownstreamStart');
+    if (manager.logMoments.atBegin) this.#log('DownstreamStart');
     if (manager.logMoments.everyMs > 0) this.#logLater();
     this.#filter();
+  }
+
+  /** What came is, by its names, no request: nothing is told of it but that, and the connection ends. */
+  #isNoRequest(): void {
+    this.manager.stats.downstream_cx_protocol_error++;
+    this.info.request = undefined;
+    this.stream.endAfter();
+  }
+
+  /** Names the cluster that the request is on its way to, for who looks at it before the router does, or in its place. */
+  #nameCluster(): void {
+    const { info } = this;
+    if (info.cluster !== '' || this.route?.action.type !== 'forward') return;
+    const { choice } = this;
+    const ofField = choice && choice.header !== '' ? this.head.headers.get(choice.header) : choice?.name;
+    const name = (choice ? ofField : clusterOf(this)) ?? '';
+    const cluster = this.manager.router.findCluster(name);
+    if (!cluster) return;
+    info.cluster = name;
+    info.clusterConfig = cluster.config;
+  }
+
+  #log(type: LogType): void {
+    this.#nameCluster();
+    this.manager.log(this.info, type);
   }
 
   /** Logs the request again and again until it ends. */
   #logLater(): void {
     const { clock, logMoments } = this.manager;
     this.#stopLogging = clock.after(logMoments.everyMs, () => {
-      this.manager.log(this.info, 'DownstreamPeriodic');
+      this.#log('DownstreamPeriodic');
       this.#logLater();
     });
   }
 
   chooseRouteAgain(): void {
     const { info } = this;
-    const route = this.manager.routes.current?.match(this.head);
+    const route = this.manager.routes.current?.match(this.head, info);
     this.route = route;
     this.choice =
       route?.action.type === 'forward' && route.action.choose
@@ -212,25 +242,15 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     const { action } = route;
     const { stats } = this.manager;
     switch (action.type) {
-      case 'redirect': {
+      case 'redirect':
         if (action.config === TLS_REDIRECT) stats.rq_direct_response++;
         else stats.rq_redirect++;
-        const location = redirectLocation(action.config, this.head, route.path);
-        const status = REDIRECT_STATUS[action.config.response_code];
-        this.reply({
-          status,
-          body: '',
-          flags: 0,
-          details: 'direct_response',
-          headers: [['location', location]],
-        });
+        this.reply(redirectReply(action.config, this.head, route));
         return;
-      }
-      case 'direct': {
+      case 'direct':
         stats.rq_direct_response++;
-        this.reply({ ...this.#directResponse(action.config), flags: 0, details: 'direct_response' });
+        this.reply(directReply(action.config, this.head, route, this.info));
         return;
-      }
       case 'forward': {
         stats.rq_total++;
         this.timers.idle.set(action.config.idle_timeout ?? this.manager.streamIdleMs);
@@ -258,7 +278,7 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
 
   followRedirect(response: ResponseHead, policy: RedirectPolicy): boolean {
     this.#redirects ??= new InternalRedirects(this.manager.stats);
-    const find = (head: RequestHead) => this.manager.routes.current?.match(head);
+    const find = (head: RequestHead) => this.manager.routes.current?.match(head, this.info);
     return this.#redirects.follow(this.head, response, this.route as Route, policy, find);
   }
 
@@ -283,12 +303,6 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     const runs = this.#onEnd;
     this.#onEnd = undefined;
     if (runs) for (const run of runs) run();
-  }
-
-  #directResponse(config: Extract<Route['action'], { type: 'direct' }>['config']): { status: number; body: string } {
-    const body = config.body?.toString() ?? '';
-    this.info.localReplyBody = body;
-    return { status: config.status, body: config.body_format ? config.body_format.write(this.info) : body };
   }
 
   onRequestBody(chunk: Buffer): void {
@@ -407,6 +421,7 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
       this.manager.stats.downstream_rq_response_before_rq_complete++;
     }
     if (this.isTunnel) this.manager.tunnelEnded();
+    this.#nameCluster();
     info.trace?.end(info);
     this.#runEnd();
     this.manager.ended(info);

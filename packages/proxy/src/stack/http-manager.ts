@@ -100,7 +100,7 @@ export class HttpManager {
   readonly isDraining: () => boolean;
   readonly logMoments: LogMoments;
   readonly connectionAge: ConnectionAge;
-  /** Whether a connection of HTTP/1.1 goes on after 400. */
+  /** Whether a connection of HTTP/1.1 goes on after this proxy itself has answered 400. */
   readonly keepsAfterBadRequest: boolean;
   /** Changes of requests before anything else looks at them; undefined where there are none. */
   readonly earlyMutations: readonly FieldMutation[] | undefined;
@@ -137,14 +137,13 @@ export class HttpManager {
     this.connections = new HttpConnections(stats, registry);
     this.server = serverOptions(config);
     const http2 = protocolOptions(config.http2_protocol_options);
-    const { http1: keepsHttp1, http2: keepsHttp2 } = endsStreamAlone(config);
     this.http2 = {
       ...this.server,
       ...http2,
-      invalidMessageEndsStream: keepsHttp2,
+      invalidMessageEndsStream: endsStreamAlone(config, config.http2_protocol_options),
       flushTimeoutMs: config.stream_idle_timeout,
     };
-    this.keepsAfterBadRequest = keepsHttp1;
+    this.keepsAfterBadRequest = endsStreamAlone(config, config.http_protocol_options);
     this.logMoments = logMoments(config);
     this.connectionAge = connectionAge(config);
     const mutations = config.early_header_mutation_extensions.flatMap(

@@ -56,16 +56,12 @@ export function connectionAge(config: HttpConnectionManagerConfig): ConnectionAg
   };
 }
 
-/** Whether what breaks the rules of HTTP ends its request alone, and not its connection; by the version of HTTP. */
-export function endsStreamAlone(config: HttpConnectionManagerConfig): {
-  readonly http1: boolean;
-  readonly http2: boolean;
-} {
-  const { stream_error_on_invalid_http_message: byDefault } = config;
-  return {
-    http1: config.http_protocol_options?.override_stream_error_on_invalid_http_message ?? byDefault,
-    http2: config.http2_protocol_options?.override_stream_error_on_invalid_http_message ?? byDefault,
-  };
+/** What the options of one version of HTTP say of it, where they say something. */
+type OwnWord = { readonly override_stream_error_on_invalid_http_message: boolean | undefined } | undefined;
+
+/** Whether a message that breaks the rules of HTTP ends its stream alone, and not its connection. */
+export function endsStreamAlone(config: HttpConnectionManagerConfig, own: OwnWord): boolean {
+  return own?.override_stream_error_on_invalid_http_message ?? config.stream_error_on_invalid_http_message;
 }
 
 function internalAddresses({ internal_address_config: own }: HttpConnectionManagerConfig): (host: string) => boolean {

@@ -2,6 +2,7 @@
 import { requestField } from '../access-log/operators.ts';
 import type { Rewrite } from '../config/core.ts';
 import type { RedirectConfig } from '../config/route.ts';
+import { type RewritePart, rewriteByTemplate, type UriTemplate } from '../config/uri-template.ts';
 import type { RequestHead } from '../http/message.ts';
 import { asUri } from '../http1/characters.ts';
 import type { PathMatch } from './route-match.ts';
@@ -27,6 +28,9 @@ export const TLS_REDIRECT: RedirectConfig = {
   strip_query: false,
 };
 
+/** To where the request came. */
+export const SAME_PLACE: RedirectConfig = { ...TLS_REDIRECT, https_redirect: false };
+
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: '80', https: '443' };
 
 function splitQuery(path: string): readonly [string, string] {
@@ -48,6 +52,12 @@ export function withPrefix(path: string, match: PathMatch, prefix: string): stri
 export function withRegex(path: string, rewrite: Rewrite): string {
   const [only, query] = splitQuery(path);
   return rewritten(only, rewrite) + query;
+}
+
+/** A path rewritten by what the variables of its template stand for; the query is kept. */
+export function withTemplate(path: string, template: UriTemplate, parts: readonly RewritePart[]): string {
+  const [only, query] = splitQuery(path);
+  return rewriteByTemplate(only, template, parts) + query;
 }
 
 function redirectPath(config: RedirectConfig, path: string, match: PathMatch): string {

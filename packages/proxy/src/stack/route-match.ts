@@ -3,10 +3,12 @@
 import { requestField } from '../access-log/operators.ts';
 import type { HeaderMatch, QueryMatch } from '../config/header-match.ts';
 import type { RouteMatchConfig } from '../config/route-match.ts';
+import type { UriTemplate } from '../config/uri-template.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { fieldMatches } from './field-match.ts';
 import { isGrpcRequest } from './grpc.ts';
+import type { StreamInfo } from './stream-info.ts';
 
 /** A request's path without its query. */
 export function pathOnly(path: string): string {
@@ -25,12 +27,30 @@ export function queryParameter(path: string, name: string): string | undefined {
   return undefined;
 }
 
+/** What is known of a request beside its head, where routes ask for it. */
+export type RouteQuery = Pick<StreamInfo, 'dynamicMetadata'> | undefined;
+
+/** The first cookie of that name in what the client sent (RFC 6265, 4.2); undefined where there is none. */
+function cookie(head: RequestHead, wanted: string): string | undefined {
+  for (const pair of head.headers.joined('cookie')?.split(/[;,]/) ?? []) {
+    const equals = pair.indexOf('=');
+    if (equals === -1 || pair.slice(0, equals).trim() !== wanted) continue;
+    return pair
+      .slice(equals + 1)
+      .trim()
+      .replace(/^"(.*)"$/, '$1');
+  }
+  return undefined;
+}
+
 export type PathTest = (path: string) => boolean;
 
 /** How the path is matched, and how much of it a `prefix_rewrite` replaces. */
 export interface PathMatch {
   /** What a path must be or begin with to match, where it can be told by that; `test` decides. */
   readonly key?: { readonly type: 'exact' | 'prefix'; readonly text: string } | undefined;
+  /** The template that the path must match; absent where it is matched otherwise. */
+  readonly template?: UriTemplate;
   readonly test: PathTest;
   /** How many characters of a path that matched the prefix takes. */
   prefixLength(path: string): number;
@@ -45,6 +65,7 @@ function hasSeparatedPrefix(path: string, prefix: string): boolean {
 export function compilePath(match: RouteMatchConfig): PathMatch {
   const fold = (text: string): string => (match.case_sensitive ? text : text.toLowerCase());
   const { prefix, path: exact, path_separated_prefix: separated, safe_regex: regex } = match;
+  const { path_match_policy: template } = match;
   const keyOf = (type: 'exact' | 'prefix', text: string): PathMatch['key'] =>
     match.case_sensitive ? { type, text } : undefined;
   if (prefix !== undefined) {
@@ -63,6 +84,7 @@ export function compilePath(match: RouteMatchConfig): PathMatch {
     const test: PathTest = (path) => hasSeparatedPrefix(fold(path), wanted);
     return { key: keyOf('prefix', wanted), test, prefixLength: () => wanted.length };
   }
+  if (template) return { template, test: (path) => template.pattern.test(path), prefixLength: all };
   return { test: (path) => regex?.test(path) ?? false, prefixLength: all };
 }
 
@@ -80,18 +102,21 @@ export function headerMatches(header: HeaderMatch, head: RequestHead): boolean {
 export function compileConditions(
   match: RouteMatchConfig,
   runtime: Runtime,
-): ((head: RequestHead) => boolean) | undefined {
+): ((head: RequestHead, info?: RouteQuery) => boolean) | undefined {
   const headers: readonly HeaderMatch[] = match.headers;
   const parameters: readonly QueryMatch[] = match.query_parameters;
-  const { runtime_fraction: share, grpc: isGrpc } = match;
-  if (headers.length + parameters.length === 0 && !share) return isGrpc ? isGrpcRequest : undefined;
-  return (head) => {
+  const { runtime_fraction: share, grpc: isGrpc, cookies, dynamic_metadata: metadata } = match;
+  const asked = headers.length + parameters.length + cookies.length + metadata.length;
+  if (asked === 0 && !share) return isGrpc ? (head) => isGrpcRequest(head) : undefined;
+  return (head, info) => {
     if (isGrpc && !isGrpcRequest(head)) return false;
     if (share && !runtime.isEnabled(share)) return false;
     for (const header of headers) if (!headerMatches(header, head)) return false;
     for (const parameter of parameters) {
       if (!parameter.matches(queryParameter(head.path, parameter.name))) return false;
     }
+    for (const { name, matches } of cookies) if (!matches(cookie(head, name))) return false;
+    for (const matches of metadata) if (!matches((name) => info?.dynamicMetadata?.get(name))) return false;
     return true;
   };
 }

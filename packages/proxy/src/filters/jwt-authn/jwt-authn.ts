@@ -4,6 +4,7 @@ import type { RouteMatchConfig } from '../../config/route-match.ts';
 import type { RequestHead } from '../../http/message.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { compileConditions, compilePath, pathOnly } from '../../stack/route-match.ts';
+import type { StreamInfo } from '../../stack/stream-info.ts';
 import type { FilterContext, FilteredRequest, FilterVerdict, HttpFilter } from '../filter.ts';
 import { Provider } from './provider.ts';
 import { compileRequirement, Examination, type Requirement } from './requirement.ts';
@@ -17,15 +18,15 @@ const METADATA = 'envoy.filters.http.jwt_authn';
 /** Of the path that the answer to a request without a good token names. */
 const MAX_REALM_PATH = 256;
 
-type Matches = (head: RequestHead) => boolean;
+type Matches = (head: RequestHead, info: StreamInfo) => boolean;
 
 function compileMatch(match: RouteMatchConfig, runtime: Runtime): Matches {
   const path = compilePath(match);
   const conditions = compileConditions(match, runtime);
-  return (head) => {
+  return (head, info) => {
     const isConnect = head.method === 'CONNECT';
     if (match.connect_matcher ? !isConnect : !path.test(pathOnly(head.path))) return false;
-    return conditions === undefined || conditions(head);
+    return conditions === undefined || conditions(head, info);
   };
 }
 
@@ -82,13 +83,13 @@ class JwtAuthn implements HttpFilter {
     const name = level?.type === 'jwt' ? level.value.requirement_name : undefined;
     if (level?.type === 'jwt' && name === undefined) return this.#allow();
     if (this.#ownFields.size > 0) head.headers.removeWhere((field) => this.#ownFields.has(field));
-    const requirement = name === undefined ? this.#ruleOf(head)?.requirement : this.#named.get(name);
+    const requirement = name === undefined ? this.#ruleOf(request)?.requirement : this.#named.get(name);
     if (name !== undefined && !requirement) return this.#refuseName(request, name);
     return requirement ? this.#examine(request, requirement) : this.#allow();
   }
 
-  #ruleOf(head: RequestHead): Rule | undefined {
-    return this.#rules.find(({ matches }) => matches(head));
+  #ruleOf({ head, info }: FilteredRequest): Rule | undefined {
+    return this.#rules.find(({ matches }) => matches(head, info));
   }
 
   #allow(): FilterVerdict {

@@ -240,7 +240,7 @@ const REFUSED: readonly (readonly [rules: object, ...issues: RegExp[]])[] = [
   [{ policies: { p: policy({}) } }, /permissions\[0\]: needs one of and_rules, or_rules, any, header/],
   [{ policies: { p: policy({ any: false }) } }, /permissions\[0\]\.any: must be true$/],
   [{ policies: { p: policy({ and_rules: { rules: [] } }) } }, /and_rules\.rules: must have an entry$/],
-  [{ policies: { p: policy({ uri_template: {} }) } }, /permissions\[0\]\.uri_template: not supported/],
+  [{ policies: { p: policy({ uri_template: {} }) } }, /permissions\[0\]\.uri_template\.typed_config: is needed here/],
   [{ policies: { p: policy({ matcher: {} }) } }, /permissions\[0\]\.matcher: not supported/],
   [{ policies: { p: policy({ any: true }, { filter_state: {} }) } }, /principals\[0\]\.filter_state: not supported/],
   [{ policies: { p: policy({ any: true }, { custom: {} }) } }, /principals\[0\]\.custom: not supported/],

@@ -17,6 +17,7 @@ import {
   required,
   type Schema,
 } from '../../config/schema.ts';
+import { uriTemplate } from '../../config/uri-template.ts';
 import { headerMatches } from '../../stack/route-match.ts';
 import type { DownstreamInfo } from '../../stack/stream-info.ts';
 import { ALWAYS, allOf, type Condition, NEVER, not, ofConnection, ofRequest, oneOf, peerNames } from './condition.ts';
@@ -56,6 +57,10 @@ function pathAlone(target: string): string {
 const urlPath = condition(
   message('envoy.type.matcher.v3.PathMatcher', { path: required(optional(stringMatcher)) }),
   ({ path }) => ofRequest(({ head }) => head.path !== '' && path !== undefined && path(pathAlone(head.path))),
+);
+
+const matchingTemplate = condition(uriTemplate, ({ pattern }) =>
+  ofRequest(({ head }) => pattern.test(pathAlone(head.path))),
 );
 
 function headerCondition(match: HeaderMatch): Condition {
@@ -114,7 +119,7 @@ function permissionSchema(scope: Scope): Schema<Condition> {
     and_rules: condition(rules, (set) => allOf(set.rules)),
     or_rules: condition(rules, (set) => oneOf(set.rules)),
     any,
-    ...(scope === 'requests' ? OF_REQUESTS : {}),
+    ...(scope === 'requests' ? { ...OF_REQUESTS, uri_template: matchingTemplate } : {}),
     destination_ip: ipCondition(({ localHost }) => localHost),
     destination_port: condition(number(0, { max: MAX_PORT }), (port) =>
       ofConnection(({ localPort }) => localPort === port),

@@ -4,7 +4,7 @@ import type { RequestHead } from '../../http/message.ts';
 import { asUri, isAuthority } from '../../http1/characters.ts';
 import { hasEnvoyHeader } from '../../stack/forwarded.ts';
 import { applyChanges } from '../../stack/header-changes.ts';
-import { rewritten, withPrefix, withRegex } from '../../stack/redirect.ts';
+import { rewritten, withPrefix, withRegex, withTemplate } from '../../stack/redirect.ts';
 import { steeredRetryPolicy } from '../../stack/retry-overrides.ts';
 import { appliesTo, type RetryPolicy } from '../../stack/retry-policy.ts';
 import { pathOnly } from '../../stack/route-match.ts';
@@ -17,10 +17,11 @@ function asTarget(path: string): string {
 }
 
 function rewritePath(head: RequestHead, route: Route, action: ForwardAction, keepsOriginal: boolean): void {
-  const { prefix_rewrite: prefix, regex_rewrite: regex } = action.config;
+  const { prefix_rewrite: prefix, regex_rewrite: regex, path_rewrite_policy: parts } = action.config;
   const before = head.path;
   if (prefix !== '') head.path = withPrefix(before, route.path, prefix);
   else if (regex) head.path = withRegex(before, regex);
+  else if (parts && route.path.template) head.path = withTemplate(before, route.path.template, parts);
   head.path = asTarget(head.path);
   if (keepsOriginal && head.path !== before) head.headers.set('x-envoy-original-path', before);
 }

@@ -247,8 +247,11 @@ export class RouterRequest extends OutgoingRequest {
     return allowed === 'yes';
   }
 
-  /** `answer`: what was answered instead of what the client should get. */
-  #retry(answer?: ResponseHead): void {
+  /** `answer`: what was answered instead of what the client should get. `isTimeout`: a try took too long. */
+  #retry(answer?: ResponseHead, isTimeout = false): void {
+    if (this.route.virtualHost.include_is_timeout_retry_header) {
+      this.head.headers.set('x-envoy-is-timeout-retry', String(isTimeout));
+    }
     const { clock, random } = this.context;
     this.owner.timers.perTry.clear();
     this.tryIdle?.stop();
@@ -285,7 +288,7 @@ export class RouterRequest extends OutgoingRequest {
     this.count?.timedOut();
     this.stopAttempt();
     const reset: UpstreamReset = { type: 'local', text: '', isUnsent: false, isReused: false };
-    if (this.retries?.wantsAfterReset(reset) && this.#canRetry()) this.#retry();
+    if (this.retries?.wantsAfterReset(reset) && this.#canRetry()) this.#retry(undefined, true);
     else this.#giveTimeout(reply);
   }
 
