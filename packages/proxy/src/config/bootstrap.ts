@@ -2,13 +2,37 @@
 import { configSource, xdsService } from './config-source.ts';
 import { address } from './core.ts';
 import { layeredRuntime } from './runtime.ts';
-import { anyOf, durationMs, flag, list, message, number, only, optional, type Parsed, text, whole } from './schema.ts';
+import {
+  anyOf,
+  durationMs,
+  flag,
+  list,
+  message,
+  number,
+  only,
+  optional,
+  type Parsed,
+  required,
+  text,
+  whole,
+} from './schema.ts';
 import { secret } from './tls.ts';
 import { upstreamBind } from './upstream-bind.ts';
+
+const FILE_LOG = 'envoy.extensions.access_loggers.file.v3.FileAccessLog';
+
+/** The admin interface logs nothing, which can be said in these words. */
+const unwrittenLog = message('envoy.config.accesslog.v3.AccessLog', {
+  name: text(),
+  typed_config: anyOf({
+    file: message(FILE_LOG, { path: required(only((given) => given === '/dev/null', '/dev/null')) }),
+  }),
+});
 
 const admin = message('envoy.config.bootstrap.v3.Admin', {
   address: optional(address),
   access_log_path: only((given) => given === '' || given === '/dev/null', '/dev/null'),
+  access_log: list(unwrittenLog),
   ignore_global_conn_limit: flag(),
 });
 

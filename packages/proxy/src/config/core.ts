@@ -315,6 +315,7 @@ export const http1Options = message('envoy.config.core.v3.Http1ProtocolOptions',
 const keepalive = message('envoy.config.core.v3.KeepaliveSettings', {
   interval: optional(durationMs(0, { min: 1 })),
   timeout: required(durationMs(0, { min: 1 })),
+  interval_jitter: optional(message('envoy.type.v3.Percent', { value: number(0, { max: 100 }) })),
 });
 
 const MAX_WINDOW = 0x7fff_ffff;

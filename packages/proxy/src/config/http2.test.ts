@@ -47,7 +47,7 @@ test('every option is taken', () => {
     [hpackTableBytes, maxConcurrentStreams, allowsConnect, invalidMessageEndsStream],
     [0, 7, true, true],
   );
-  assert.deepEqual([options.keepaliveIntervalMs, options.keepaliveTimeoutMs], [30_000, 5000]);
+  assert.deepEqual(options.keepalive, { intervalMs: 30_000, jitterMs: 4500, timeoutMs: 5000 });
 });
 
 const refused: Readonly<Record<string, object>> = {

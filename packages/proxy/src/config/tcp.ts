@@ -1,8 +1,9 @@
 /** Schema of the TCP proxy. */
 import { tcpAccessLog } from './access-log.ts';
+import { percent } from './balancing.ts';
 import { metadata } from './core.ts';
 import { connectionHashPolicy } from './hash-policy.ts';
-import { durationMs, list, message, name, number, optional, type Parsed } from './schema.ts';
+import { durationMs, list, message, name, number, optional, type Parsed, required } from './schema.ts';
 
 const clusterWeight = message('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight', {
   name: name(),
@@ -13,6 +14,15 @@ const clusterWeight = message('envoy.extensions.filters.network.tcp_proxy.v3.Tcp
 const weightedClusters = message('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster', {
   clusters: list(clusterWeight, { min: 1 }),
 });
+
+/** How long to wait before another attempt to connect: anywhere below a bound that doubles from one to the other. */
+const backOff = message(
+  'envoy.config.core.v3.BackoffStrategy',
+  { base_interval: required(durationMs(0, { min: 1 })), max_interval: optional(durationMs(0, { min: 1 })) },
+  ({ base_interval: base, max_interval: max }, place) => {
+    if (max !== undefined && max < base) place.within('max_interval', () => place.refuse('is less than base_interval'));
+  },
+);
 
 export const tcpProxy = message(
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
@@ -25,6 +35,8 @@ export const tcpProxy = message(
     idle_timeout: durationMs(3_600_000),
     max_connect_attempts: number(1, { min: 1 }),
     max_downstream_connection_duration: optional(durationMs(0, { min: 1 })),
+    max_downstream_connection_duration_jitter_percentage: optional(percent),
+    backoff_options: optional(backOff),
     access_log: list(tcpAccessLog),
   },
   (value, place) => {

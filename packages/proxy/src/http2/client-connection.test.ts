@@ -348,7 +348,7 @@ test('an unused connection is closed after its time, a drained one at once', asy
 
 test('an upstream that does not answer a PING is gone', async () => {
   await using upstream = await new RawUpstream().start();
-  using client = new Client(upstream.port, { keepaliveIntervalMs: 50, keepaliveTimeoutMs: 50 });
+  using client = new Client(upstream.port, { keepalive: { intervalMs: 50, jitterMs: 0, timeoutMs: 50 } });
   const call = client.get();
   await until(() => call.isOver);
   assert.equal(call.reset, 'connection-termination');

@@ -58,9 +58,8 @@ export abstract class Http2Link<S extends Http2Stream> implements StreamHost {
     this.#settingsTimeout = new Deadline(clock, () => this.#onSettingsTimeout());
     socket.on('error', (error) => this.over(error.message));
     socket.on('close', () => this.over(''));
-    const { keepaliveIntervalMs, keepaliveTimeoutMs } = options;
     const ping = (): void => this.writer.ping(false, PING.keepalive, 0);
-    this.#keepalive = new Keepalive(keepaliveIntervalMs, keepaliveTimeoutMs, clock, ping, () => this.#onSilence());
+    this.#keepalive = new Keepalive(options.keepalive, clock, ping, () => this.#onSilence());
   }
 
   // What a side adds.

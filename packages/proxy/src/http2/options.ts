@@ -2,6 +2,10 @@
 
 import { type Http2Config, http2Options } from '../config/core.ts';
 import { Place } from '../config/schema.ts';
+import type { KeepaliveOptions } from './keepalive.ts';
+
+/** As in Envoy, where the configuration does not say. */
+const DEFAULT_JITTER_PERCENT = 15;
 
 /** Limits on what a peer may make this side do or keep (names and defaults: Envoy's `Http2ProtocolOptions`). */
 export interface Http2Limits {
@@ -39,10 +43,8 @@ export interface Http2Options {
   readonly idleTimeoutMs: number;
   /** How many requests the connection may serve; 0: no limit. */
   readonly maxRequests: number;
-  /** Time between PINGs that show that the peer is there; 0: none are sent. */
-  readonly keepaliveIntervalMs: number;
-  /** How long the answer to such a PING may take. */
-  readonly keepaliveTimeoutMs: number;
+  /** PINGs that show that the peer is there. */
+  readonly keepalive: KeepaliveOptions;
 }
 
 export interface Http2ServerOptions extends Http2Options {
@@ -56,6 +58,11 @@ export interface Http2ServerOptions extends Http2Options {
 
 /** Of a connection to an upstream. */
 export type Http2ClientOptions = Http2Options;
+
+function keepaliveOf(config: Http2Config['connection_keepalive']): KeepaliveOptions {
+  const { interval: intervalMs = 0, interval_jitter: jitter, timeout: timeoutMs = 0 } = config ?? {};
+  return { intervalMs, jitterMs: (intervalMs * (jitter?.value ?? DEFAULT_JITTER_PERCENT)) / 100, timeoutMs };
+}
 
 /** What the options of the protocol itself say; `undefined`: none are given. */
 export function protocolOptions(
@@ -76,7 +83,6 @@ export function protocolOptions(
       maxPriorityFramesPerStream: config.max_inbound_priority_frames_per_stream,
       maxWindowUpdatesPerDataFrame: config.max_inbound_window_update_frames_per_data_frame_sent,
     },
-    keepaliveIntervalMs: config.connection_keepalive?.interval ?? 0,
-    keepaliveTimeoutMs: config.connection_keepalive?.timeout ?? 0,
+    keepalive: keepaliveOf(config.connection_keepalive),
   };
 }

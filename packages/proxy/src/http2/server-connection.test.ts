@@ -261,7 +261,9 @@ test('an unused connection is closed after its time; so is one that does not ans
   await first.until(() => first.isClosed);
   assert.equal(first.goawayError, 'none');
   assert.deepEqual(idle.errors, ['idle']);
-  await using silent = await new TestServer(undefined, { keepaliveIntervalMs: 50, keepaliveTimeoutMs: 50 }).start();
+  await using silent = await new TestServer(undefined, {
+    keepalive: { intervalMs: 50, jitterMs: 0, timeoutMs: 50 },
+  }).start();
   using second = new RawPeer(silent.port).send(HELLO);
   await second.until(() => second.isClosed);
   assert.equal(silent.stats.keepalive_timeout, 1);

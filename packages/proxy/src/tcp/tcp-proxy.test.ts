@@ -222,3 +222,32 @@ test('a connection lasts no longer than it may, however busy it is', async () =>
   assert.ok((info?.bytesSent ?? 0) > 0);
   await until(() => client.state !== 'open', 'the end at the client');
 });
+
+test('who could not be connected to is tried again after a while, unless the client has left', async () => {
+  const port = await closedPort();
+  const backoff_options = { base_interval: '0.2s', max_interval: '0.2s' };
+  await using proxied = await new Proxied([port], { max_connect_attempts: 3, backoff_options }).start();
+  const client = proxied.client();
+  await until(() => client.state !== 'open');
+  await until(() => proxied.logged.length === 1);
+  const [info] = proxied.logged;
+  // Of chance the test says 0.5.
+  assert.ok(info && info.endMs - info.startMs >= 200 && info.attempts === 3);
+  const second = proxied.client();
+  await until(() => proxied.proxy.connections === 1, 'the connection');
+  second.resetAndDestroy();
+  await until(() => proxied.logged.length === 2 && proxied.proxy.connections === 0, 'its end');
+});
+
+test('how long a connection may last is longer by a share of chance', async () => {
+  await using upstream = await new TestUpstream().start();
+  const fields = {
+    max_downstream_connection_duration: '0.2s',
+    max_downstream_connection_duration_jitter_percentage: { value: 100 },
+  };
+  await using proxied = await new Proxied([upstream.port], fields).start();
+  proxied.client();
+  await until(() => proxied.logged.length > 0, 'the end of the connection');
+  const [info] = proxied.logged;
+  assert.ok(info && info.endMs - info.startMs >= 299);
+});

@@ -1,6 +1,7 @@
 /** One connection through the TCP proxy. */
 import type { Socket } from 'node:net';
 import type { Clock, Deadline } from '../clock.ts';
+import type { Random } from '../cluster/balancer.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Host } from '../cluster/host.ts';
 import type { TcpProxyConfig } from '../config/tcp.ts';
@@ -19,11 +20,15 @@ const STALLED_MS = 30_000;
 /** Either side may end what it sends, and go on to read. */
 const HALF_OPEN: PausedClient = { leavesWithItsEnd: false };
 
+/** So many times the first wait are the longest one, where that is not said. */
+const BACK_OFF_GROWTH = 10;
+
 export interface TcpSessionOptions {
   readonly config: TcpProxyConfig;
   readonly stats: TcpStats;
   readonly queue: FlushQueue;
   readonly clock: Clock;
+  readonly random: Random;
   readonly cluster: Cluster | undefined;
   readonly policy: ConnectionPolicy;
   readonly idle: (onIdle: () => void) => Deadline;
@@ -40,6 +45,7 @@ export class TcpSession {
   readonly #longest: Deadline | undefined;
   readonly #pick: ConnectionPick;
   #connecting: Connecting | undefined;
+  #cancelBackOff: (() => void) | undefined;
   #upstream: Socket | undefined;
   #host: Host | undefined;
   #attempts = 0;
@@ -60,7 +66,8 @@ export class TcpSession {
       options.stats.max_downstream_connection_duration++;
       this.#giveUp(FLAG.DT);
     });
-    this.#longest.set(longestMs);
+    const { max_downstream_connection_duration_jitter_percentage: jitter } = options.config;
+    this.#longest.set(longestMs * (1 + (options.random() * (jitter?.value ?? 0)) / 100));
   }
 
   start(): void {
@@ -141,11 +148,22 @@ export class TcpSession {
     else host.outlier?.unreachable();
     this.#info.upstreamFailure = failure.text;
     this.#releaseUpstream();
-    if (this.#attempts < this.#options.config.max_connect_attempts) this.#connect();
+    if (this.#attempts < this.#options.config.max_connect_attempts) this.#connectAgain();
     else {
       cluster.stats.upstream_cx_connect_attempts_exceeded++;
       this.#giveUp(FLAG.UF | (this.#attempts > 1 ? FLAG.URX : 0));
     }
+  }
+
+  #connectAgain(): void {
+    const { clock, config, random } = this.#options;
+    const { base_interval: baseMs, max_interval: maxMs } = config.backoff_options ?? {};
+    if (baseMs === undefined) {
+      this.#connect();
+      return;
+    }
+    const boundMs = Math.min(maxMs ?? baseMs * BACK_OFF_GROWTH, baseMs * 2 ** (this.#attempts - 1));
+    this.#cancelBackOff = clock.after(random() * boundMs, () => this.#connect());
   }
 
   #onConnected(upstream: Socket): void {
@@ -225,6 +243,7 @@ export class TcpSession {
     this.#idle.dispose();
     this.#longest?.dispose();
     this.#connecting?.cancel();
+    this.#cancelBackOff?.();
     this.#releaseUpstream();
     for (const socket of [this.#upstream, this.#client]) if (socket) endSocket(socket, how);
     this.#options.onEnd();
