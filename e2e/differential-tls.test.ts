@@ -257,6 +257,8 @@ test('TLS contexts let in, show, take and count alike', async (t) => {
     () => undefined,
   );
   assert.deepEqual(await compare(), { ours: [], theirs: [] });
+  const days = await Promise.all(sides.map(({ plane }) => plane.stat('server.days_until_first_cert_expiring')));
+  assert.deepEqual(days, [0, 0]);
   const [ours, theirs] = await Promise.all(sides.map(certificatesOf));
   assert.deepEqual(ours, theirs);
 });

@@ -96,6 +96,11 @@ export class StatsRegistry {
     this.#groups.delete(prefix);
   }
 
+  /** The values of every group that was added or shared. */
+  *values(): Generator<object> {
+    for (const { values } of this.#groups.values()) yield values;
+  }
+
   /** Has groups of gauges made whenever values are read, so that nothing is kept of them. */
   addSource(source: () => Iterable<StatGroup>): void {
     this.#sources.add(source);
