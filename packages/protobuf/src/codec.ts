@@ -23,7 +23,8 @@ export interface DecodeOptions {
 export interface EncodeOptions {
   /**
    * Whether more is taken than ProtoJSON has, as files that people write have it and Envoy reads them: enum values in
-   * small letters (`strict_dns`), and a list of one entry as that entry (`domains: '*'`).
+   * small letters (`strict_dns`), a list of one entry as that entry (`domains: '*'`), and the words that YAML 1.1 has for
+   * true and false (`yes`, `off`).
    */
   readonly isLenient?: boolean;
 }

@@ -19,7 +19,7 @@ export interface EncodeShape {
 export interface EncodeContext {
   readonly tables: Tables;
   readonly shape: EncodeShape;
-  /** Whether enum values may be written in small letters, and a list of one entry as that entry. */
+  /** Whether enum values may be in small letters, booleans words of YAML 1.1, and a list of one entry that entry. */
   readonly isLenient: boolean;
   readonly writer: Writer;
   readonly violations: Violation[];
@@ -124,6 +124,13 @@ function enumNumber(value: unknown, field: Field, context: EncodeContext): numbe
   return 0;
 }
 
+/** The words that YAML 1.1 has for true and false as what they say; anything else as it is. */
+function truth(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  if (/^(?:true|yes|on|y)$/i.test(value)) return true;
+  return /^(?:false|no|off|n)$/i.test(value) ? false : value;
+}
+
 type WriteScalar = (value: unknown, field: Field, context: EncodeContext) => void;
 
 function write64(low: number, high: number, context: EncodeContext): void {
@@ -167,8 +174,9 @@ const WRITE_SCALAR: Record<Exclude<FieldType, 'm'>, WriteScalar> = {
     context.writer.fixed64(low, high);
   },
   b: (value, _, context) => {
-    if (typeof value !== 'boolean') report(context, 'true or false', value);
-    context.writer.varint32(value === true ? 1 : 0);
+    const isSet = context.isLenient ? truth(value) : value;
+    if (typeof isSet !== 'boolean') report(context, 'true or false', value);
+    context.writer.varint32(isSet === true ? 1 : 0);
   },
   s: (value, _, context) => {
     if (typeof value !== 'string') report(context, 'a string', value);

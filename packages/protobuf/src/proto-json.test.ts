@@ -219,7 +219,12 @@ test('files that people write may have enum values in small letters and lists of
     many: [{ color: 'BLUE' }],
     mask: 'a',
   });
+  assert.deepEqual(
+    ['yes', 'On', 'y', 'true', 'off', 'no'].map((word) => lenient({ bool: word })),
+    [...Array(4).fill({ bool: true }), {}, {}],
+  );
   for (const [value, path] of [
+    [{ bool: 'maybe' }, 'bool'],
     [{ color: 'pink' }, 'color'],
     [{ many: 'text' }, 'many'],
     [{ many: [[]] }, 'many[0]'],
