@@ -227,6 +227,11 @@ export class Cluster {
     return (priority === 'HIGH' ? this.#highPools : this.#pools).get(host, downstream, client, peer);
   }
 
+  /** How a host is connected to for its checks, which may say by which metadata they choose; undefined: by the host's own. */
+  connectForCheck(host: Host, criteria: Readonly<Record<string, unknown>> | undefined): ConnectOptions {
+    return criteria ? this.#sockets.matching(criteria) : this.#sockets.of(host);
+  }
+
   /** How a host is connected to, for those who speak no HTTP; `client`: whom for, undefined: for the proxy itself. */
   connectOf(host: Host, client?: AddressPair): ConnectOptions {
     return this.#sockets.of(host, client);

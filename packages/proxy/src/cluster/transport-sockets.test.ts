@@ -92,3 +92,16 @@ test('the pool of a client is gone with its last connection', async () => {
   assert.notEqual(cluster.pool(host, 'HTTP/1.1', 'DEFAULT', client(1)), first);
   cluster.destroy();
 });
+
+test('checks may choose how they connect by what they say, and not by the metadata of hosts', () => {
+  const matches = [told({ a: 1 })];
+  const cluster = testCluster({}, [], { socketMatches: matches });
+  cluster.update([endpoint(1), endpoint(2, { socketMetadata: [{ a: 1 }] })]);
+  const [plain, matched] = cluster.hosts as readonly [Host, Host];
+  const versions = [
+    cluster.connectForCheck(plain, { a: 1 }),
+    cluster.connectForCheck(matched, { b: 1 }),
+    cluster.connectForCheck(matched, undefined),
+  ].map(({ proxyProtocol }) => proxyProtocol);
+  assert.deepEqual(versions, ['V1', undefined, 'V1']);
+});

@@ -58,7 +58,7 @@ export class TransportSockets {
     });
   }
 
-  #choose({ socketMetadata = [] }: Endpoint): ConnectOptions {
+  #choose({ socketMetadata = [] }: Pick<Endpoint, 'socketMetadata'>): ConnectOptions {
     for (const metadata of socketMetadata.length > 0 ? socketMetadata : [{}]) {
       const way = this.#ways.find(({ values }) => hasAll(metadata, values, false));
       if (!way) continue;
@@ -67,6 +67,11 @@ export class TransportSockets {
     }
     this.#defaultStats.total_match_count++;
     return this.#default;
+  }
+
+  /** For connections that are no host's own: as that of a host whose metadata says this. */
+  matching(values: SocketMatch['values']): ConnectOptions {
+    return this.#ways.length === 0 ? this.#default : this.#choose({ socketMetadata: [values] });
   }
 
   /** `client`: whom the connection would be for; undefined where it is the proxy itself. `peer`: with whom it is to be. */

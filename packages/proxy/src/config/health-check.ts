@@ -16,6 +16,7 @@ import {
   type Place,
   required,
   type Schema,
+  struct,
   text,
 } from './schema.ts';
 
@@ -130,6 +131,7 @@ const healthCheckFields = {
   unhealthy_edge_interval: optional(durationMs(0, { min: LEAST_MS })),
   healthy_edge_interval: optional(durationMs(0, { min: LEAST_MS })),
   tls_options: optional(tlsOptions),
+  transport_socket_match_criteria: struct(),
   name: text(),
 };
 

@@ -41,7 +41,7 @@ function withAlpn(tls: TlsClient, alpn: readonly string[]): TlsClient {
 }
 
 function connectOptions(cluster: Cluster, host: Host, config: HealthCheckConfig): ConnectOptions {
-  const connect = cluster.connectOf(host);
+  const connect = cluster.connectForCheck(host, config.transport_socket_match_criteria);
   const { tls } = connect;
   const alpn = config.tls_options?.alpn_protocols ?? [];
   return {
