@@ -25,6 +25,8 @@ interface Wanted {
   readonly credential: Credentials['cart'];
   readonly statPrefix: string;
   readonly isThere: boolean;
+  /** How many routes for other requests stand before the one that is used: so many are read and relayed in parts. */
+  readonly otherRoutes: number;
 }
 
 function listener({ port, statPrefix }: Wanted): object {
@@ -37,16 +39,20 @@ function listener({ port, statPrefix }: Wanted): object {
 }
 
 function resources(wanted: Wanted): Resources {
-  const { upstream, mark, credential, isThere } = wanted;
+  const { upstream, mark, credential, isThere, otherRoutes } = wanted;
   const header = { header: { key: 'x-mark', value: mark }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' };
   const route = { match: { prefix: '/' }, route: { cluster: 'a' }, response_headers_to_add: [header] };
+  const others = Array.from({ length: otherRoutes }, (_, index) => ({
+    ...route,
+    match: { prefix: `/other/${index}/` },
+  }));
   const certificate = {
     certificate_chain: { inline_string: credential.chainPem },
     private_key: { inline_string: credential.keyPem },
   };
   return {
     [`${TYPE}.listener.v3.Listener`]: isThere ? [listener(wanted)] : [],
-    [`${TYPE}.route.v3.RouteConfiguration`]: [{ name: 'local', ...routes(route) }],
+    [`${TYPE}.route.v3.RouteConfiguration`]: [{ name: 'local', ...routes(...others, route) }],
     [`${TYPE}.cluster.v3.Cluster`]: [
       { name: 'a', type: 'EDS', connect_timeout: '2s', eds_cluster_config: { eds_config: ADS } },
     ],
@@ -120,6 +126,7 @@ test('everything that an xDS server changes reaches all threads, and no request 
     credential: cart,
     statPrefix: 'http',
     isThere: true,
+    otherRoutes: 0,
   };
   await xds.set('test', resources(wanted));
   const plane = await startPlane(t, {
@@ -148,6 +155,12 @@ test('everything that an xDS server changes reaches all threads, and no request 
   const stop = load(port, agent);
 
   await change({ mark: 'two' }, 'the other route in all threads', (seen) => seen.every(({ mark }) => mark === 'two'));
+  await change({ mark: 'three', otherRoutes: 5000 }, 'many routes in all threads', (seen) =>
+    seen.every(({ mark }) => mark === 'three'),
+  );
+  await change({ mark: 'four', otherRoutes: 0 }, 'few routes in all threads', (seen) =>
+    seen.every(({ mark }) => mark === 'four'),
+  );
   await change({ credential: stock }, 'the other certificate in all threads', (seen) =>
     seen.every(({ name }) => name.includes('stock')),
   );
