@@ -1,21 +1,20 @@
 /**
  * One request of a client: from the listener's codec through the filters to the router. It reads from top to bottom, from
- * {@link Exchange.begin} on; the way back is that of the response, {@link ExchangeResponse}.
+ * {@link Exchange.begin} on; what it does among filters stands in {@link FilteredExchange}, and the way back, that of the
+ * response, in `exchange-response.ts`.
  */
-import type { RouteFilterConfig } from '../config/filters.ts';
 import type { LogType } from '../config/log-filter.ts';
-import type { FilteredRequest, HeldBody } from '../filters/filter.ts';
 import { applyMutations } from '../filters/header-mutation/mutate.ts';
 import { RequestHold } from '../filters/request-hold.ts';
 import type { RouterOwner } from '../filters/router/router.ts';
 import { RouterRequest } from '../filters/router/router-request.ts';
 import type { HeaderList } from '../http/header-list.ts';
-import { type RequestHead, ResponseHead } from '../http/message.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { reasonPhrase } from '../http/status.ts';
 import type { RequestListener, ResponseStream } from '../http/stream.ts';
 import { countDownstreamClass } from '../stats/groups.ts';
 import { UNDERSCORES } from './clean-request.ts';
-import { ExchangeResponse } from './exchange-response.ts';
+import { FilteredExchange } from './filtered-exchange.ts';
 import { forward } from './forwarded.ts';
 import type { HttpManager } from './http-manager.ts';
 import { InternalRedirects, type RedirectPolicy } from './internal-redirect.ts';
@@ -38,20 +37,11 @@ const REQUEST_TIMEOUT: LocalReply = {
   details: 'request_overall_timeout',
 };
 
-const NO_LEVELS: readonly RouteFilterConfig[] = [];
-
-export class Exchange extends ExchangeResponse implements RequestListener, RouterOwner, FilteredRequest, TimerOwner {
+export class Exchange extends FilteredExchange implements RequestListener, RouterOwner, TimerOwner {
   #redirects: InternalRedirects | undefined;
   #router: RouterRequest | undefined;
-  /** The filter that sees the request next. */
-  #nextFilter = 0;
-  #isFiltering = false;
-  /** The body, from the moment that a filter stops the request until the router has it. */
-  #hold: RequestHold | undefined;
-  #onEnd: (() => void)[] | undefined;
   #isPaused = false;
   #stopLogging: (() => void) | undefined;
-  #trailerChanges: ((trailers: HeaderList) => void)[] | undefined;
 
   constructor(manager: HttpManager, head: RequestHead, info: StreamInfo, stream: ResponseStream, timers: StreamTimers) {
     super(manager, head, info, stream, timers);
@@ -91,7 +81,7 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     if (manager.tracing) info.trace = manager.tracing.begin(head, this.route);
     if (manager.logMoments.atBegin) this.#log('DownstreamStart');
     if (manager.logMoments.everyMs > 0) this.#logLater();
-    this.#filter();
+    this.filter();
   }
 
   /** What came is, by its names, no request: nothing is told of it but that, and the connection ends. */
@@ -150,75 +140,7 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     else this.timers.duration.set(Math.max(1, limitMs - (clock.monotonicMs() - this.info.startMs)));
   }
 
-  /** Has the filters that are left see the request, up to one that stops it; after them comes the router. */
-  #filter(): void {
-    const { filters } = this.manager;
-    this.#isFiltering = true;
-    while (this.#nextFilter < filters.length) {
-      const index = this.#nextFilter++;
-      const { name, filter, isDisabled } = filters[index] as (typeof filters)[number];
-      const levels = (this.choice?.filters ?? this.route?.filters)?.get(name);
-      if (levels?.isDisabled ?? isDisabled) continue;
-      const verdict = filter.onRequest(this, levels?.configs ?? NO_LEVELS);
-      // A filter that stops the request may let it go on before it returns.
-      if (verdict === 'pass' || !this.#isFiltering) {
-        this.#isFiltering = true;
-        continue;
-      }
-      this.#isFiltering = false;
-      if (!this.isOver) this.#hold ??= new RequestHold();
-      return;
-    }
-    this.#isFiltering = false;
-    this.#filtered();
-  }
-
-  protected filterEarlyAnswer(head: ResponseHead): void {
-    const { filters } = this.manager;
-    for (let i = filters.length - 1; i >= this.#nextFilter; i--) {
-      const { name, filter, isDisabled } = filters[i] as (typeof filters)[number];
-      const levels = this.route?.filters?.get(name);
-      if (!(levels?.isDisabled ?? isDisabled)) filter.onEarlyAnswer?.(this, levels?.configs ?? NO_LEVELS, head);
-    }
-  }
-
-  resume(): void {
-    if (this.isOver || this.progress !== 'awaited') return;
-    if (this.#isFiltering) this.#isFiltering = false;
-    else this.#filter();
-  }
-
-  holdBody(maxBytes: number, done: (held: HeldBody) => void): void {
-    this.#hold ??= new RequestHold();
-    if (this.head.expectsContinue) this.#continue();
-    this.#hold.ask(maxBytes, this.isRequestComplete, done);
-    if (!this.#hold.isFull) this.resumeRequest();
-  }
-
-  onRequestTrailers(change: (trailers: HeaderList) => void): void {
-    this.#trailerChanges ??= [];
-    this.#trailerChanges.push(change);
-  }
-
-  #changeTrailers(trailers: HeaderList): void {
-    const changes = this.#trailerChanges;
-    if (changes) for (const change of changes) change(trailers);
-  }
-
-  onEnd(run: () => void): void {
-    if (this.isOver) {
-      run();
-      return;
-    }
-    this.#onEnd ??= [];
-    this.#onEnd.push(run);
-  }
-
-  get isComplete(): boolean {
-    return this.isRequestComplete;
-  }
-
-  #filtered(): void {
+  protected filtered(): void {
     const route = this.route;
     this.manager.stats.rq_total++;
     if (!route) {
@@ -226,16 +148,8 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
       this.refuse(NO_ROUTE);
       return;
     }
-    if (this.head.expectsContinue) this.#continue();
+    if (this.head.expectsContinue) this.continueRequest();
     this.#act(route);
-  }
-
-  /** A client that waits before it sends the body is told to go on, by this proxy: it takes the body as it comes. */
-  #continue(): void {
-    if (this.manager.proxiesContinue) return;
-    this.head.expectsContinue = false;
-    this.head.headers.remove('expect');
-    if (this.route?.action.type === 'forward') this.stream.sendInformational(new ResponseHead(100));
   }
 
   #act(route: Route): void {
@@ -261,14 +175,14 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
   }
 
   #startRouter(router: RouterRequest): void {
-    const hold = this.#hold;
-    this.#hold = undefined;
+    const hold = this.hold;
+    this.hold = undefined;
     if (!hold) {
       router.start(this.isRequestComplete);
       return;
     }
     const { chunks, trailers } = hold;
-    if (trailers) this.#changeTrailers(trailers);
+    if (trailers) this.changeTrailers(trailers);
     const isEmpty = chunks.length === 0 && trailers === undefined;
     router.start(this.isRequestComplete && isEmpty);
     this.resumeRequest();
@@ -287,31 +201,23 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     this.#router = undefined;
     this.responseChanges = undefined;
     this.responseTrailerChanges = undefined;
-    this.#trailerChanges = undefined;
-    this.#runEnd();
+    this.filterAgain();
     if (body.length > 0 || trailers) {
-      this.#hold = new RequestHold();
-      for (const chunk of body) this.#hold.add(chunk);
-      this.#hold.end(trailers);
+      this.hold = new RequestHold();
+      for (const chunk of body) this.hold.add(chunk);
+      this.hold.end(trailers);
     }
-    this.#nextFilter = 0;
     this.chooseRouteAgain();
-    this.#filter();
-  }
-
-  #runEnd(): void {
-    const runs = this.#onEnd;
-    this.#onEnd = undefined;
-    if (runs) for (const run of runs) run();
+    this.filter();
   }
 
   onRequestBody(chunk: Buffer): void {
     this.info.bytesReceived += chunk.length;
     if (this.isOver) return;
     this.moved();
-    if (this.#hold) {
-      this.#hold.add(chunk);
-      if (this.#hold?.isFull) this.pauseRequest();
+    if (this.hold) {
+      this.hold.add(chunk);
+      if (this.hold?.isFull) this.pauseRequest();
     } else this.#router?.onRequestBody(chunk);
   }
 
@@ -320,9 +226,9 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     this.isRequestComplete = true;
     this.info.lastRequestByteMs = this.manager.clock.monotonicMs();
     this.timers.request.clear();
-    if (this.#hold) this.#hold.end(trailers);
+    if (this.hold) this.hold.end(trailers);
     else {
-      if (trailers) this.#changeTrailers(trailers);
+      if (trailers) this.changeTrailers(trailers);
       this.#router?.onRequestEnd(trailers);
     }
     if (this.isTunnel && this.progress === 'complete') this.finish();
@@ -423,7 +329,7 @@ export class Exchange extends ExchangeResponse implements RequestListener, Route
     if (this.isTunnel) this.manager.tunnelEnded();
     this.#nameCluster();
     info.trace?.end(info);
-    this.#runEnd();
+    this.runEnd();
     this.manager.ended(info);
   }
 }
