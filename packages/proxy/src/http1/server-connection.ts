@@ -14,13 +14,16 @@ import { SocketWriter } from '../net/socket-writer.ts';
 import type { Framing } from './fields.ts';
 import { METHODS } from './methods.ts';
 import { type BodyKind, Parser, type ParserEvents } from './parser.ts';
+import { ReadGate } from './read-gate.ts';
 import { checkRequestStart, readRequestHead } from './request-head.ts';
 import type { Http1ServerOptions, RequestHandler } from './server-options.ts';
 import { VIOLATIONS, type Violation } from './violation.ts';
 import { chunkLine, lastChunkText, responseHeadText } from './write-head.ts';
 
-/** What a client may send ahead of the answers that it waits for. */
-const MAX_HELD_BYTES = 65_536;
+/** What a client may send ahead of the answers that it waits for, before nothing more is read of it. */
+const MAX_HELD_BYTES = 16_384;
+/** So many requests that came together are answered before others have their turn. */
+const MAX_IN_A_ROW = 128;
 
 type RequestState = 'none' | 'reading' | 'complete';
 type ResponseState = 'none' | 'awaited' | 'body' | 'complete';
@@ -33,6 +36,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
   readonly #queue: FlushQueue;
   readonly #writer: SocketWriter;
   readonly #parser: Parser;
+  readonly #gate: ReadGate;
   /** Of the next request: that it begins, or that the rest of its head comes once it has begun. */
   readonly #deadline: Deadline;
   #listener: RequestListener | undefined;
@@ -50,10 +54,11 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
   /** Whether the whole body of the request came together with its head. */
   #isBodyHere = false;
   #served = 0;
-  /** The owner takes no more of the request. */
-  #isPaused = false;
-  /** The client sent too much ahead. */
-  #isFull = false;
+  /** The client does not read its answers, or has had many while others waited: what it sent ahead has to wait. */
+  #isHeldBack = false;
+  #inARow = 0;
+  /** The client sends no more, which counts once what it sent ahead is served. */
+  #hasInputEnded = false;
   /** While the parser reads, which may go through several requests. */
   #isReading = false;
   /** A part of a head has come, and the deadline of its rest is set. */
@@ -68,6 +73,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
     this.#queue = queue;
     this.#writer = new SocketWriter(socket, queue, () => this.#onDrain());
     this.#parser = new Parser(this, options, checkRequestStart);
+    this.#gate = new ReadGate(socket, this, queue.paused);
     this.#deadline = new Deadline(clock, () => this.#onDeadline());
     socket.on('data', (chunk: Buffer) => this.#onData(chunk, false));
     queue.reads.attach(socket, (chunk) => this.#onData(chunk, true));
@@ -98,14 +104,19 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
   #onData(chunk: Buffer, isLent: boolean): void {
     if (this.#isClosing) return;
     this.#queue.beginTurn();
+    this.#inARow = 0;
     this.#isReading = true;
     this.#parser.push(chunk, isLent);
     this.#isReading = false;
     this.#settle();
-    if (this.#parser.heldBytes <= MAX_HELD_BYTES || this.#response === 'none' || this.#isFull) return;
-    this.#isFull = true;
-    this.#socket.pause();
-    this.#queue.paused.add(this.#socket, this);
+    this.#regulate();
+  }
+
+  /** Reads on, or does not, by how much of what the client sent ahead is held. */
+  #regulate(): void {
+    if (this.#isClosing) return;
+    const isWaiting = this.#response !== 'none' || this.#isHeldBack;
+    this.#gate.fill(isWaiting && !this.#isTunnel() && this.#parser.heldBytes > MAX_HELD_BYTES);
   }
 
   /** Once what came is read: what the connection waits for now, and for how long. */
@@ -114,7 +125,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
     // Answered, though the body is still to come: it is not waited for.
     if (this.#response === 'complete' && !this.#isTunnel()) this.#close();
     else if (this.#response !== 'none') return;
-    else if (this.#parser.isBetweenMessages) {
+    else if (this.#parser.isBetweenMessages || this.#isHeldBack) {
       this.#isHeadBegun = false;
       this.#deadline.set(this.#options.idleTimeoutMs);
     } else if (!this.#isHeadBegun) {
@@ -124,6 +135,10 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
   }
 
   #onEndOfInput(): void {
+    if (this.#isHeldBack) {
+      this.#hasInputEnded = true;
+      return;
+    }
     if (this.#framing === 'tunnel' && this.#listener) {
       this.#request = 'complete';
       this.#parser.stop();
@@ -138,11 +153,19 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
 
   #onDrain(): void {
     if (this.#response !== 'none') this.#listener?.onDownstreamDrain();
+    else this.#goOn();
   }
+
+  readonly #goOn = (): void => {
+    if (!this.#isHeldBack || this.#isClosing || this.#writer.isBlocked) return;
+    this.#isHeldBack = false;
+    this.#queue.beginTurn();
+    this.#takeNext();
+  };
 
   #onDeadline(): void {
     if (this.#isHeadBegun) this.#answerOutOfTurn((stream) => this.#handler.onHeadTimeout(stream));
-    else if (!this.isActive) this.#close();
+    else if (!this.isActive || this.#isHeldBack) this.#close();
   }
 
   #over(): void {
@@ -269,8 +292,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
 
   #beginTunnel(): void {
     this.#parser.tunnel();
-    this.#isFull = false;
-    if (!this.#isPaused) this.#socket.resume();
+    this.#gate.fill(false);
   }
 
   /** What follows a refused Upgrade is the next request; what follows a refused CONNECT may be anything. */
@@ -343,9 +365,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
   }
 
   pauseRequest(): void {
-    this.#isPaused = true;
-    this.#socket.pause();
-    this.#queue.paused.add(this.#socket, this);
+    this.#gate.hold();
   }
 
   /** A tunnel goes on after the end of what the client sends; nothing else does. */
@@ -354,9 +374,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
   }
 
   resumeRequest(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    if (!this.#isFull) this.#socket.resume();
+    this.#gate.release();
   }
 
   becomeTunnel(): void {
@@ -375,16 +393,33 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
     this.#response = 'none';
     this.#request = 'none';
     this.#framing = 'length';
-    this.#takeAll();
-    this.#parser.next();
-    if (!this.#isReading) this.#settle();
+    this.#gate.forget();
+    const isTurnOver = ++this.#inARow > MAX_IN_A_ROW;
+    if (isTurnOver || this.#writer.isBlocked) this.#holdBack(isTurnOver);
+    else this.#takeNext();
   }
 
-  #takeAll(): void {
-    if (!this.#isPaused && !this.#isFull) return;
-    this.#isPaused = false;
-    this.#isFull = false;
-    this.#socket.resume();
+  #holdBack(isTurnOver: boolean): void {
+    this.#isHeldBack = true;
+    if (isTurnOver) setImmediate(this.#goOn);
+    if (this.#isReading) return;
+    this.#settle();
+    this.#regulate();
+  }
+
+  /** Begins with what was sent ahead. While the parser reads, it goes through that itself. */
+  #takeNext(): void {
+    if (this.#isReading) {
+      this.#parser.next();
+      return;
+    }
+    this.#inARow = 0;
+    this.#isReading = true;
+    this.#parser.next();
+    this.#isReading = false;
+    this.#settle();
+    this.#regulate();
+    if (this.#hasInputEnded) this.#onEndOfInput();
   }
 
   /** Sends what is left and closes; what the client still sends is thrown away for a while, lest it lose the answer. */
@@ -393,7 +428,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
     this.#isClosing = true;
     this.#response = 'complete';
     this.#parser.stop();
-    this.#takeAll();
+    this.#gate.open();
     this.#writer.end();
     this.#deadline.dispose();
     linger(this.#socket, this.#options.delayedCloseMs);

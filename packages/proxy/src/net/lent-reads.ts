@@ -8,6 +8,8 @@ import { Socket } from 'node:net';
 const LENT_BYTES = 65_536;
 /** The most that a record of TLS holds (RFC 8446, 5.1), which is as much as comes at once. */
 const RECORD_BYTES = 16_384;
+/** While bytes are there, the event loop reads up to 32 times of a socket before it looks at another one. */
+const TURN_MS = 4;
 
 /** Told of bytes that came; they are there only until it returns, and are copied by whoever keeps any. */
 export type TakeLent = (chunk: Buffer) => void;
@@ -35,9 +37,16 @@ function findSymbols(): ReadSymbols | undefined {
   return buffer && callback && next && { buffer, callback, next };
 }
 
+function readOn(socket: Socket): void {
+  if (!socket.destroyed && !socket.isPaused()) socket.resume();
+}
+
 export class LentReads {
   readonly #symbols = findSymbols();
   readonly #bytes = Buffer.allocUnsafeSlow(LENT_BYTES);
+  /** Which socket was read last, and since when no other one was. */
+  #reader: Socket | undefined;
+  #readSinceMs = 0;
   readonly #record = Buffer.allocUnsafeSlow(RECORD_BYTES);
 
   /**
@@ -70,6 +79,19 @@ export class LentReads {
     return this.#attach(socket, bytes, (length) => take(bytes, length), undefined);
   }
 
+  /** Whether a socket has been read for so long that others come first; then it is read on after them. */
+  #isTurnOver(socket: Socket): boolean {
+    const nowMs = performance.now();
+    if (this.#reader !== socket) {
+      this.#reader = socket;
+      this.#readSinceMs = nowMs;
+    }
+    if (nowMs - this.#readSinceMs < TURN_MS) return false;
+    this.#reader = undefined;
+    setImmediate(readOn, socket);
+    return true;
+  }
+
   /** What all sockets read into that have no buffer of their own. */
   get shared(): Buffer {
     return this.#bytes;
@@ -83,7 +105,8 @@ export class LentReads {
     Reflect.set(socket, this.#symbols.buffer, bytes);
     Reflect.set(socket, this.#symbols.callback, (length: number) => {
       onRead(length);
-      return true;
+      // A pause in the turn of a resume does not last: Node reads on once the turn is over. Here nothing bounds what comes.
+      return !socket.isPaused() && !this.#isTurnOver(socket);
     });
     if (next) Reflect.set(socket, this.#symbols.next, next);
     Reflect.apply(use, handle, [bytes]);

@@ -6,6 +6,8 @@ import type { Flushable, FlushQueue } from './flush-queue.ts';
 const HIGH_WATER_BYTES = 65_536;
 /** Up to here pieces are copied into one buffer; beyond it copying costs more than a vectored write. */
 const COPY_BYTES = 16_384;
+/** Pieces that are smaller than this on average are copied however many they are: each that waits takes room of its own. */
+const SMALL_PIECE_BYTES = 512;
 
 export class SocketWriter implements Flushable {
   readonly #socket: Socket;
@@ -80,7 +82,7 @@ export class SocketWriter implements Flushable {
       const [only] = parts;
       return typeof only === 'string' ? socket.write(only, 'latin1') : socket.write(only as Buffer);
     }
-    if (bytes <= COPY_BYTES) return socket.write(joined(parts, bytes));
+    if (bytes <= COPY_BYTES || bytes < parts.length * SMALL_PIECE_BYTES) return socket.write(joined(parts, bytes));
     socket.cork();
     let accepted = true;
     for (const part of parts) {
