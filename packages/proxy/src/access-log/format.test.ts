@@ -97,6 +97,11 @@ test('in JSON a value that is one operator keeps its type, and nothing is null o
   assert.equal(sorted, '{"code":201,"deep":{"list":[22,5]},"text":"a 201"}\n');
 });
 
+test('where what is empty is left out, so are objects of which nothing is left', () => {
+  const line = compileJsonLine({ a: { b: { c: '%REQ(X-NONE)%' } } }, { omitsEmpty: true, sorts: false }, fail);
+  assert.equal(line(someRequest()), '{}\n');
+});
+
 test('what a client sends cannot break a line of JSON', () => {
   const line = compileJsonLine({ agent: '%REQ(USER-AGENT)%' }, { omitsEmpty: false, sorts: false }, fail);
   const written = line(someRequest({ 'user-agent': 'a"}\\\u0085' }));
@@ -112,7 +117,8 @@ test('metadata is told from wherever it is, whole or by a path, as text and as J
   info.clusterConfig = { alt_stat_name: 'alt', metadata: metadata('cluster') };
   const endpoint = { hostname: 'up.test', filterMetadata: metadata('endpoint').filter_metadata };
   info.host = { key: '10.0.0.9:8080', endpoint };
-  info.hostsBefore = [{ key: '[::1]:80', endpoint: { hostname: '' } }];
+  info.reached({ key: '[::1]:80', endpoint: { hostname: '' } });
+  info.reached(info.host);
   assert.equal(
     write('%DYNAMIC_METADATA(com:z:a)% %METADATA(DYNAMIC:com:z)%', info),
     'dynamic {"a":"dynamic","b":[true,1.5]}',

@@ -63,7 +63,10 @@ function compileJson(value: unknown, omitsEmpty: boolean, refuse: (problem: stri
     const entries = Object.entries(value).map(([key, item]) => [key, compileJson(item, omitsEmpty, refuse)] as const);
     return (info) => {
       const made = entries.map(([key, item]) => [key, item(info)] as const);
-      return Object.fromEntries(omitsEmpty ? made.filter(([, item]) => item !== null && item !== '') : made);
+      if (!omitsEmpty) return Object.fromEntries(made);
+      const kept = made.filter(([, item]) => item !== null && item !== '');
+      // An object of which nothing is left is left out, too.
+      return kept.length === 0 && made.length > 0 ? null : Object.fromEntries(kept);
     };
   }
   return () => value;
@@ -78,7 +81,7 @@ export function compileJsonLine(
   const entries = Object.entries(object);
   if (sorts) entries.sort(([a], [b]) => (a < b ? -1 : 1));
   const make = compileJson(Object.fromEntries(entries), omitsEmpty, refuse);
-  return (info) => `${JSON.stringify(make(info))}\n`;
+  return (info) => `${JSON.stringify(make(info) ?? {})}\n`;
 }
 
 /** A `SubstitutionFormatString` as it is configured. */

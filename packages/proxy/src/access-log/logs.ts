@@ -64,9 +64,15 @@ export class AccessLogs {
     return (info) => log.write(info);
   }
 
-  #fileLog({ path, line }: FileLog): WriteLog {
+  /** A file for lines of another kind; one that logs write to as well is shared. */
+  file(path: string): LogFile {
     const file = this.#files.get(path) ?? new LogFile(path, this.#context.clock, this.#context.log);
     this.#files.set(path, file);
+    return file;
+  }
+
+  #fileLog({ path, line }: FileLog): WriteLog {
+    const file = this.file(path);
     return (info) => file.write(line(info));
   }
 

@@ -136,7 +136,9 @@ export class StreamInfo {
   clusterConfig: ClusterInfo | undefined = undefined;
   /** Of the attempt under way, or the last one. */
   host: AttemptInfo | undefined = undefined;
-  /** Those of the attempts before, the first one first; undefined where there was none. */
+  /** The last one that there was a connection to. */
+  hostReached: AttemptInfo | undefined = undefined;
+  /** Those that there was a connection to before, the first one first; undefined where there was none. */
   hostsBefore: AttemptInfo[] | undefined = undefined;
   upstreamSocket: Socket | undefined = undefined;
   upstreamProtocol: Protocol | undefined = undefined;
@@ -170,10 +172,13 @@ export class StreamInfo {
     this.dynamicMetadata.set(filter, before ? { ...before, ...values } : values);
   }
 
-  /** The attempt at that host came to nothing: another begins. */
-  wasTried(host: AttemptInfo): void {
+  /** There is a connection to that host for the request. */
+  reached(host: AttemptInfo): void {
+    const { hostReached } = this;
+    this.hostReached = host;
+    if (!hostReached) return;
     this.hostsBefore ??= [];
-    this.hostsBefore.push(host);
+    this.hostsBefore.push(hostReached);
   }
 
   /** The same as it is now, whatever becomes of this. */

@@ -116,7 +116,6 @@ export class TcpSession {
     this.#host = host;
     this.#pick.tried.push(host);
     this.#info.attempts = this.#attempts;
-    if (this.#info.host) this.#info.wasTried(this.#info.host);
     this.#info.upstreamHost = host.key;
     this.#info.host = host;
     this.#info.clusterConfig = cluster.config;
@@ -171,6 +170,7 @@ export class TcpSession {
     const info = this.#info;
     this.#connecting = undefined;
     this.#upstream = upstream;
+    if (info.host) info.reached(info.host);
     info.upstreamSocket = upstream;
     info.upstreamLocalAddress = `${upstream.localAddress ?? ''}:${upstream.localPort ?? ''}`;
     this.#carry(this.#client, upstream, (bytes) => {

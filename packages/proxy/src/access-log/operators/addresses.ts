@@ -26,10 +26,10 @@ const directLocal = ({ downstream }: StreamInfo): readonly [host: string, port: 
 
 const nameOrAddress = ({ endpoint, key }: AttemptInfo): string => endpoint.hostname || key;
 
-/** Every host that was tried, the first one first. */
+/** Every host that there was a connection to, the first one first. */
 function attempted(info: StreamInfo, text: (host: AttemptInfo) => string): string | undefined {
-  const { host } = info;
-  return host && listed([...(info.hostsBefore ?? []), host].map(text));
+  const { hostReached: last } = info;
+  return last && listed([...(info.hostsBefore ?? []), last].map(text));
 }
 
 export const ADDRESSES: Operators = {
@@ -45,7 +45,7 @@ export const ADDRESSES: Operators = {
   UPSTREAM_LOCAL_ADDRESS: (info) => nonEmpty(info.upstreamLocalAddress),
   UPSTREAM_LOCAL_PORT: (info) => portOf(info.upstreamLocalAddress),
   /** Of Envoy's internal listeners alone. */
-  UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: () => '',
+  UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: (info) => (remote(info) === undefined ? undefined : ''),
   DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: () => '',
   DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID: () => '',
   DOWNSTREAM_REMOTE_ADDRESS: (info) => joinAddress(info.remoteHost, info.remotePort),

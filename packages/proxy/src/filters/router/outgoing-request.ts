@@ -74,7 +74,6 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
       return;
     }
     info.attempts = ++this.attempts;
-    if (this.host) info.wasTried(this.host);
     info.upstreamHost = host.key;
     info.host = host;
     this.host = host;
@@ -109,6 +108,7 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
     this.upstream = upstream;
     info.firstUpstreamSentMs = this.count.startMs;
     info.upstreamLocalAddress = connection.localAddress;
+    info.reached(host);
     info.upstreamProtocol = connection.protocol;
     info.upstreamSocket = connection.socket;
     info.trace?.connected(connection.protocol);
