@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -113,4 +114,40 @@ test('values of the runtime come from a control plane', async (t) => {
     const { body } = await plane.admin('/stats?filter=^runtime\\.(update|num|load|admin)[a-z_]*$');
     return body.split('\n').filter((line) => !/update_(time|duration)|^runtime.load_success/.test(line));
   });
+});
+
+/** Answers each check with what is next: a status, or 200 and degraded; with 200 once there is nothing more. */
+async function startChecked(test: TestContext, answers: readonly (number | 'degraded')[]): Promise<number> {
+  const left = [...answers];
+  const server = createHttpServer((_, response) => {
+    const answer = left.shift() ?? 200;
+    if (answer === 'degraded') response.setHeader('x-envoy-degraded', 'true');
+    response.writeHead(answer === 'degraded' ? 200 : answer).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  test.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const bound = server.address();
+  return typeof bound === 'object' && bound ? bound.port : 0;
+}
+
+test('events of checks are told in the same lines', async (t) => {
+  const answers = [500, 200, 500, 503, 200, 'degraded', 200] as const;
+  // One of the first failure, one of the way back, three of two more, one of the way back, two of each that passed.
+  const wanted = 1 + 1 + 3 + 1 + 2 + 2;
+  const sides = DATA_PLANES.map(async (dataPlane) => {
+    const folder = temporaryFolder(t);
+    const port = await startChecked(t, answers);
+    await startPlane(t, { dataPlane, bootstrap: 'health-events.yaml', folder, ports: { 10081: port } });
+    const lines = await until('the events', async () => {
+      const all = readFileSync(join(folder, 'events.log'), 'utf8').split('\n').slice(0, -1);
+      return all.length >= wanted ? all.slice(0, wanted) : undefined;
+    });
+    return lines.map((line) => line.replace(`:${port},`, ':<port>,').replace(/"timestamp":"[^"]+"/, '<time>'));
+  });
+  const [ours, theirs] = await Promise.all(sides);
+  assert.deepEqual(ours, theirs);
+  assert.match(ours?.[0] ?? '', /"health_check_failure_event":\{"failure_type":"ACTIVE","first_check":true/);
 });

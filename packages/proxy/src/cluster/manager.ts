@@ -19,6 +19,7 @@ import { type Place as Locality, localityKey } from './balancing/host-sets.ts';
 import { Cluster, type LocalCluster } from './cluster.ts';
 import type { HealthChecker } from './health/checker.ts';
 import { healthChecks } from './health/checks.ts';
+import type { WriteLine } from './health/events.ts';
 import { HealthStats } from './health/stats.ts';
 import type { Host } from './host.ts';
 import { type Evidence, JudgeBench, JudgedHosts, type Judging, outlierCells } from './judging.ts';
@@ -37,6 +38,8 @@ export interface ClusterManagerOptions extends SourceContext {
   readonly queue: FlushQueue;
   readonly clock: Clock;
   readonly readRuntime?: ReadRuntime;
+  /** Has lines of health events go to the file of a path; default: nowhere. */
+  readonly eventFile?: (path: string) => WriteLine;
   /** Where connections to hosts come from, of clusters that do not say. */
   readonly sources?: readonly SourceAddress[] | undefined;
   /** What threads count together; default: there is one thread. */

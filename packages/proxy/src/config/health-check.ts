@@ -2,6 +2,7 @@
 import { isAuthority, isFieldValue } from '../http1/characters.ts';
 import { headerAddition, headerNames, stringMatcher } from './core.ts';
 import {
+  anyOf,
   built,
   bytes,
   choice,
@@ -113,6 +114,13 @@ export type GrpcHealthCheckConfig = Parsed<typeof grpcHealthCheck>;
 
 const tlsOptions = message('envoy.config.core.v3.HealthCheck.TlsOptions', { alpn_protocols: list(name()) });
 
+const FILE_SINK = 'envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink';
+
+const eventSink = message('envoy.config.core.v3.TypedExtensionConfig', {
+  name: name(),
+  typed_config: anyOf({ file: message(FILE_SINK, { event_log_path: name() }) }),
+});
+
 const healthCheckFields = {
   timeout: required(durationMs(0, { min: LEAST_MS })),
   interval: required(durationMs(0, { min: LEAST_MS })),
@@ -132,6 +140,10 @@ const healthCheckFields = {
   healthy_edge_interval: optional(durationMs(0, { min: LEAST_MS })),
   tls_options: optional(tlsOptions),
   transport_socket_match_criteria: struct(),
+  event_log_path: text(),
+  event_logger: list(eventSink),
+  always_log_health_check_failures: flag(),
+  always_log_health_check_success: flag(),
   name: text(),
 };
 

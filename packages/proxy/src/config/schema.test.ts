@@ -77,8 +77,8 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
   [cluster, staticCluster({ lb_policy: 'NEVER' }), /^lb_policy: NEVER is not supported by Weft's proxy, only /],
   [
     cluster,
-    staticCluster({ health_checks: [{ ...CHECK, event_log_path: '/x' }] }),
-    /health_checks\[0\].event_log_path: not supported/,
+    staticCluster({ health_checks: [{ ...CHECK, event_service: {} }] }),
+    /health_checks\[0\].event_service: not supported/,
   ],
   [
     cluster,

@@ -70,6 +70,10 @@ export function makeParts(settings: ProxySettings, checked: CheckedBootstrap, to
     resolve: resolveHost,
     readTtlMs,
     readRuntime: (key, otherwise) => runtime.number(key, otherwise),
+    eventFile: (path) => {
+      const file = logs.file(path);
+      return (line) => file.write(line);
+    },
     sources: checked.config.cluster_manager?.upstream_bind_config,
     local: localProxies(bootstrap.node, checked.config.cluster_manager?.local_cluster_name),
   });

@@ -248,7 +248,7 @@ test('what a check needs, and what it cannot do, is told by path', () => {
   const { tcp_health_check: _, ...without } = BASE;
   assert.deepEqual(issues(without), ['']);
   assert.deepEqual(issues({ ...BASE, custom_health_check: {} }), ['custom_health_check']);
-  assert.deepEqual(issues({ ...BASE, event_log_path: '/x', alt_port: 1 }), ['event_log_path', 'alt_port']);
+  assert.deepEqual(issues({ ...BASE, event_service: {}, alt_port: 1 }), ['event_service', 'alt_port']);
   assert.deepEqual(issues({ ...BASE, tcp_health_check: { send: { text: 'xyz' } } }), ['tcp_health_check.send']);
   const http = (fields: object) => issues({ ...without, http_health_check: { path: '/', ...fields } });
   assert.deepEqual(http({ expected_statuses: [{ start: 200, end: 200 }] }), ['http_health_check.expected_statuses[0]']);

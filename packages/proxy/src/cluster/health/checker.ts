@@ -7,6 +7,7 @@ import type { HealthCheckConfig } from '../../config/health-check.ts';
 import type { Random } from '../balancer.ts';
 import type { Host } from '../host.ts';
 import type { HostObserver } from '../observer.ts';
+import type { HealthEvents } from './events.ts';
 import type { Probe, ProbeOwner } from './probe.ts';
 import { HostSession, type SessionOptions, type SessionOwner } from './session.ts';
 import type { HealthStats } from './stats.ts';
@@ -32,6 +33,7 @@ export interface HealthCheckerOptions {
   /** Whether hosts that were not checked yet are left out of what hosts are counted for. */
   readonly ignoresNewHosts: boolean;
   readonly makeProbe: (host: Host, owner: ProbeOwner) => Probe;
+  readonly events?: HealthEvents | undefined;
 }
 
 export class HealthChecker implements HostObserver, SessionOwner {

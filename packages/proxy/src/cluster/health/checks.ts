@@ -9,6 +9,7 @@ import type { Cluster } from '../cluster.ts';
 import type { Host } from '../host.ts';
 import { HealthChecker } from './checker.ts';
 import type { ProbeTransport } from './connection.ts';
+import { eventPaths, HealthEvents, type WriteLine } from './events.ts';
 import { GrpcProbe } from './grpc-probe.ts';
 import { HttpProbe } from './http-probe.ts';
 import type { Probe, ProbeOwner } from './probe.ts';
@@ -20,6 +21,8 @@ export interface ChecksOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly queue: FlushQueue;
+  /** Lines of events go to a file of that path; default: nowhere. */
+  readonly eventFile?: ((path: string) => WriteLine) | undefined;
   /** A check of a host ended. */
   readonly hostJudged?: ((host: Host) => void) | undefined;
 }
@@ -89,9 +92,12 @@ function probeMaker(
 export function healthChecks(cluster: Cluster, options: ChecksOptions): HealthChecker | undefined {
   const [config] = cluster.config.health_checks;
   if (!config) return undefined;
+  const { eventFile, clock } = options;
+  const files = eventFile ? eventPaths(config).map(eventFile) : [];
   return new HealthChecker({
     config,
     ...options,
+    events: files.length > 0 ? new HealthEvents(config, cluster.name, clock, files) : undefined,
     ignoresNewHosts: cluster.config.common_lb_config?.ignore_new_hosts_until_first_hc ?? false,
     cluster: {
       hasTraffic: () => cluster.limits.wasUsed,

@@ -117,7 +117,7 @@ export class HttpProbe implements Probe, ResponseListener {
     const { config, onVerified } = this.#options;
     const failed = (isRetriable: boolean): ProbeOutcome => {
       const isExcluding = headers.has('x-envoy-immediate-health-check-fail');
-      return { type: 'failed', cause: 'active', isRetriable, isExcluding };
+      return { type: 'failed', cause: 'active', isRetriable, isExcluding, status };
     };
     if (!holdsInOrder(Buffer.concat(this.#body), config.receive)) return failed(false);
     const expected = config.expected_statuses.length > 0 ? config.expected_statuses : OK;
@@ -126,7 +126,7 @@ export class HttpProbe implements Probe, ResponseListener {
       onVerified();
       const name = headers.get('x-envoy-upstream-healthchecked-cluster') ?? '';
       if (!config.service_name_matcher(name)) {
-        return { type: 'failed', cause: 'active', isRetriable: false, isExcluding: false };
+        return { type: 'failed', cause: 'active', isRetriable: false, isExcluding: false, status };
       }
     }
     return headers.has('x-envoy-degraded') ? DEGRADED : PASSED;

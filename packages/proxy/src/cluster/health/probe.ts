@@ -10,6 +10,8 @@ export type ProbeOutcome =
       readonly isRetriable: boolean;
       /** Whether the host asks to be left out of what hosts are counted for. */
       readonly isExcluding: boolean;
+      /** Of the answer over HTTP; absent where there is none. */
+      readonly status?: number;
     };
 
 export const PASSED: ProbeOutcome = { type: 'passed', isDegraded: false };

@@ -110,7 +110,7 @@ test('a connection is made for each check where it is not to be used again', asy
 test('the status, the body, the name of the service and headers decide', async () => {
   const failed = { type: 'failed', cause: 'active', isRetriable: false, isExcluding: false };
   const cases: readonly (readonly [object, RequestListener, object])[] = [
-    [{}, (_, response) => response.writeHead(201).end(), failed],
+    [{}, (_, response) => response.writeHead(201).end(), { ...failed, status: 201 }],
     [
       { expected_statuses: [{ start: 200, end: 300 }] },
       (_, response) => response.writeHead(201).end(),
@@ -119,21 +119,21 @@ test('the status, the body, the name of the service and headers decide', async (
     [
       { retriable_statuses: [{ start: 500, end: 501 }] },
       (_, response) => response.writeHead(500).end(),
-      { ...failed, isRetriable: true },
+      { ...failed, isRetriable: true, status: 500 },
     ],
     [{}, (_, response) => response.setHeader('x-envoy-degraded', '1').end(), { type: 'passed', isDegraded: true }],
     [
       {},
       (_, response) => response.writeHead(503, { 'x-envoy-immediate-health-check-fail': 'true' }).end(),
-      { ...failed, isExcluding: true },
+      { ...failed, isExcluding: true, status: 503 },
     ],
-    [{ receive: [{ text: '6f' }, { text: '6b' }] }, (_, response) => response.end('ko'), failed],
+    [{ receive: [{ text: '6f' }, { text: '6b' }] }, (_, response) => response.end('ko'), { ...failed, status: 200 }],
     [
       { receive: [{ text: '6f' }, { binary: 'aw==' }] },
       (_, response) => response.end('no kidding'),
       { type: 'passed', isDegraded: false },
     ],
-    [{ service_name_matcher: { prefix: 'shop' } }, (_, response) => response.end(), failed],
+    [{ service_name_matcher: { prefix: 'shop' } }, (_, response) => response.end(), { ...failed, status: 200 }],
     [
       { service_name_matcher: { prefix: 'shop' } },
       (_, response) => response.setHeader('x-envoy-upstream-healthchecked-cluster', 'shop-1').end(),

@@ -3,6 +3,7 @@ import { type Clock, Deadline } from '../../clock.ts';
 import type { HealthCheckConfig } from '../../config/health-check.ts';
 import type { Random } from '../balancer.ts';
 import type { Host } from '../host.ts';
+import type { FailureType, HealthEvents } from './events.ts';
 import type { Probe, ProbeOutcome, ProbeOwner } from './probe.ts';
 import type { HealthStats } from './stats.ts';
 
@@ -26,7 +27,16 @@ export interface SessionOptions {
   readonly random: Random;
   readonly owner: SessionOwner;
   readonly makeProbe: (host: Host, owner: ProbeOwner) => Probe;
+  /** Told what becomes of hosts; undefined where nobody asks. */
+  readonly events?: HealthEvents | undefined;
 }
+
+const FAILURE_TYPES: { readonly [C in FailureCause]: FailureType } = {
+  active: 'ACTIVE',
+  passive: 'PASSIVE',
+  network: 'NETWORK',
+  timeout: 'NETWORK_TIMEOUT',
+};
 
 export class HostSession implements ProbeOwner {
   readonly #host: Host;
@@ -80,7 +90,7 @@ export class HostSession implements ProbeOwner {
       return;
     }
     if (outcome.isExcluding) this.#host.isExcluded = 'immediate-failure';
-    this.#plan('unhealthy', this.#failed(outcome.cause, outcome.isRetriable));
+    this.#plan('unhealthy', this.#failed(outcome.cause, outcome.isRetriable, outcome.status));
   }
 
   #onTimeout(): void {
@@ -96,7 +106,7 @@ export class HostSession implements ProbeOwner {
   }
 
   #passed(isDegraded: boolean): Transition {
-    const { config, stats } = this.#options;
+    const { config, stats, events } = this.#options;
     const host = this.#host;
     let transition: Transition = 'unchanged';
     this.#failures = 0;
@@ -108,12 +118,14 @@ export class HostSession implements ProbeOwner {
         host.hasCheckTimedOut = false;
         stats.healthy++;
         transition = 'changed';
+        events?.tell(host, { type: 'add_healthy_event', isFirst: this.#isFirst });
       } else transition = 'pending';
-    }
+    } else if (config.always_log_health_check_success) events?.tell(host, { type: 'successful_health_check_event' });
     if (this.#endExclusion()) transition = 'changed';
     if (isDegraded !== this.#isDegraded) {
       this.#isDegraded = isDegraded;
       stats.degraded += isDegraded ? 1 : -1;
+      events?.tell(host, { type: isDegraded ? 'degraded_healthy_host' : 'no_longer_degraded_host' });
       if (transition === 'unchanged') transition = 'changed';
     }
     stats.success++;
@@ -122,8 +134,8 @@ export class HostSession implements ProbeOwner {
     return transition;
   }
 
-  #failed(cause: FailureCause, isRetriable: boolean): Transition {
-    const { config, stats } = this.#options;
+  #failed(cause: FailureCause, isRetriable: boolean, status = 0): Transition {
+    const { config, stats, events } = this.#options;
     let transition: Transition = 'unchanged';
     this.#passes = 0;
     const isNetwork = cause === 'network' || cause === 'timeout';
@@ -132,7 +144,12 @@ export class HostSession implements ProbeOwner {
         this.#isFailed = true;
         stats.healthy--;
         transition = 'changed';
+        events?.tell(this.#host, { type: 'eject_unhealthy_event', failure: FAILURE_TYPES[cause], status });
       } else transition = 'pending';
+    }
+    if (events && (this.#isFirst || config.always_log_health_check_failures)) {
+      const failure = FAILURE_TYPES[cause];
+      events.tell(this.#host, { type: 'health_check_failure_event', failure, isFirst: this.#isFirst, status });
     }
     this.#host.hasCheckTimedOut = cause === 'timeout' && this.#isFailed;
     if (this.#endExclusion()) transition = 'changed';
