@@ -69,6 +69,12 @@ const clusterManager = message('envoy.config.bootstrap.v3.ClusterManager', {
   upstream_bind_config: optional(upstreamBind),
 });
 
+/** The one engine there is: expressions are those of RE2, in time that grows with the text alone. */
+const regexEngine = message('envoy.config.core.v3.TypedExtensionConfig', {
+  name: text(),
+  typed_config: anyOf({ re2: message('envoy.extensions.regex_engines.v3.GoogleRE2', {}) }),
+});
+
 export const bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
   node: whole(),
   admin: optional(admin),
@@ -77,6 +83,7 @@ export const bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
   layered_runtime: optional(layeredRuntime),
   overload_manager: optional(overloadManager),
   cluster_manager: optional(clusterManager),
+  default_regex_engine: optional(regexEngine),
   stats_flush_interval: optional(durationMs()),
   stats_flush_on_admin: optional(flag()),
   enable_dispatcher_stats: only((given) => given === false, 'false'),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTestMesh } from '@weft/identity/testing';
+import { bootstrap } from './bootstrap.ts';
 import { cluster } from './cluster.ts';
 import { xdsService } from './config-source.ts';
 import { headerAddition } from './core.ts';
@@ -188,6 +189,11 @@ const REFUSED: readonly (readonly [schema: Schema<unknown>, value: unknown, ...i
   [cluster, { name: 'c', type: 'EDS' }, /^eds_cluster_config: is needed/],
   [cluster, { name: 'c', type: 'LOGICAL_DNS' }, /^load_assignment: is needed/],
   [
+    bootstrap,
+    { default_regex_engine: { name: 'x', typed_config: { '@type': 'x/envoy.extensions.regex_engines.x.v3.X' } } },
+    /^default_regex_engine.typed_config: x.envoy.extensions.regex_engines.x.v3.X is not supported/,
+  ],
+  [
     cluster,
     { name: 'c', transport_socket: { name: 'x', typed_config: {} } },
     /^transport_socket.typed_config: has no @type/,
@@ -337,6 +343,8 @@ test('what may be left out is: endpoints of a cluster, the version of a transpor
   const dns = { '@type': 'x/envoy.extensions.clusters.dns.v3.DnsCluster', dns_lookup_family: 'V4_ONLY' };
   const again = { cluster_type: { name: 'dns', typed_config: dns }, dns_lookup_family: 'V4_ONLY' };
   assert.equal(accepted(cluster, { name: 'c', ...again }).dns_lookup_family, 'V4_ONLY');
+  const engine = { '@type': 'x/envoy.extensions.regex_engines.v3.GoogleRE2' };
+  accepted(bootstrap, { default_regex_engine: { name: 're2', typed_config: engine } });
   accepted(xdsService, { api_type: 'GRPC', grpc_services: [{ envoy_grpc: { cluster_name: 'c' } }] });
   const on = { '@type': 'type.googleapis.com/envoy.config.route.v3.FilterConfig', config: {} };
   const read = accepted(routeConfiguration, { ...routes(), typed_per_filter_config: { x: on } });
