@@ -6,10 +6,9 @@ import { ipText } from '../net/address-text.ts';
 import type { CertificateNames, TlsInfo } from '../stack/stream-info.ts';
 import { certificateKey, presentedChain, type Recent } from './recent.ts';
 
-/** A name of OpenSSL's form, one attribute a line, in the form of RFC 2253: the last one first. */
+/** A name of OpenSSL's form, one attribute a line with its escapes, in the form of RFC 2253: the last one first. */
 export function rfc2253(name: string | undefined): string {
-  const escaped = (name ?? '').split('\n').map((line) => line.replaceAll(/([,+"\\<>;])/g, '\\$1'));
-  return escaped.reverse().join(',');
+  return (name ?? '').split('\n').reverse().join(',');
 }
 
 /** What a certificate's subjectAltName holds, by kind. */
