@@ -21,7 +21,7 @@ export function peerNameOf(
 ): PeerName | undefined {
   if (!naming) return undefined;
   const { override_auto_sni_header: field, auto_sni: names, auto_san_validation: checks } = naming;
-  const host = hostOf((field !== '' && head.headers.get(field.toLowerCase())) || head.authority);
+  const host = hostOf((field !== '' && head.headers.get(field.toLowerCase())) || head.authority).toLowerCase();
   if (host === '') return undefined;
   return {
     serverName: names && isIP(host) === 0 ? host : undefined,
