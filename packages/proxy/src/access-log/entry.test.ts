@@ -8,7 +8,7 @@ import { PEER, someRequest } from './testing/some-request.ts';
 
 const HTTP = 'envoy.data.accesslog.v3.HTTPAccessLogEntry';
 const TCP = 'envoy.data.accesslog.v3.TCPAccessLogEntry';
-const NONE = { request: [], response: [] };
+const NONE = { request: [], response: [], trailers: [] };
 const fail = (): never => {
   throw new Error('a field that the API does not have');
 };
@@ -28,7 +28,7 @@ test('the bytes are those that the whole API writes of the same entry', () => {
   info.upstreamHost = '[::1]:8080';
   info.bytesSent = 2 ** 40 + 5;
   info.flags = FLAG.DC;
-  const writer = new EntryWriter({ request: ['x-twice'], response: ['x-up'] });
+  const writer = new EntryWriter({ request: ['x-twice'], response: ['x-up'], trailers: ['x-sum'] });
   for (let i = 0; i < 2; i++) {
     const bytes = writer.http(info);
     assert.deepEqual(bytes, encode(HTTP, decode(HTTP, bytes, { unknownField: fail })));
@@ -86,9 +86,11 @@ test('headers that are asked for are told, several of a name as one', () => {
   const { request, response } = sentHttp(someRequest(), {
     request: ['x-twice', ':path', 'x-none'],
     response: ['x-up'],
+    trailers: ['x-sum', 'x-none'],
   });
   assert.deepEqual(request?.request_headers, { 'x-twice': 'one,two', ':path': '/buy?x=1' });
   assert.deepEqual(response?.response_headers, { 'x-up': 'v1' });
+  assert.deepEqual(response?.response_trailers, { 'x-sum': '9' });
 });
 
 test('a request that came to nothing, of a client that came through a socket, is told all the same', () => {

@@ -65,6 +65,7 @@ export interface ListedHeaders {
   /** In lower case. */
   readonly request: readonly string[];
   readonly response: readonly string[];
+  readonly trailers: readonly string[];
 }
 
 /** Addresses that are kept as they are written: hosts are few, and each request names one. */
@@ -138,10 +139,11 @@ export class EntryWriter {
     this.#common(info);
   }
 
-  #response({ response, responseDetails, bytesSent }: StreamInfo): void {
+  #response({ response, responseTrailers, responseDetails, bytesSent }: StreamInfo): void {
     const writer = this.#writer;
     const end = writer.mark;
     writer.text(6, responseDetails);
+    for (const name of this.#listed.trailers) this.#header(5, name, responseTrailers?.joined(name));
     for (const name of this.#listed.response) this.#header(4, name, response?.headers.joined(name));
     writer.uint(3, bytesSent);
     if (response) {

@@ -10,7 +10,7 @@ import { GrpcLog } from './grpc.ts';
 import { someRequest } from './testing/some-request.ts';
 
 const MESSAGE = 'envoy.service.accesslog.v3.StreamAccessLogsMessage';
-const LISTED = { request: ['x-listed'], response: [] };
+const LISTED = { request: ['x-listed'], response: [], trailers: [] };
 
 /** A log with a far side that takes what it is told to take. */
 class FarSide {

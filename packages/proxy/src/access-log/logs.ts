@@ -14,7 +14,7 @@ export interface AccessLogContext extends GrpcLogContext {
   readonly runtime: Runtime;
 }
 
-const NO_HEADERS = { request: [], response: [] };
+const NO_HEADERS = { request: [], response: [], trailers: [] };
 const lowered = (names: readonly string[]): readonly string[] => names.map((name) => name.toLowerCase());
 
 export class AccessLogs {
@@ -47,6 +47,7 @@ export class AccessLogs {
     const listed = {
       request: lowered(additional_request_headers_to_log),
       response: lowered(additional_response_headers_to_log),
+      trailers: lowered(config.value.additional_response_trailers_to_log),
     };
     return this.#service('http', config.value, () => new GrpcLog(common_config, 'http', listed, this.#context));
   }

@@ -86,6 +86,7 @@ const httpGrpc = message('envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccess
   common_config: required(commonGrpc),
   additional_request_headers_to_log: list(text()),
   additional_response_headers_to_log: list(text()),
+  additional_response_trailers_to_log: list(text()),
 });
 
 const tcpGrpc = message('envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig', {
