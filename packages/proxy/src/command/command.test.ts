@@ -96,6 +96,8 @@ test('files that are none, and files that are no bootstrap, are told in a senten
     [write('empty.yaml', ''), /expected a bootstrap/],
     [write('broken.yaml', 'a: [b'), /broken\.yaml: /],
     [write('broken.json', '{'), /broken\.json: /],
+    [write('text.pb_text', 'admin {}'), /text\.pb_text: text protobuf is not supported/],
+    [write('several.yaml', 'admin: {}\n---\nadmin: {}\n'), /several\.yaml: holds several documents/],
     [write('broken.pb', Buffer.from([0xff, 0xff])), /broken\.pb: /],
   ];
   for (const [path, expected] of cases) {

@@ -8,7 +8,7 @@ import { MessageError } from '@weft/protobuf';
 const BOOTSTRAP = 'envoy.config.bootstrap.v3.Bootstrap';
 
 export interface BootstrapFiles {
-  /** `-c`: a file that ends in .yaml, .yml, .json, .pb or .pb_text is read as that. */
+  /** `-c`: a file that ends in .json or .pb is read as that, any other as YAML. */
   readonly path: string | undefined;
   /** `--config-yaml`: merged over the file. */
   readonly yaml: string | undefined;
@@ -29,6 +29,12 @@ export async function loadBootstrap({ path, yaml }: BootstrapFiles): Promise<Boo
 }
 
 function readBootstrap(path: string): Buffer {
+  if (path.endsWith('.pb_text')) {
+    throw new WeftError(
+      'INVALID_ARGUMENT',
+      `${path}: text protobuf is not supported: give YAML, JSON, or binary (.pb)`,
+    );
+  }
   const bytes = readFile(path);
   if (path.endsWith('.pb')) return checkBinary(path, bytes);
   const text = bytes.toString();
@@ -70,6 +76,11 @@ function parseYaml(text: string, path: string): unknown {
     // Aliases are what YAML files of bootstraps save repetition with; their number is bounded by the parser.
     return borrowYaml(({ parse }) => parse(text, { merge: true }));
   } catch (thrown) {
+    if ((thrown as { readonly code?: unknown }).code === 'MULTIPLE_DOCS') {
+      throw new WeftError('INVALID_ARGUMENT', `${path}: holds several documents; a bootstrap is one`, {
+        cause: thrown,
+      });
+    }
     throw invalid(path, thrown);
   }
 }

@@ -65,11 +65,12 @@ export function checkBootstrap(bootstrap: unknown): CheckedBootstrap {
 
 /** The streams of the control plane need a cluster of the bootstrap that speaks HTTP/2. */
 function checkReferences(
-  { dynamic_resources: dynamic }: BootstrapConfig,
+  { dynamic_resources: dynamic, node }: BootstrapConfig,
   carriers: ReadonlySet<string>,
   place: Place,
 ): void {
   if (!dynamic) return;
+  checkNode(dynamic, node, place);
   place.within('dynamic_resources', () => {
     const { ads_config: ads, cds_config: cds, lds_config: lds } = dynamic;
     if (ads !== undefined && !carriers.has(ads.cluster)) {
@@ -86,6 +87,25 @@ function checkReferences(
           place.refuse(`${source.service.cluster} is not one of static_resources.clusters with http2_protocol_options`),
         );
       }
+    }
+  });
+}
+
+/** Who asks a control plane for resources says who it is. */
+function checkNode(
+  { ads_config: ads, cds_config: cds, lds_config: lds }: NonNullable<BootstrapConfig['dynamic_resources']>,
+  node: unknown,
+  place: Place,
+): void {
+  if (!ads && cds?.type !== 'grpc' && lds?.type !== 'grpc') return;
+  const { id, cluster } = (node ?? {}) as { readonly id?: string; readonly cluster?: string };
+  place.within('node', () => {
+    if (!id)
+      place.within('id', () => place.refuse('is needed by the control plane; give it here or by --service-node'));
+    if (!cluster) {
+      place.within('cluster', () =>
+        place.refuse('is needed by the control plane; give it here or by --service-cluster'),
+      );
     }
   });
 }

@@ -86,11 +86,11 @@ test('what does not fit together is refused where it stands', () => {
   }
 });
 
-function adsTo(fields: object): string {
+function adsTo(fields: object, node: object = { id: 'a', cluster: 'b' }): string {
   const static_resources = { clusters: [{ name: 'xds', load_assignment: { cluster_name: 'xds' }, ...fields }] };
   const grpc_services = [{ envoy_grpc: { cluster_name: 'xds' } }];
   const ads_config = { api_type: 'DELTA_GRPC', transport_api_version: 'V3', grpc_services };
-  return issuesText(checkBootstrap({ node: {}, static_resources, dynamic_resources: { ads_config } }).issues);
+  return issuesText(checkBootstrap({ node, static_resources, dynamic_resources: { ads_config } }).issues);
 }
 
 test('the control plane is one of the clusters, of those that speak HTTP/2', () => {
@@ -100,6 +100,11 @@ test('the control plane is one of the clusters, of those that speak HTTP/2', () 
   assert.match(adsTo({}), refused);
   const eds = { eds_cluster_config: { eds_config: { ads: {} } }, type: 'EDS', load_assignment: undefined };
   assert.match(adsTo({ http2_protocol_options: {}, ...eds }), refused);
+});
+
+test('who asks a control plane says who it is', () => {
+  const asked = adsTo({ http2_protocol_options: {} }, { id: 'a' });
+  assert.match(asked, /^node\.cluster: is needed by the control plane; give it here or by --service-cluster$/);
 });
 
 test('what routes say of gRPC is taken', () => {

@@ -14,7 +14,7 @@ import type { ServerContext } from '../runtime/server-context.ts';
 import { HttpManager } from '../stack/http-manager.ts';
 import { RouteTable } from '../stack/route-table.ts';
 import { type DownstreamInfo, StreamInfo } from '../stack/stream-info.ts';
-import { HttpStats, ListenerHttpStats, TcpStats, TlsStats } from '../stats/groups.ts';
+import { HttpStats, ListenerHttpStats, ListenerStats, TcpStats, TlsStats } from '../stats/groups.ts';
 import { type StatsRegistry, statName } from '../stats/registry.ts';
 import { TcpProxy } from '../tcp/tcp-proxy.ts';
 import { DownstreamTls } from '../tls/downstream.ts';
@@ -235,6 +235,7 @@ function makeTls(
   if (socket?.type !== 'tls') return undefined;
   const labels = { envoy_listener_address: statPrefix };
   const tlsStats = stats.share(`listener.${statPrefix}.ssl.`, 'listener_ssl_', labels, () => new TlsStats());
+  const listenerStats = stats.share(`listener.${statPrefix}.`, 'listener_', labels, () => new ListenerStats());
   return new DownstreamTls({
     config: downstreamTlsConfig(socket.value),
     secrets,
@@ -243,6 +244,10 @@ function makeTls(
     clock,
     counts,
     serverNames: config.filter_chain_match?.server_names,
+    handshakeMs: config.transport_socket_connect_timeout,
+    onTimeout: () => {
+      listenerStats.downstream_cx_transport_socket_connect_timeout++;
+    },
   });
 }
 

@@ -27,6 +27,7 @@ export interface Handshake {
   onFailed(reason: string): void;
 }
 
+/** Where the configuration sets no limit, which Envoy takes for none. */
 const HANDSHAKE_TIMEOUT_MS = 15_000;
 
 /** The connection below a TLS socket, which Node keeps there without a public name for it. */
@@ -56,6 +57,10 @@ export interface DownstreamTlsOptions {
   readonly counts?: Counts | undefined;
   /** The names for which the filter chain is; sessions of another one's are not taken. */
   readonly serverNames?: readonly string[] | undefined;
+  /** How long a handshake may take; 0 or absent: 15 s. */
+  readonly handshakeMs?: number | undefined;
+  /** A handshake took longer. */
+  readonly onTimeout?: (() => void) | undefined;
 }
 
 /** By what a certificate tells clients that they are at the same service. */
@@ -74,9 +79,14 @@ export class DownstreamTls {
   readonly #counts: Counts | undefined;
   readonly #serverNames: readonly string[];
   readonly #ownTicketSecret: Uint8Array;
+  readonly #handshakeMs: number;
+  readonly #onTimeout: (() => void) | undefined;
   #made: Made | undefined;
 
-  constructor({ config, secrets, warming, stats, clock, counts, serverNames = [] }: DownstreamTlsOptions) {
+  constructor(options: DownstreamTlsOptions) {
+    const { config, secrets, warming, stats, clock, counts, serverNames = [], handshakeMs = 0 } = options;
+    this.#handshakeMs = handshakeMs > 0 ? handshakeMs : HANDSHAKE_TIMEOUT_MS;
+    this.#onTimeout = options.onTimeout;
     this.#config = config;
     this.#stats = stats;
     this.#clock = clock;
@@ -108,7 +118,10 @@ export class DownstreamTls {
 
   /** What the client asks for says which certificate it is shown. */
   #choose(socket: Socket, servers: readonly Server[], choice: CertificateChoice): void {
-    const cancel = this.#clock.after(HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
+    const cancel = this.#clock.after(this.#handshakeMs, () => {
+      this.#onTimeout?.();
+      socket.destroy();
+    });
     socket.once('close', cancel);
     awaitHello(socket, (offer) => {
       cancel();
@@ -187,7 +200,7 @@ export class DownstreamTls {
       ...(gives ? { ticketKeys: tickets.keys[0] } : { secureOptions: constants.SSL_OP_NO_TICKET }),
       ...(sessionSeconds === undefined ? {} : { sessionTimeout: sessionSeconds }),
       ...(alpn.length > 0 ? { ALPNCallback: ({ protocols }) => alpn.find((name) => protocols.includes(name)) } : {}),
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      handshakeTimeout: this.#handshakeMs,
     };
   }
 
@@ -233,6 +246,7 @@ export class DownstreamTls {
   #onError(error: Error & { readonly code?: string }, socket: TLSSocket): void {
     // As in Envoy, a client that leaves or says nothing is no error of TLS.
     if (error.code?.startsWith('ERR_SSL_')) this.#stats.connection_error++;
+    if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') this.#onTimeout?.();
     this.#fail(connectionBelow(socket), error.message);
     socket.destroy();
   }
