@@ -1,13 +1,17 @@
 /** The body of a request that a filter has stopped. */
 import type { HeaderList } from '../http/header-list.ts';
+import { Pieces } from '../net/pieces.ts';
 import type { HeldBody } from './filter.ts';
 
 export class RequestHold {
-  readonly chunks: Buffer[] = [];
+  readonly #pieces = new Pieces();
   trailers: HeaderList | undefined;
-  #bytes = 0;
   #maxBytes = 0;
   #done: ((held: HeldBody) => void) | undefined;
+
+  get chunks(): readonly Buffer[] {
+    return this.#pieces.list;
+  }
 
   /** Whether the client should be made to wait before it sends more. */
   get isFull(): boolean {
@@ -22,8 +26,7 @@ export class RequestHold {
   }
 
   add(chunk: Buffer): void {
-    this.chunks.push(chunk);
-    this.#bytes += chunk.length;
+    this.#pieces.add(chunk);
     this.#tell(false);
   }
 
@@ -34,7 +37,7 @@ export class RequestHold {
 
   #tell(isComplete: boolean): void {
     const done = this.#done;
-    const isTooLong = this.#bytes > this.#maxBytes;
+    const isTooLong = this.#pieces.bytes > this.#maxBytes;
     if (!done || (!isComplete && !isTooLong)) return;
     this.#done = undefined;
     done({ type: isTooLong ? 'partial' : 'whole', bytes: Buffer.concat(this.chunks) });

@@ -9,6 +9,7 @@ import { AttemptCount, countStatus } from '../filters/router/upstream-attempt.ts
 import { HeaderList } from '../http/header-list.ts';
 import { RequestHead, type ResponseHead } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
+import { Pieces } from '../net/pieces.ts';
 import type { Pool, PoolConnection, PoolWaiter } from '../pool/pool.ts';
 import { isGrpcType } from '../stack/grpc.ts';
 import { peerNameOf } from './peer-name.ts';
@@ -85,8 +86,7 @@ class Call implements ResponseListener, PoolWaiter {
   readonly #signal: AbortSignal | undefined;
   readonly #clock: Clock;
   readonly #cancelTimeout: () => void;
-  readonly #chunks: Buffer[] = [];
-  #bytes = 0;
+  readonly #body = new Pieces();
   #head: ResponseHead | undefined;
   #host: Host | undefined;
   #pool: Pool | undefined;
@@ -166,16 +166,16 @@ class Call implements ResponseListener, PoolWaiter {
   }
 
   onUpstreamBody(chunk: Buffer): void {
-    this.#bytes += chunk.length;
     const maxBytes = this.#request.maxBytes ?? DEFAULT_MAX_BYTES;
-    if (this.#bytes > maxBytes) this.#fail('too-large', `the answer is longer than ${maxBytes} bytes`, 8);
-    else this.#chunks.push(chunk);
+    if (this.#body.bytes + chunk.length > maxBytes)
+      this.#fail('too-large', `the answer is longer than ${maxBytes} bytes`, 8);
+    else this.#body.add(chunk);
   }
 
   onUpstreamEnd(trailers: HeaderList | undefined): void {
     this.#stream = undefined;
     if (!this.#over(true)) return;
-    this.#resolve({ head: this.#head as ResponseHead, body: Buffer.concat(this.#chunks), trailers });
+    this.#resolve({ head: this.#head as ResponseHead, body: Buffer.concat(this.#body.list), trailers });
   }
 
   onUpstreamDrain(): void {

@@ -9,6 +9,7 @@ import { portStart } from '../../http/authority.ts';
 import type { HeaderList } from '../../http/header-list.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../../http/stream.ts';
+import { Pieces } from '../../net/pieces.ts';
 import type { Pool, PoolConnection, PoolWaiter } from '../../pool/pool.ts';
 import type { MirrorPolicy } from '../../stack/mirror-policy.ts';
 import { peerNameOf } from '../../upstream/peer-name.ts';
@@ -57,8 +58,7 @@ export class Mirror implements PoolWaiter, ResponseListener {
   #stream: RequestStream | undefined;
   #count: AttemptCount | undefined;
   #cancelTimeout: Cancel | undefined;
-  readonly #waiting: Buffer[] = [];
-  #waitingBytes = 0;
+  readonly #waiting = new Pieces();
   #trailers: HeaderList | undefined;
   #isRequestComplete = false;
   #isSlow = false;
@@ -100,16 +100,14 @@ export class Mirror implements PoolWaiter, ResponseListener {
     this.#count = new AttemptCount(cluster, this.#host as Host, clock);
     const stream = connection.begin(this);
     this.#stream = stream;
-    const isWhole = this.#isRequestComplete && this.#waiting.length === 0 && this.#trailers === undefined;
+    const isWhole = this.#isRequestComplete && this.#waiting.bytes === 0 && this.#trailers === undefined;
     stream.sendHead(head, isWhole);
     this.#flush();
     if (this.#isRequestComplete && !isWhole) this.#stream?.sendEnd(this.#trailers);
   }
 
   #flush(): void {
-    const chunks = this.#waiting.splice(0);
-    this.#waitingBytes = 0;
-    for (const chunk of chunks) if (this.#stream?.sendBody(chunk) === false) this.#isSlow = true;
+    for (const chunk of this.#waiting.take()) if (this.#stream?.sendBody(chunk) === false) this.#isSlow = true;
   }
 
   // The request, as it comes.
@@ -120,9 +118,8 @@ export class Mirror implements PoolWaiter, ResponseListener {
       if (!this.#stream.sendBody(chunk)) this.#isSlow = true;
       return;
     }
-    this.#waitingBytes += chunk.length;
-    this.#waiting.push(chunk);
-    if (this.#waitingBytes <= this.#options.bufferLimit) return;
+    this.#waiting.add(chunk);
+    if (this.#waiting.bytes <= this.#options.bufferLimit) return;
     this.#options.cluster.stats.retry_or_shadow_abandoned++;
     this.cancel();
   }
@@ -200,7 +197,7 @@ export class Mirror implements PoolWaiter, ResponseListener {
     this.#isOver = true;
     this.#pool = undefined;
     this.#stream = undefined;
-    this.#waiting.length = 0;
+    this.#waiting.take();
     this.#count?.end(isComplete);
     this.#cancelTimeout?.();
   }
