@@ -61,7 +61,9 @@ export const headerMatcher: Schema<HeaderMatch> = built(headerMatcherMessage, (m
   const test = valueTest(matcher);
   if (!test) {
     const wanted = (matcher.present_match ?? true) !== inverted;
-    return { name: field, isInverted: inverted, matches: (value) => (value !== undefined) === wanted };
+    // A field that counts as empty where it is missing is always there.
+    const isThere = matcher.treat_missing_header_as_empty;
+    return { name: field, isInverted: inverted, matches: (value) => (isThere || value !== undefined) === wanted };
   }
   const missing = matcher.treat_missing_header_as_empty ? test('') !== inverted : false;
   return {

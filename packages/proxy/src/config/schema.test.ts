@@ -382,6 +382,8 @@ test('fields are matched as Envoy does', () => {
     match({ string_match: { exact: 'a' }, invert_match: true, treat_missing_header_as_empty: true }, undefined),
     true,
   );
+  assert.equal(match({ present_match: true, treat_missing_header_as_empty: true }, undefined), true);
+  assert.equal(match({ present_match: false, treat_missing_header_as_empty: true }, undefined), false);
   assert.equal(match({ range_match: { start: '-10', end: '10' } }, '-10'), true);
   assert.equal(match({ range_match: { start: '-10', end: '10' } }, '10'), false);
   assert.equal(match({ range_match: { start: 0, end: 10 } }, '1x'), false);

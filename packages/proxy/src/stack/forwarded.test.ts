@@ -92,6 +92,7 @@ test('a request has an identifier; at the edge its own is not believed unless to
   const uuid = /^[0-9a-f-]{36}$/;
   assert.match(run([], { generatesRequestId: true }).get('x-request-id') ?? '', uuid);
   assert.equal(run(['x-request-id', 'a'], { generatesRequestId: true }).get('x-request-id'), 'a');
+  assert.match(run(['x-request-id', ''], { generatesRequestId: true }).get('x-request-id') ?? '', uuid);
   const edge = { generatesRequestId: true, usesRemoteAddress: true };
   assert.match(run(['x-request-id', 'a'], edge).get('x-request-id') ?? '', uuid);
   assert.equal(run(['x-request-id', 'a'], { ...edge, preservesRequestId: true }).get('x-request-id'), 'a');

@@ -152,8 +152,8 @@ export function hasEnvoyHeader({ flat }: HeaderList): boolean {
 function setRequestId(head: RequestHead, options: ForwardedOptions): void {
   if (!options.generatesRequestId) return;
   const isEdge = options.usesRemoteAddress && !options.preservesRequestId;
-  if (isEdge) head.headers.set('x-request-id', randomUUID());
-  else if (!head.headers.has('x-request-id')) head.headers.add('x-request-id', randomUUID());
+  // An empty name names nothing.
+  if (isEdge || !head.headers.get('x-request-id')) head.headers.set('x-request-id', randomUUID());
 }
 
 /** Within an element these characters part it. */
