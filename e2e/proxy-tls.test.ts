@@ -46,19 +46,26 @@ function askWith(port: number, credential: Credential | undefined): Promise<stri
   });
 }
 
+/** What either data plane accepts where SPIFFE IDs are but names to look for: it follows RFC 5280 there. */
+const BOTH_ACCEPT: Readonly<Record<string, RegExp>> = {
+  caller: /^(no key usage|for clients alone)$/,
+  server: /^no key usage$/,
+};
+
 /**
- * What real Envoy's own validation accepts, which follows RFC 5280 and reads of X.509-SVID as little as this: a CA that
- * signs such certificates can make others, too. Weft refuses them.
+ * What real Envoy's own validation accepts beside that, which reads of X.509-SVID as little as this: a CA that signs such
+ * certificates can make others, too. Weft refuses them.
  */
 const ENVOY_ACCEPTS: Readonly<Record<string, RegExp>> = {
-  caller: /^(two URIs|no key usage|for clients alone)$/,
+  caller: /^two URIs$/,
   spiffe:
     /^(two URIs|for clients alone|SPIFFE ID with (a query|a fragment|percent encoding|an empty segment|a dot segment|a double-dot segment|a slash at its end))$/,
   named: /^(two URIs|for clients alone)$/,
-  server: /^(two URIs|no key usage)$/,
+  server: /^two URIs$/,
 };
 
 function isAccepted(dataPlane: DataPlane, by: 'caller' | 'spiffe' | 'named' | 'server', name: string): boolean {
+  if (BOTH_ACCEPT[by]?.test(name)) return true;
   return dataPlane === 'envoy' && (ENVOY_ACCEPTS[by]?.test(name) ?? false);
 }
 

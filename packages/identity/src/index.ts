@@ -33,6 +33,7 @@ export {
   type PeerCertificate,
   parseTrust,
   peerChain,
+  spiffeIdOfLeaf,
   type VerifyOptions,
   verifyAnySvid,
   verifySvid,

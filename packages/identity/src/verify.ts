@@ -43,13 +43,22 @@ function identityOf(leaf: Certificate): SpiffeId {
   }
 }
 
+/** Why a certificate is not one of a workload; undefined when it may be. A key usage that is not there allows everything. */
+function workloadTrouble({ extensions }: Certificate): string | undefined {
+  const { basicConstraints, keyUsage } = extensions;
+  if (basicConstraints?.ca) return 'it is of a CA, and a workload is none';
+  if (!keyUsage) return undefined;
+  if (!keyUsage.has('digitalSignature')) return 'its key usage does not allow digital signatures';
+  return keyUsage.has('keyCertSign') || keyUsage.has('cRLSign') ? 'its key usage is that of a CA' : undefined;
+}
+
 /** Why a certificate must not be a leaf; undefined when it may. */
 function leafTrouble(leaf: Certificate): string | undefined {
-  const { basicConstraints, keyUsage, keyUsageCritical, extendedKeyUsage } = leaf.extensions;
-  if (basicConstraints?.ca) return 'it is of a CA, and a workload is none';
-  if (!keyUsage?.has('digitalSignature')) return 'its key usage does not allow digital signatures';
+  const { keyUsage, keyUsageCritical, extendedKeyUsage } = leaf.extensions;
+  const trouble = workloadTrouble(leaf);
+  if (trouble !== undefined) return trouble;
+  if (!keyUsage) return 'its key usage does not allow digital signatures';
   if (!keyUsageCritical) return 'its key usage is not marked as critical';
-  if (keyUsage.has('keyCertSign') || keyUsage.has('cRLSign')) return 'its key usage is that of a CA';
   if (extendedKeyUsage && !(extendedKeyUsage.has(OID.serverAuth) && extendedKeyUsage.has(OID.clientAuth))) {
     return 'its extended key usage is not both for servers and for clients';
   }
@@ -119,12 +128,32 @@ export interface AnyVerifyOptions {
 export function verifyAnySvid(chain: readonly Uint8Array[], { rootsOf, nowMs }: AnyVerifyOptions): string {
   const certificates = parseChain(chain);
   const uri = uriOf(certificates[0]);
+  const { trustDomain } = workloadId(uri);
+  const roots = rootsOf(trustDomain);
+  if (!roots) throw refuse(`nothing is known of the trust domain ${JSON.stringify(trustDomain)}`);
+  checkChain(certificates, roots, nowMs);
+  return uri;
+}
+
+/** The SPIFFE ID of a workload in a URI; throws where it is none. */
+function workloadId(uri: string): { readonly trustDomain: string } {
   const id = parseAnySpiffeId(uri);
   if (!id) throw refuse(`${JSON.stringify(uri)} is not a SPIFFE ID`);
   if (!id.hasPath) throw refuse(`${JSON.stringify(uri)} names a trust domain, not a workload`);
-  const roots = rootsOf(id.trustDomain);
-  if (!roots) throw refuse(`nothing is known of the trust domain ${JSON.stringify(id.trustDomain)}`);
-  checkChain(certificates, roots, nowMs);
+  return id;
+}
+
+/**
+ * Gives the one SPIFFE ID that a leaf names, or throws `WeftError` UNAUTHENTICATED: for peers whose chain, validity and
+ * extended key usage a TLS library has checked (RFC 5280), and whose certificates were made by a CA that knows nothing of
+ * SPIFFE. Such ones may lack a key usage, or have one that is not critical.
+ */
+export function spiffeIdOfLeaf(der: Uint8Array): string {
+  const [leaf] = parseChain([der]);
+  const uri = uriOf(leaf);
+  workloadId(uri);
+  const trouble = workloadTrouble(leaf);
+  if (trouble !== undefined) throw refuse(trouble);
   return uri;
 }
 

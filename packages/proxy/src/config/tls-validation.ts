@@ -27,7 +27,7 @@ export interface SanMatcher {
   readonly matches: TextPredicate;
   /** The one name that it accepts; undefined where it is a pattern. */
   readonly exact: string | undefined;
-  /** Whether it can match SPIFFE IDs alone, so that the peer must hold to their rules. */
+  /** Whether it can match SPIFFE IDs alone. */
   readonly isSpiffe: boolean;
   /** Tells it from every other one. */
   readonly text: string;

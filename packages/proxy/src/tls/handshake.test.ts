@@ -31,6 +31,10 @@ const goodChain = chainToPem(good.chain);
 const looseRoot = makeLooseRoot();
 const looseRootPem = chainToPem([looseRoot.certificate.der]);
 
+/** Purposes of a certificate (RFC 5280, 4.2.1.12). */
+const SERVERS = '1.3.6.1.5.5.7.3.1';
+const CLIENTS = '1.3.6.1.5.5.7.3.2';
+
 const noSubscriptions = { watch: () => () => undefined, watchAll: () => () => undefined };
 const secrets = new SecretStore(noSubscriptions, []);
 const warming = (): Warming => new Warming(systemClock, () => undefined);
@@ -135,9 +139,12 @@ const VALIDATIONS = [
   ['exact SPIFFE IDs', exactly],
 ] as const;
 
-/** An extended key usage that the other direction asks for says nothing about this one. */
-const isFine = (what: string, direction: 'client' | 'server'): boolean =>
-  what === 'for clients alone' && direction === 'client';
+/**
+ * An extended key usage that the other direction asks for says nothing about this one; and that there is no key usage
+ * matters to X.509-SVID alone.
+ */
+const isFine = (what: string, direction: 'client' | 'server', validation: ValidationConfig): boolean =>
+  (what === 'for clients alone' && direction === 'client') || (what === 'no key usage' && validation === exactly);
 
 test('connections over a unix socket, which have no addresses to tell them apart, are let in and refused each for itself', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weft-tls-'));
@@ -163,7 +170,7 @@ for (const [how, validation] of VALIDATIONS) {
   });
 
   for (const [what, credential] of Object.entries(forged)) {
-    if (isFine(what, 'client')) continue;
+    if (isFine(what, 'client', validation)) continue;
     test(`a client whose certificate is wrong (${what}) gets no byte through ${how}`, async () => {
       const { read, secure, refusal } = await knock(credential, validation);
       assert.deepEqual([read, secure], ['', false]);
@@ -172,6 +179,7 @@ for (const [how, validation] of VALIDATIONS) {
   }
 
   for (const [what, credential] of Object.entries(forged)) {
+    if (isFine(what, 'server', validation)) continue;
     test(`a server whose certificate is wrong (${what}) gets no byte from a client with ${how}`, async () => {
       const { failure, bytes } = await call(credential, validation);
       assert.equal(failure?.type, 'connect-failure');
@@ -180,6 +188,19 @@ for (const [how, validation] of VALIDATIONS) {
     });
   }
 }
+
+test('where SPIFFE IDs are names to look for, certificates need be no more than a common CA makes them', async () => {
+  const root = makeCertificate('', { uris: [], ca: true, usage: 'none', subject: 'plain root' });
+  const trusted = { ...exactly, trustedCa: chainToPem([root.certificate.der]) };
+  const made = (usage: string) => {
+    const { certificate, privateKey } = makeCertificate(uri, { usage: 'none', extendedUsages: [usage] }, root);
+    return { chainPem: chainToPem([certificate.der]), keyPem: keyToPem(privateKey) };
+  };
+  const { read, refusal } = await knock(made(CLIENTS), trusted);
+  assert.deepEqual([read, refusal], ['secret', '']);
+  assert.equal((await call(made(SERVERS), trusted)).failure, undefined);
+  assert.notEqual((await call(made(CLIENTS), trusted)).failure, undefined);
+});
 
 test('a client without a certificate gets no byte through', async () => {
   const { read, secure, refusal } = await knock(undefined, trust);
@@ -332,7 +353,7 @@ for (const [how, validation] of VALIDATIONS) {
   });
 
   for (const [what, credential] of Object.entries(forged)) {
-    if (isFine(what, 'client')) continue;
+    if (isFine(what, 'client', validation)) continue;
     test(`a client whose certificate is wrong (${what}) is not let in with its session either, with ${how}`, async () => {
       const [first, second] = await callTwice(credential, { validation });
       assert.deepEqual([first?.seen, second?.seen], ['refused', 'refused']);

@@ -25,9 +25,11 @@ export interface Validation extends Trust {
   readonly certificateHashes: readonly string[];
   readonly keyHashes: readonly string[];
   /**
-   * Set where the peer must prove a SPIFFE ID: gives the roots of a trust domain, undefined where it is not trusted.
+   * Set where the SPIFFE validator is asked for: gives the roots of a trust domain, undefined where it is not trusted.
    */
   readonly spiffeRoots: ((trustDomain: string) => readonly Certificate[] | undefined) | undefined;
+  /** Whether all names that are accepted are SPIFFE IDs, so that the peer has to have one. */
+  readonly asksForSpiffe: boolean;
   /** How many CAs may stand above a leaf; undefined: as many as OpenSSL takes. */
   readonly maxDepth: number | undefined;
   /** Whether more than the leaf is looked at here, so that a session, which has but that, may not say enough. */
@@ -63,11 +65,7 @@ export function prepareValidation(config: ValidationConfig, resumableElsewhere?:
   const { trustedCa, sanMatchers, spiffeBundles, maxDepth } = config;
   const rootsPem = spiffeBundles ? [...spiffeBundles.values()] : trustedCa === undefined ? [] : [trustedCa];
   const asksForSpiffe = sanMatchers.length > 0 && sanMatchers.every(({ isSpiffe }) => isSpiffe);
-  const spiffeRoots = spiffeBundles
-    ? rootsByDomain(spiffeBundles)
-    : asksForSpiffe && trustedCa !== undefined
-      ? rootsOfAll(trustedCa)
-      : undefined;
+  const spiffeRoots = spiffeBundles && rootsByDomain(spiffeBundles);
   return {
     rootsPem,
     crls: [...revocationLists(config.crl ?? ''), ...(spiffeBundles ? [] : revocationLists(trustedCa ?? ''))],
@@ -76,6 +74,7 @@ export function prepareValidation(config: ValidationConfig, resumableElsewhere?:
     certificateHashes: config.certificateHashes,
     keyHashes: config.keyHashes,
     spiffeRoots,
+    asksForSpiffe,
     maxDepth,
     needsChain: spiffeRoots !== undefined || maxDepth !== undefined,
     accepted: new Recent(),
@@ -97,9 +96,4 @@ function rootsByDomain(
 ): (trustDomain: string) => readonly Certificate[] | undefined {
   const parsed = new Map([...bundles].map(([domain, pem]) => [domain, parseTrust([pem])]));
   return (trustDomain) => parsed.get(trustDomain);
-}
-
-function rootsOfAll(pem: string): () => readonly Certificate[] {
-  const roots = parseTrust([pem]);
-  return () => roots;
 }

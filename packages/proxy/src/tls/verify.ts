@@ -2,7 +2,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { toWeftError } from '@weft/contracts/error';
-import { type Certificate, parseCertificate, peerChain, verifyAnySvid } from '@weft/identity';
+import { type Certificate, parseCertificate, peerChain, spiffeIdOfLeaf, verifyAnySvid } from '@weft/identity';
 import type { SanMatcher } from '../config/tls-validation.ts';
 import { ipText } from '../net/address-text.ts';
 import { splitPem } from './context-options.ts';
@@ -15,12 +15,20 @@ export interface Refusal {
   readonly reason: string;
 }
 
-/** The rules of X.509-SVID, and that the roots of the trust domain which the leaf names vouch for it, and they alone. */
-function checkSpiffe(chain: readonly Uint8Array[], validation: Validation, nowMs: number): Refusal | undefined {
-  const { spiffeRoots: rootsOf } = validation;
-  if (!rootsOf) return undefined;
+/**
+ * With the SPIFFE validator, the rules of X.509-SVID, and that the roots of the trust domain which the leaf names vouch for
+ * it, and they alone. Where SPIFFE IDs are but names to look for, that the leaf has one, and is of a workload: what else
+ * X.509-SVID asks for, CAs that make such certificates need not know.
+ */
+function checkSpiffe(
+  socket: TLSSocket,
+  leaf: X509Certificate,
+  { spiffeRoots: rootsOf, asksForSpiffe }: Validation,
+  nowMs: number,
+): Refusal | undefined {
   try {
-    verifyAnySvid(chain, { rootsOf, nowMs });
+    if (rootsOf) verifyAnySvid(peerChain(socket.getPeerCertificate(true)), { rootsOf, nowMs });
+    else if (asksForSpiffe) spiffeIdOfLeaf(leaf.raw);
     return undefined;
   } catch (error) {
     return { type: 'name', reason: toWeftError(error).message };
@@ -134,7 +142,7 @@ function checkDepth(leaf: X509Certificate, { maxDepth, rootsPem }: Validation): 
 function check(socket: TLSSocket, leaf: X509Certificate, validation: Validation, nowMs: number): Refusal | undefined {
   return (
     checkDepth(leaf, validation) ??
-    checkSpiffe(validation.spiffeRoots ? peerChain(socket.getPeerCertificate(true)) : [], validation, nowMs) ??
+    checkSpiffe(socket, leaf, validation, nowMs) ??
     checkNames(leaf.raw, validation) ??
     checkHashes(leaf.raw, validation)
   );
