@@ -152,6 +152,7 @@ test('what is sent into a tunnel before it stands does not come out as a request
     const fields: readonly Field[] = [...CONNECT, ['x-answer', `${refusal}.keep`], ...more];
     using peer = new FramePeer(port).send(HELLO, headers(1, fields, false), data(1, SMUGGLED));
     assert.ok(await peer.comesTo(() => peer.isOver(1)));
+    assert.ok(peer.status(1) === 0 || peer.status(1) >= 400, `${peer.status(1)} would grant the tunnel`);
     const requests = upstream.take();
     assert.ok(requests.length <= 1, JSON.stringify(requests));
     for (const { start, body, headers: seen } of requests) {

@@ -47,8 +47,26 @@ const COMPLETE: readonly (readonly [
   ['204 without a length', 'HTTP/1.1 204 No Content\r\n\r\n', ['head 204 0 end', 'end'], true],
   [
     '204 with a length, which means nothing',
+    'HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n',
+    ['head 204 0 end', 'end'],
+    true,
+  ],
+  [
+    '204 with a length of what may come nevertheless',
     'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n',
     ['head 204 0 end', 'end'],
+    false,
+  ],
+  [
+    '204 with chunks that may come nevertheless',
+    'HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n',
+    ['head 204 0 end', 'end'],
+    false,
+  ],
+  [
+    'a later minor version',
+    'HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n',
+    ['head 200 0 end content-length 0', 'end'],
     true,
   ],
   [

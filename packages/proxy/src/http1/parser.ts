@@ -34,6 +34,7 @@ type State =
   | 'head'
   | 'length'
   | 'chunk-size'
+  | 'chunk-blank'
   | 'chunk-extension'
   | 'chunk-line-end'
   | 'chunk-bytes'
@@ -47,6 +48,9 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 const NOTHING = Buffer.alloc(0);
 const CR = 13;
 const LF = 10;
+const TAB = 9;
+const SPACE = 32;
+const SEMICOLON = 59;
 const MAX_CHUNK_DIGITS = 13;
 const MAX_EMPTY_LINES = 16;
 /** What chunk lines may cost beyond the bytes that they frame, before it is an attack. */
@@ -189,6 +193,8 @@ export class Parser {
         return this.#readLength(bytes, at);
       case 'chunk-size':
         return this.#readChunkSize(bytes, at);
+      case 'chunk-blank':
+        return this.#readChunkBlank(bytes, at);
       case 'chunk-extension':
         return this.#readChunkExtension(bytes, at);
       case 'chunk-line-end':
@@ -303,7 +309,8 @@ export class Parser {
       if (digit === 255) {
         if (this.#chunkDigits === 0) return this.#fail(VIOLATIONS.chunkSize, bytes);
         if (code === CR) this.#state = 'chunk-line-end';
-        else if (code === 59) this.#state = 'chunk-extension';
+        else if (code === SEMICOLON) this.#state = 'chunk-extension';
+        else if (code === SPACE || code === TAB) this.#state = 'chunk-blank';
         else return this.#fail(VIOLATIONS.chunkSize, bytes);
         return at + 1;
       }
@@ -311,6 +318,16 @@ export class Parser {
       this.#left = this.#left * 16 + digit;
     }
     return at;
+  }
+
+  /** Blanks may stand before an extension, and nowhere else (RFC 9112, 7.1.1). */
+  #readChunkBlank(bytes: Buffer, at: number): number {
+    const code = bytes[at] as number;
+    if (code === SEMICOLON) this.#state = 'chunk-extension';
+    else if ((code !== SPACE && code !== TAB) || ++this.#overhead > MAX_CHUNK_OVERHEAD) {
+      return this.#fail(VIOLATIONS.chunkSize, bytes);
+    }
+    return at + 1;
   }
 
   /** Extensions are checked and left out: nobody may act on them (RFC 9112, 7.1.1). */
@@ -321,7 +338,7 @@ export class Parser {
         this.#state = 'chunk-line-end';
         return at + 1;
       }
-      if ((code < 32 && code !== 9) || code === 127 || ++this.#overhead > MAX_CHUNK_OVERHEAD) {
+      if ((code < SPACE && code !== TAB) || code === 127 || ++this.#overhead > MAX_CHUNK_OVERHEAD) {
         return this.#fail(VIOLATIONS.chunkExtension, bytes);
       }
     }

@@ -149,6 +149,8 @@ const BROKEN_BODIES: readonly (readonly [what: string, body: string])[] = [
   ['a size with 0x', '0x5\r\nhello\r\n0\r\n\r\n'],
   ['a space before the size', ' 5\r\nhello\r\n0\r\n\r\n'],
   ['a space after the size', '5 \r\nhello\r\n0\r\n\r\n'],
+  ['another size after a space', '5 5;a\r\nhello\r\n0\r\n\r\n'],
+  ['blanks without end after the size', `5${' '.repeat(20_000)};a\r\nhello\r\n0\r\n\r\n`],
   ['a size that overflows', 'fffffffffffffff5\r\nhello\r\n0\r\n\r\n'],
   ['a size that wraps at 64 bits', '10000000000000005\r\nhello\r\n0\r\n\r\n'],
   ['a size in parts', '5_0\r\nhello\r\n0\r\n\r\n'],
@@ -239,6 +241,7 @@ const ACCEPTED: readonly (readonly [what: string, bytes: string, ...expected: Se
   ['a body in chunks', chunked('5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n'), expectPost('hello world', [])],
   ['chunked in another case', post('Transfer-Encoding: Chunked\r\n', '0\r\n\r\n'), expectPost('', [])],
   ['chunk extensions, which are left out', chunked('5;a=b;c="d"\r\nhello\r\n0;x\r\n\r\n'), expectPost('hello', [])],
+  ['blanks before a chunk extension', chunked('5 \t;a=b\r\nhello\r\n0 ;x\r\n\r\n'), expectPost('hello', [])],
   [
     'sizes in both cases',
     chunked('A\r\n0123456789\r\na\r\n0123456789\r\n00\r\n\r\n'),

@@ -12,7 +12,7 @@ import { Http2Upstream } from '../pool/testing/http2-upstream.ts';
 import { LocalServer } from '../testing/local-server.ts';
 import { until } from '../testing/until.ts';
 import { Http2ClientConnection, type Http2ConnectionOwner } from './client-connection.ts';
-import { FRAME, PREFACE, SETTING } from './frames.ts';
+import { ERROR, FRAME, PREFACE, SETTING } from './frames.ts';
 import type { Http2ClientOptions } from './options.ts';
 import { data, frame, headers, OPTIONS, reset, settings, uint32 } from './testing/frames.ts';
 import { RawPeer } from './testing/server.ts';
@@ -294,6 +294,20 @@ test('a malformed response fails alone', async () => {
     calls.map(({ reset }) => reset),
     [...Array.from({ length: 7 }, () => 'protocol-error'), 'whole'],
   );
+});
+
+test('a response without content says no length, and a reset for a violation is one', async () => {
+  await using upstream = await new RawUpstream().start();
+  using client = new Client(upstream.port);
+  const [none, unmodified, violated, left] = [client.get(), client.get(), client.get(), client.get()] as const;
+  const peer = await upstream.seen(4);
+  const length = ['content-length', '5'] as const;
+  peer.send(headers(1, [[':status', '103'], length], false), headers(1, [[':status', '204'], length]));
+  peer.send(headers(3, [[':status', '304'], length]), reset(5, ERROR.protocol), reset(7, ERROR.connect));
+  await until(() => [none, unmodified, violated, left].every(({ isOver }) => isOver));
+  assert.deepEqual(none.head?.headers.flat, []);
+  assert.deepEqual(unmodified.head?.headers.flat, length);
+  assert.deepEqual([violated.reset, left.reset], ['protocol-error', 'remote-reset']);
 });
 
 test('what is no HTTP/2 ends the connection, and its requests with it', async () => {

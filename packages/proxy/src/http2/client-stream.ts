@@ -55,6 +55,8 @@ export class ClientStream extends Http2Stream implements RequestStream {
     headers.secret = fields.secret;
     const { status } = fields;
     const head = new ResponseHead(status, headers);
+    // RFC 9110, 8.6: these say no length.
+    if (status < 200 || status === 204) headers.remove('content-length');
     if (status < 200) {
       if (isEnd || status === 101) return 'informational response that is the end, or 101';
       if (++this.#informational > MAX_INFORMATIONAL) return 'too many informational responses';
@@ -118,6 +120,7 @@ export class ClientStream extends Http2Stream implements RequestStream {
   onReset(code: ErrorCode, isRemote: boolean): void {
     if (!isRemote) this.fail('protocol-error', '');
     else if (code === ERROR.refusedStream) this.refused();
+    else if (code === ERROR.protocol) this.fail('protocol-error', '');
     else this.fail('remote-reset', '');
   }
 

@@ -14,6 +14,7 @@ import type { StreamInfo } from './stream-info.ts';
 import type { StreamTimers } from './timers.ts';
 
 const BAD_REQUEST = 400;
+const BAD_GATEWAY = 502;
 
 export abstract class ExchangeResponse implements ThrottledSink {
   readonly head: RequestHead;
@@ -76,6 +77,10 @@ export abstract class ExchangeResponse implements ThrottledSink {
     this.#changeResponse(head);
     this.#filterResponse(head);
     if (head.status === 101 || (this.head.method === 'CONNECT' && head.status < 300)) this.#becomeTunnel(head);
+    // Of HTTP/2, success would say that the tunnel stands (RFC 8441, 4), which the upstream did not grant.
+    else if (this.head.upgrade !== undefined && this.head.protocol === 'HTTP/2' && head.status < 300) {
+      head.status = BAD_GATEWAY;
+    }
     this.#sendHead(head, end && !this.isTunnel);
   }
 
