@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { eventually } from '../agent/testing/eventually.ts';
 import { recordingLog, SILENT } from '../agent/testing/silent-log.ts';
 import { systemClock } from '../clock.ts';
@@ -84,4 +87,36 @@ test('logs on the standard streams leave them as they were', async () => {
   await file.close();
   assert.equal(process.stderr.listenerCount('error'), before);
   assert.ok(!process.stderr.destroyed);
+});
+
+test('a pipe that nobody reads is an error, one whose reader is slow loses nothing, and one that is full keeps nobody', async () => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'pipe');
+    await promisify(execFile)('mkfifo', [path]);
+    const clock = new ManualClock();
+    const log = recordingLog();
+    const file = new LogFile(path, clock, log);
+    await eventually(() => log.lines.some((line) => line.includes('ENXIO')));
+    // Its end that reads does not wait for the other one either.
+    await using reader = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    clock.pass(5000);
+    const line = `${'x'.repeat(199_999)}\n`;
+    file.write(line);
+    let read = 0;
+    const room = Buffer.alloc(65_536);
+    await eventually(async () => {
+      const { bytesRead } = await reader.read(room).catch(() => ({ bytesRead: 0 }));
+      read += bytesRead;
+      return read === line.length;
+    });
+    file.write(line);
+    let isClosed = false;
+    void file.close().then(() => {
+      isClosed = true;
+    });
+    await eventually(() => {
+      clock.pass(2000);
+      return isClosed;
+    });
+  });
 });

@@ -1,8 +1,8 @@
 /** Access logs in files, and on the standard streams. Lines are gathered and appended in the order of their requests. */
-import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { openFile } from './open-file.ts';
 
 const FLUSH_MS = 1000;
 const FLUSH_CHARACTERS = 16_384;
@@ -10,6 +10,10 @@ const FLUSH_CHARACTERS = 16_384;
 const MAX_WAITING_BYTES = 8 * 1_048_576;
 /** A file that could not be written is opened again, at the earliest after this. */
 const RETRY_MS = 5000;
+/** How long closing waits for what is left to be written: a pipe may have a reader that reads no more. */
+const CLOSE_MS = 2000;
+/** The same of a file that is gone on without. */
+const LEAVE_MS = 30_000;
 
 function standardStream(path: string): Writable | undefined {
   if (path === '/dev/stdout') return process.stdout;
@@ -23,6 +27,9 @@ export class LogFile {
   readonly #log: Log;
   readonly #standard: Writable | undefined;
   #stream: Writable | undefined;
+  /** While the file is opened, lines wait. */
+  #opening: Promise<void> | undefined;
+  #isClosed = false;
   #waiting = '';
   #waitingLines = 0;
   #isScheduled = false;
@@ -54,14 +61,29 @@ export class LogFile {
   }
 
   #open(): void {
-    const stream = this.#standard ?? createWriteStream(this.#path, { flags: 'a' });
+    if (this.#standard) this.#use(this.#standard);
+    else this.#opening ??= this.#openFile();
+  }
+
+  async #openFile(): Promise<void> {
+    try {
+      this.#use(await openFile(this.#path));
+    } catch (error) {
+      this.#onError(error as Error);
+    }
+    this.#opening = undefined;
+    this.flush();
+  }
+
+  #use(stream: Writable): void {
     this.#stream = stream;
     stream.on('error', this.#onError);
   }
 
   readonly #onError = (error: Error): void => {
     this.#tell(`an access log cannot be written: ${error.message}`);
-    if (this.#standard) return;
+    // Of a file that was gone on without before.
+    if (this.#standard || this.#stream?.destroyed === false) return;
     this.#stream = undefined;
     this.#retryAtMs = this.#clock.monotonicMs() + RETRY_MS;
   };
@@ -74,11 +96,13 @@ export class LogFile {
 
   flush(): void {
     const lines = this.#waitingLines;
-    const text = this.#waiting;
     if (lines === 0) return;
+    const isDue = this.#clock.monotonicMs() >= this.#retryAtMs;
+    if (!this.#stream && isDue && !this.#isClosed) this.#open();
+    if (this.#opening && this.#waiting.length <= MAX_WAITING_BYTES) return;
+    const text = this.#waiting;
     this.#waiting = '';
     this.#waitingLines = 0;
-    if (!this.#stream && this.#clock.monotonicMs() >= this.#retryAtMs) this.#open();
     const stream = this.#stream;
     if (!stream) this.dropped += lines;
     else if (stream.writableLength > MAX_WAITING_BYTES) {
@@ -95,23 +119,37 @@ export class LogFile {
   /** Goes on in a file of the same name: what was there was moved away, as those who rotate logs do. */
   reopen(): void {
     if (this.#standard) return;
+    if (this.#opening) {
+      void this.#opening.then(() => this.reopen());
+      return;
+    }
     this.flush();
-    this.#stream?.end();
+    const before = this.#stream;
+    before?.end();
+    this.#clock.after(LEAVE_MS, () => before?.destroy());
+    this.#stream = undefined;
     this.#open();
   }
 
-  /** Resolves when everything is written, or cannot be. */
-  close(): Promise<void> {
+  /** Resolves when everything is written, or cannot be, after two seconds at the latest. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const { promise: tooLate, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(CLOSE_MS, resolve);
+    await Promise.race([this.#writeAll(), tooLate]);
+    cancel();
+    if (this.#standard) this.#standard.off('error', this.#onError);
+    else this.#stream?.destroy();
+  }
+
+  async #writeAll(): Promise<void> {
+    await this.#opening;
     this.flush();
     const stream = this.#stream;
-    if (!stream || stream.destroyed) return Promise.resolve();
-    return new Promise((resolve) => {
-      if (this.#standard) {
-        stream.write('', () => {
-          stream.off('error', this.#onError);
-          resolve();
-        });
-      } else {
+    if (!stream || stream.destroyed) return;
+    await new Promise<void>((resolve) => {
+      if (this.#standard) stream.write('', () => resolve());
+      else {
         stream.once('close', resolve);
         stream.end();
       }
