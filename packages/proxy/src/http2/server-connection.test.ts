@@ -238,6 +238,25 @@ test('an extended CONNECT is told as an Upgrade, and 101 as 200; what comes befo
   assert.equal(peer.heads()[0]?.text, ':status: 200');
 });
 
+test('a tunnel of which the far connection breaks is reset with the code for that', async () => {
+  await using server = await new TestServer(({ stream, head }, when) => {
+    if (when === 'end') return;
+    setImmediate(() => {
+      stream.becomeTunnel();
+      stream.sendHead(new ResponseHead(head.method === 'CONNECT' ? 200 : 101), false);
+      stream.abort();
+    });
+  }).start();
+  const connect = [':method', 'CONNECT'] as const;
+  using peer = new RawPeer(server.port).send(
+    HELLO,
+    headers(1, [connect, [':authority', 'a:80']], false),
+    headers(3, [connect, [':protocol', 'websocket'], ...GET.slice(1)], false),
+  );
+  await peer.until(() => peer.resetErrorOf(1) && peer.resetErrorOf(3));
+  assert.deepEqual([peer.resetErrorOf(1), peer.resetErrorOf(3)], ['connect', 'cancel']);
+});
+
 test('a drain tells the client, serves what is under way, and closes', async () => {
   await using server = await new TestServer(() => undefined).start();
   using peer = new RawPeer(server.port).send(HELLO, headers(1, GET));

@@ -99,9 +99,11 @@ export class ServerStream extends Http2Stream implements ResponseStream {
     if (this.#isTunnel) this.release();
   }
 
+  /** Of a tunnel it says that the far connection broke: RFC 9113, 8.5, and RFC 8441, 5. */
   abort(): void {
     this.#listener = undefined;
-    this.#server.reset(this, ERROR.internal);
+    const code = this.#isExtended ? ERROR.cancel : ERROR.connect;
+    this.#server.reset(this, this.#isTunnel ? code : ERROR.internal);
   }
 
   endAfter(): void {
