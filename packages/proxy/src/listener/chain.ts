@@ -1,7 +1,7 @@
 /** One filter chain of a listener, made ready: TLS, and the connection manager or TCP proxy behind it. */
 import type { Socket } from 'node:net';
 import type { AccessLogs } from '../access-log/logs.ts';
-import type { Clock } from '../clock.ts';
+import type { Cancel, Clock } from '../clock.ts';
 import type { Random } from '../cluster/balancer.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { HttpConnectionManagerConfig } from '../config/http.ts';
@@ -74,8 +74,12 @@ export class Chain {
   readonly #server: Server;
   readonly #routes: RouteUse | undefined;
   #users = 1;
+  /** How many wait for what may still come to be a connection of it. */
+  #held = 0;
   #isRetired = false;
   #isDestroyed = false;
+  /** Of the end of what runs on a chain that is retired. */
+  #cancelEnd: Cancel = () => undefined;
   #onGone: () => void = () => undefined;
 
   constructor(config: FilterChainConfig, place: ChainPlace, warming: Warming, context: ChainContext) {
@@ -194,19 +198,30 @@ export class Chain {
     }
     this.#isRetired = true;
     this.#onGone = onGone;
-    if (this.connections === 0) this.destroy();
-    else clock.after(drainMs, () => this.destroy());
+    this.#cancelEnd = clock.after(drainMs, () => this.destroy());
+    this.onConnectionEnd();
+  }
+
+  /** Keeps a chain that retires without connections: one may still come, until {@link letGo}. */
+  hold(): void {
+    this.#held++;
+  }
+
+  letGo(): void {
+    this.#held--;
+    this.onConnectionEnd();
   }
 
   /** Told when one of its connections has ended. */
   onConnectionEnd(): void {
-    if (this.#isRetired && this.connections === 0) this.destroy();
+    if (this.#isRetired && this.connections === 0 && this.#held === 0) this.destroy();
   }
 
   destroy(): void {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     this.#isRetired = true;
+    this.#cancelEnd();
     this.#filters.destroy();
     this.#server.destroy();
     this.#routes?.close();

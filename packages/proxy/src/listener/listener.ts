@@ -57,6 +57,8 @@ export class Listener {
   readonly #logs: readonly WriteLog[];
   /** Connections whose chain is not chosen yet, or that shake hands. */
   readonly #opening = new Set<Socket>();
+  /** Called once none is left of them. */
+  #onAllOpened: (() => void) | undefined;
 
   constructor(options: ListenerOptions) {
     this.config = options.config;
@@ -97,7 +99,7 @@ export class Listener {
     this.#stats.downstream_cx_total++;
     this.#stats.downstream_cx_active++;
     const over = () => {
-      this.#opening.delete(socket);
+      this.#opened(socket);
       this.#stats.downstream_cx_active--;
       this.#stats.downstream_cx_destroy++;
       this.#stats.downstream_cx_length_ms.record(this.#clock.monotonicMs() - openedMs);
@@ -172,8 +174,21 @@ export class Listener {
     passage.start();
   }
 
-  #serve(socket: Socket, id: number, opening: Opening): void {
+  /** A connection has its chain, or has come to nothing. */
+  #opened(socket: Socket): void {
     this.#opening.delete(socket);
+    // What is done with it now may be another step of its opening.
+    if (this.#onAllOpened) process.nextTick(() => this.#checkOpened());
+  }
+
+  #checkOpened(): void {
+    if (this.#opening.size > 0) return;
+    this.#onAllOpened?.();
+    this.#onAllOpened = undefined;
+  }
+
+  #serve(socket: Socket, id: number, opening: Opening): void {
+    this.#opened(socket);
     const chain = this.#matched.choose(opening) ?? this.#defaultChain;
     if (!chain) {
       this.#stats.no_filter_chain_match++;
@@ -188,7 +203,7 @@ export class Listener {
     this.#opening.add(socket);
     chain.tls.handshake(socket, {
       onSecure: (secure, tls) => {
-        this.#opening.delete(socket);
+        this.#opened(socket);
         this.#begin(chain, secure, id, opening, tls);
       },
       onFailed: () => socket.destroy(),
@@ -224,16 +239,33 @@ export class Listener {
     };
   }
 
-  /** Lets go of the chains; `onGone` is called when the last connection on those that nobody else has is over. */
+  /** How many connections have no chain yet, or shake hands. */
+  get opening(): number {
+    return this.#opening.size;
+  }
+
+  /**
+   * Lets go of the chains; `onGone` is called when the last connection on those that nobody else has is over, and on
+   * those that it may still come to.
+   */
   release(drainMs: number, onGone: () => void): void {
     this.warming.cancel();
     let left = this.chains.size;
     if (left === 0) onGone();
+    if (this.#opening.size > 0) this.#holdChains();
     for (const chain of this.chains.values()) {
       chain.release(drainMs, this.#clock, () => {
         if (--left === 0) onGone();
       });
     }
+  }
+
+  #holdChains(): void {
+    const held = [...this.chains.values()];
+    for (const chain of held) chain.hold();
+    this.#onAllOpened = () => {
+      for (const chain of held) chain.letGo();
+    };
   }
 
   /** Ends connections that no chain serves yet. */

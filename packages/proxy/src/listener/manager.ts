@@ -321,6 +321,13 @@ export class ListenerManager {
     return [...new Set(this.#chainsOf(applies))].reduce((total, chain) => total + chain.connections, 0);
   }
 
+  /** Connections that still shake hands, or whose chain is not known. */
+  opening(applies: (direction: TrafficDirection) => boolean = () => true): number {
+    let total = 0;
+    for (const { listener } of this.views()) if (applies(listener.config.traffic_direction)) total += listener.opening;
+    return total;
+  }
+
   /** Closes idle connections now, those that still shake hands among them, and the others after what they serve. */
   drain(applies: (direction: TrafficDirection) => boolean = () => true): void {
     for (const { listener } of this.views()) {

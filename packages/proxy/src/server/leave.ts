@@ -7,6 +7,8 @@ import type { Parts } from './parts.ts';
 const POLL_MS = 10;
 /** How long nothing must have been served while clients keep idle connections, which they may use at any moment. */
 const QUIET_MS = 500;
+/** How long connections are waited for that were taken, and still shake hands. */
+const OPENING_MS = 3000;
 
 type Leaving = Pick<Parts, 'clock' | 'life' | 'listeners'>;
 
@@ -25,10 +27,12 @@ export async function drain({ clock, life, listeners }: Leaving, request: DrainR
   life.draining.begin(direction, 0);
   if (direction === undefined) life.state = 'DRAINING';
   await listeners.stopListening(applies);
-  while (clock.monotonicMs() < endMs && listeners.connections(applies) > 0) {
+  const openedMs = clock.monotonicMs() + OPENING_MS;
+  const isOpening = () => clock.monotonicMs() < openedMs && listeners.opening(applies) > 0;
+  while (clock.monotonicMs() < endMs && (listeners.connections(applies) > 0 || isOpening())) {
     const nowMs = clock.monotonicMs();
     const servedNow = listeners.served(applies);
-    if (listeners.active(applies) > 0 || servedNow !== served) quietSinceMs = nowMs;
+    if (listeners.active(applies) > 0 || servedNow !== served || isOpening()) quietSinceMs = nowMs;
     served = servedNow;
     if (nowMs - quietSinceMs >= QUIET_MS) break;
     await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
