@@ -72,9 +72,9 @@ function watchEndpoints(cluster: Cluster, warming: Warming, { subscriptions, clo
       warming.arrived(what);
       return [];
     },
+    // Endpoints go with their cluster, or by an assignment that has none: a server that says no more of them says only that.
     onRemoved() {
-      staleness.clear();
-      cluster.update([]);
+      cluster.stats.update_empty++;
       warming.arrived(what);
     },
   });

@@ -87,11 +87,8 @@ export class RouteStore {
     shared.unwatch = this.#subscriptions.watch(source, 'route', name, {
       prepare: (resource) => this.#prepare(shared, resource),
       onResource: (resource, version) => this.#onResource(shared, resource, version),
-      onRemoved: () => {
-        shared.current = undefined;
-        shared.managed = undefined;
-        shared.known();
-      },
+      // Routes that were there go with those who use them: until then they are better than none.
+      onRemoved: () => shared.known(),
     });
     return shared;
   }

@@ -113,8 +113,8 @@ export class XdsClient implements Subscriptions {
       open: (signal) => streams(cluster, path, signal, { metadata, authority }),
       node: this.#node,
       variant,
-      // Servers of deltas keep what they know of each stream; of the others not all do.
-      saysNodeAlways: variant === 'state-of-the-world' && !saysNodeOnce,
+      // Not all servers keep what they know of a stream.
+      saysNodeAlways: !saysNodeOnce,
       limit,
       clock,
       random,

@@ -71,8 +71,8 @@ export class DiscoveryStream {
   #cancelDelay: Cancel = () => undefined;
   /** Versions that were refused last. */
   readonly #refused = new Map<ResourceType, string>();
-  /** Refusals that wait. */
-  readonly #late = new Set<Cancel>();
+  /** Refusals that wait; one that a later response has overtaken is not said any more: its nonce is an old one. */
+  readonly #late = new Map<ResourceType, Cancel>();
   /** Whether it was already told that the server cannot be reached. */
   #isTroubleTold = false;
 
@@ -230,7 +230,7 @@ export class DiscoveryStream {
   #forgetDelayed(): void {
     this.#cancelDelay();
     this.#delayed = [];
-    for (const cancel of this.#late) cancel();
+    for (const cancel of this.#late.values()) cancel();
     this.#late.clear();
   }
 
@@ -276,6 +276,8 @@ export class DiscoveryStream {
       log.warn({ typeUrl: response.typeUrl }, 'a response of a type that was not asked for is ignored');
       return;
     }
+    this.#late.get(type)?.();
+    this.#late.delete(type);
     const refusal = subscription.take(response);
     const isRefusedAgain = refusal !== undefined && this.#refused.get(type) === response.version;
     if (refusal === undefined) this.#refused.delete(type);
@@ -283,16 +285,16 @@ export class DiscoveryStream {
     const answer = (): void => {
       if (this.#isCurrent(raw)) this.#say(raw, subscription.answer(response, refusal));
     };
-    if (isRefusedAgain && variant === 'state-of-the-world') this.#answerLater(answer);
+    if (isRefusedAgain && variant === 'state-of-the-world') this.#answerLater(type, answer);
     else answer();
   }
 
-  #answerLater(answer: () => void): void {
+  #answerLater(type: ResourceType, answer: () => void): void {
     const cancel = this.#options.clock.after(REFUSED_AGAIN_MS, () => {
-      this.#late.delete(cancel);
+      this.#late.delete(type);
       answer();
     });
-    this.#late.add(cancel);
+    this.#late.set(type, cancel);
   }
 }
 

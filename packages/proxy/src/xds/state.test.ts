@@ -95,6 +95,27 @@ test('a server that answers a refusal with the same again is answered once a sec
   client.close();
 });
 
+test('a refusal that waits is not said once the server has said something else', async () => {
+  const { client, server, clock } = new ClientGround(STATE);
+  const clusters = new CollectionRecorder();
+  clusters.issues = [{ name: 'bad', path: 'lb_policy', message: 'no' }];
+  client.watchAll(ADS, 'cluster', clusters);
+  const stream = await server.stream();
+  await stream.nextState();
+  stream.sayState('cluster', '1', ['bad']);
+  await stream.nextState();
+  stream.sayState('cluster', '1', ['bad']);
+  await rest();
+  clusters.issues = [];
+  stream.sayState('cluster', '2', ['good']);
+  assert.equal((await stream.nextState()).response_nonce, '3');
+  clock.pass(1000);
+  client.watch(ADS, 'cluster', 'named', new Recorder());
+  const { response_nonce: nonce, error_detail: detail } = await stream.nextState();
+  assert.deepEqual([nonce, detail], ['3', undefined]);
+  client.close();
+});
+
 test('nothing is removed by a response of which something cannot be read', async () => {
   const { client, server } = new ClientGround(STATE);
   const clusters = new CollectionRecorder();

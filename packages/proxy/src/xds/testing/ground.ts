@@ -13,7 +13,7 @@ export class ClientGround {
   readonly log = recordingLog();
   readonly client: XdsClient;
 
-  constructor(ads: XdsService = { cluster: 'control', variant: 'delta' }) {
+  constructor(ads: XdsService = { cluster: 'control', variant: 'delta', saysNodeOnce: true }) {
     this.client = new XdsClient({
       streams: this.server.streams,
       ads,

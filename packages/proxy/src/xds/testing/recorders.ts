@@ -8,7 +8,7 @@ export const ADS: ResourceSource = { type: 'ads', initialFetchTimeoutMs: 0 };
 
 /** A source with a stream of its own. */
 export function own(cluster: string): ResourceSource {
-  return { type: 'grpc', service: { cluster, variant: 'delta' }, initialFetchTimeoutMs: 0 };
+  return { type: 'grpc', service: { cluster, variant: 'delta', saysNodeOnce: true }, initialFetchTimeoutMs: 0 };
 }
 
 /** Notes what it is told of one resource: `1` for a version, `-` for its removal. */
