@@ -3,11 +3,11 @@
  * {@link ExchangeResponse.sendResponseEnd}, or one that the proxy makes itself.
  */
 import type { HeaderList } from '../http/header-list.ts';
-import { hasNoBody, type RequestHead, type ResponseHead } from '../http/message.ts';
+import { hasNoBody, type RequestHead, ResponseHead } from '../http/message.ts';
 import type { ResponseStream } from '../http/stream.ts';
 import { applyChanges } from './header-changes.ts';
 import type { HttpManager } from './http-manager.ts';
-import type { LocalReply, MadeReply } from './local-reply.ts';
+import type { LocalReply } from './local-reply.ts';
 import { ResponseThrottle, type ThrottledSink } from './response-throttle.ts';
 import type { Route, WeightedCluster } from './route-table.ts';
 import type { StreamInfo } from './stream-info.ts';
@@ -74,7 +74,7 @@ export abstract class ExchangeResponse implements ThrottledSink {
   sendResponseHead(head: ResponseHead, end: boolean): void {
     const { info } = this;
     info.response = head;
-    this.#changeResponse(head);
+    this.#changeResponse(head, this.route as Route);
     this.#filterResponse(head);
     if (head.status === 101 || (this.head.method === 'CONNECT' && head.status < 300)) this.#becomeTunnel(head);
     // Of HTTP/2, success would say that the tunnel stands (RFC 8441, 4), which the upstream did not grant.
@@ -84,9 +84,9 @@ export abstract class ExchangeResponse implements ThrottledSink {
     this.#sendHead(head, end && !this.isTunnel);
   }
 
-  #changeResponse({ headers }: ResponseHead): void {
+  #changeResponse({ headers }: ResponseHead, route: Route): void {
     if (this.choice) applyChanges(this.choice.responseChanges, headers, this.info);
-    applyChanges((this.route as Route).responseChanges, headers, this.info);
+    applyChanges(route.responseChanges, headers, this.info);
   }
 
   /** The filters, the last first: each sees what those after it made of the response. */
@@ -187,30 +187,21 @@ export abstract class ExchangeResponse implements ThrottledSink {
 
   // The response of the proxy itself.
 
-  /** An answer whatever the route. */
-  refuse(reply: LocalReply): void {
+  /** Whoever answers, what the route changes of an upstream's response it changes of this, where one is chosen by then. */
+  reply(reply: LocalReply): void {
     if (this.isOver || this.progress !== 'awaited') return;
-    this.info.flags |= reply.flags;
-    const { head, body } = this.#makeReply(reply);
-    this.#sendReply(head, body);
+    const { info } = this;
+    info.flags |= reply.flags;
+    info.responseDetails = reply.details;
+    const head = new ResponseHead(reply.status);
+    info.response = head;
+    if (this.route && !reply.isWhole) this.#changeResponse(head, this.route);
+    const made = this.manager.localReplies.make(reply, info, head);
+    this.#sendReply(made.head, made.body);
   }
 
   answer(reply: LocalReply): void {
-    this.refuse(reply);
-  }
-
-  /** The answer of the route or the router: what the route changes of an upstream's it changes of this. */
-  reply(reply: LocalReply): void {
-    if (this.isOver || this.progress !== 'awaited') return;
-    this.info.flags |= reply.flags;
-    const { head, body } = this.#makeReply(reply);
-    this.#changeResponse(head);
-    this.#sendReply(head, body);
-  }
-
-  #makeReply(reply: LocalReply): MadeReply {
-    this.info.responseDetails = reply.details;
-    return this.manager.localReplies.make(reply, this.info);
+    this.reply(reply);
   }
 
   #sendReply(head: ResponseHead, body: Buffer): void {

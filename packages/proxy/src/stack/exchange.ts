@@ -63,19 +63,19 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
     const refusal = manager.cleaner.clean(head, info.downstream.tls !== undefined);
     if (refusal) {
       if (refusal === UNDERSCORES) this.#isNoRequest();
-      this.refuse(refusal);
+      this.reply(refusal);
       return;
     }
     const stranger = forward(head, info, manager.forwarded);
     if (stranger) {
       manager.stats.downstream_rq_rejected_via_ip_detection++;
-      this.refuse(stranger);
+      this.reply(stranger);
       return;
     }
     this.chooseRouteAgain();
     if (this.route && !manager.allowsUpgrade(head, this.route)) {
       manager.stats.downstream_rq_ws_on_non_ws_route++;
-      this.refuse(NO_UPGRADE);
+      this.reply(NO_UPGRADE);
       return;
     }
     if (manager.tracing) info.trace = manager.tracing.begin(head, this.route);
@@ -145,7 +145,7 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
     this.manager.stats.rq_total++;
     if (!route) {
       this.manager.stats.no_route++;
-      this.refuse(NO_ROUTE);
+      this.reply(NO_ROUTE);
       return;
     }
     if (this.head.expectsContinue) this.continueRequest();
@@ -166,7 +166,6 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
         this.reply(directReply(action.config, this.head, route, this.info));
         return;
       case 'forward': {
-        stats.rq_total++;
         this.timers.idle.set(action.config.idle_timeout ?? this.manager.streamIdleMs);
         this.#router = new RouterRequest(this, route, action, this.manager.router);
         this.#startRouter(this.#router);
@@ -240,7 +239,7 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
     if (this.isOver) return;
     this.#router?.close(false);
     if (this.progress !== 'awaited') this.abortResponse(FLAG.DPE, detail);
-    else this.refuse({ status, body: reasonPhrase(status), flags: FLAG.DPE, details: detail });
+    else this.reply({ status, body: reasonPhrase(status), flags: FLAG.DPE, details: detail });
   }
 
   onDownstreamReset(): void {
@@ -279,14 +278,14 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
     }
     const status = this.isRequestComplete ? 504 : 408;
     this.#router?.close(false);
-    this.refuse({ status, body: 'stream timeout', flags: FLAG.SI, details: 'stream_idle_timeout' });
+    this.reply({ status, body: 'stream timeout', flags: FLAG.SI, details: 'stream_idle_timeout' });
   }
 
   onRequestTimeout(): void {
     this.manager.stats.downstream_rq_timeout++;
     this.#router?.close(false);
     if (this.progress !== 'awaited') this.abortResponse(FLAG.DT, 'request_overall_timeout');
-    else this.refuse(REQUEST_TIMEOUT);
+    else this.reply(REQUEST_TIMEOUT);
   }
 
   onRouteTimeout(): void {
@@ -306,7 +305,7 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
       return;
     }
     const status = this.isRequestComplete ? 504 : 408;
-    this.refuse({ status, body: 'downstream duration timeout', flags: 0, details, grpcStatus: 4 });
+    this.reply({ status, body: 'downstream duration timeout', flags: 0, details, grpcStatus: 4 });
   }
 
   // The end.

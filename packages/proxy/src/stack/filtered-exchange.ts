@@ -49,7 +49,7 @@ export abstract class FilteredExchange extends ExchangeResponse implements Filte
     const { filters } = this.manager;
     for (let i = filters.length - 1; i >= this.#nextFilter; i--) {
       const { name, filter, isDisabled } = filters[i] as (typeof filters)[number];
-      const levels = this.route?.filters?.get(name);
+      const levels = (this.choice?.filters ?? this.route?.filters)?.get(name);
       if (!(levels?.isDisabled ?? isDisabled)) filter.onEarlyAnswer?.(this, levels?.configs ?? NO_LEVELS, head);
     }
   }

@@ -1,6 +1,5 @@
 /** Answers that the proxy itself gives, and what the configuration makes of them. */
 import type { LocalReplyConfig, ResponseMapperConfig } from '../config/http.ts';
-import { HeaderList } from '../http/header-list.ts';
 import { ResponseHead } from '../http/message.ts';
 import { GRPC_TYPE, grpcMessage, grpcStatusOfHttp, isGrpcRequest } from './grpc.ts';
 import { applyChanges, changeLevels, type HeaderChanges } from './header-changes.ts';
@@ -17,6 +16,8 @@ export interface LocalReply {
   readonly headers?: readonly (readonly [name: string, value: string])[];
   /** What a gRPC request is told; absent: what the HTTP status stands for. */
   readonly grpcStatus?: number;
+  /** Whether it is whole as it is: what the route changes of responses is not changed of it. */
+  readonly isWhole?: boolean;
 }
 
 interface Mapper {
@@ -44,9 +45,11 @@ export class LocalReplies {
     }));
   }
 
-  /** The head and body of a reply. `info` holds its flags and details already. */
-  make(reply: LocalReply, info: StreamInfo): MadeReply {
-    const head = new ResponseHead(reply.status, new HeaderList());
+  /**
+   * The head and body of a reply. `info` holds its flags and details already, and `head` may hold fields that others
+   * want in it; it is the one that is given back.
+   */
+  make(reply: LocalReply, info: StreamInfo, head: ResponseHead = new ResponseHead(reply.status)): MadeReply {
     info.response = head;
     const mapped = this.#mapperOf(info);
     const mapper = mapped?.config;

@@ -67,7 +67,7 @@ function apply(request: FilteredRequest, policy: MergedPolicy, origin: string | 
   const method = head.headers.get('access-control-request-method') ?? '';
   if (head.method !== 'OPTIONS' || method === '' || (origin === undefined && policy.forwardsOthers)) return 'pass';
   const headers = preflight(request, policy, method, origin);
-  request.answer({ status: 200, body: '', flags: 0, details: 'cors_response', headers });
+  request.answer({ status: 200, body: '', flags: 0, details: 'cors_response', headers, isWhole: true });
   return 'stop';
 }
 

@@ -52,6 +52,15 @@ test('what a policy denies is answered 403, with the policy in the log', async (
   assert.deepEqual(allowed?.dynamicMetadata?.get('envoy.filters.http.rbac'), { enforced_engine_result: 'allowed' });
 });
 
+test('what routes change of responses they change of denials', async () => {
+  const strict = {
+    response_headers_to_add: [{ header: { key: 'x-frame-options', value: 'DENY' } }],
+    response_headers_to_remove: ['x-none'],
+  };
+  await using served = await serve([deny()], { routeConfig: routes(answering('/', strict)) });
+  assert.match(await served.ask(get('/no')), /^HTTP\/1\.1 403 .*\r\nx-frame-options: DENY\r\n/s);
+});
+
 test('spellings of a path do not get past a policy', async () => {
   await using proxied = await serve([deny()], { manager: { normalize_path: true, merge_slashes: true } });
   for (const target of [
