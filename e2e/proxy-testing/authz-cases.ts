@@ -247,10 +247,17 @@ export function tokenCases(issuer: TokenIssuer, nowS: number): readonly AuthzCas
     named('another audience', '/jwt/other-audience', [bearer({ ...FIRST, aud: 'other' })]),
     named('not the other audience', '/jwt/other-audience', [`Authorization: Bearer ${good}`]),
     named('a route without tokens', '/jwt/first/off'),
+    named('a route without tokens, with fields of tokens', '/jwt/first/off', ['X-Sub: root', 'X-Payload: e30']),
     named('a route that asks for nobody', '/jwt/wrong'),
     named('another spelling of the path', '/x/../jwt/first'),
     named('an escaped spelling of the path', '/%6awt/first'),
     named('a preflight', '/jwt/first', ['Origin: http://x', 'Access-Control-Request-Method: GET'], 'OPTIONS'),
+    named(
+      'a preflight with fields of tokens',
+      '/jwt/first',
+      ['Origin: http://x', 'Access-Control-Request-Method: GET', 'X-Sub: root'],
+      'OPTIONS',
+    ),
     named('OPTIONS that is none', '/jwt/first', ['Origin: http://x'], 'OPTIONS'),
     named('keys that cannot be fetched', '/jwt/fetched', [bearer({ iss: 'fetched' })]),
   ];

@@ -74,6 +74,8 @@ class JwtAuthn implements HttpFilter {
 
   onRequest(request: FilteredRequest, levels: Parameters<HttpFilter['onRequest']>[1]): FilterVerdict {
     const { head } = request;
+    // Whatever lets the request pass: who believes these fields believes this filter.
+    if (this.#ownFields.size > 0) head.headers.removeWhere((field) => this.#ownFields.has(field));
     if (this.#config.bypass_cors_preflight && isCorsPreflight(head)) {
       this.#stats.cors_preflight_bypassed++;
       this.#stats.allowed++;
@@ -82,7 +84,6 @@ class JwtAuthn implements HttpFilter {
     const level = levels.at(-1);
     const name = level?.type === 'jwt' ? level.value.requirement_name : undefined;
     if (level?.type === 'jwt' && name === undefined) return this.#allow();
-    if (this.#ownFields.size > 0) head.headers.removeWhere((field) => this.#ownFields.has(field));
     const requirement = name === undefined ? this.#ruleOf(request)?.requirement : this.#named.get(name);
     if (name !== undefined && !requirement) return this.#refuseName(request, name);
     return requirement ? this.#examine(request, requirement) : this.#allow();

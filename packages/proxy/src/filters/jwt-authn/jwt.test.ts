@@ -98,6 +98,12 @@ const CLAIMS: readonly (readonly [claims: object | string, status: JwtStatus | '
   ['{"iss":"a","\\u0069ss":"b"}', 'payload-json'],
   ['{"a":{"b":1,"b" :2}}', 'payload-json'],
   ['{"a":[{"b":"b"},{"b":"\\"b\\":"}]}', 'read'],
+  ['{"a":"\\ud800"}', 'payload-json'],
+  ['{"\\udc00":1}', 'payload-json'],
+  ['{"a":"\\ud83d\\ude00"}', 'read'],
+  ['{"a":1e400}', 'payload-json'],
+  ['{"a":[-1e999]}', 'payload-json'],
+  ['{"a":[-1.5e-3,0,12]}', 'read'],
   [`${'{"a":'.repeat(101)}1${'}'.repeat(101)}`, 'payload-json'],
   [`{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`, 'payload-json'],
 ];

@@ -33,7 +33,9 @@ function claimText(value: unknown): string | undefined {
   if (typeof value === 'boolean') return String(value);
   if (typeof value === 'number') {
     const isWhole = Number.isInteger(value) && value >= 0 && value < 2 ** 64;
-    return isWhole ? BigInt(value).toString() : value.toFixed(6);
+    if (isWhole) return BigInt(value).toString();
+    // From 1e21 on `toFixed` does not write digits alone.
+    return Math.abs(value) < 1e21 ? value.toFixed(6) : `${BigInt(value)}.000000`;
   }
   return typeof value === 'object' && value !== null
     ? Buffer.from(JSON.stringify(value)).toString('base64')

@@ -18,6 +18,8 @@ export class Examination {
   readonly head: RequestHead;
   /** What is told in metadata; undefined where nothing is. */
   metadata: Record<string, unknown> | undefined;
+  /** Whether tokens that were good said something in fields of the head. */
+  hasFields = false;
   /** Whether the route is to be chosen again. */
   clearsRoute = false;
 
@@ -77,14 +79,18 @@ class Tokens implements Requirement {
   readonly #options: TokensOptions;
   readonly #locations: ReturnType<typeof locationsOf>;
   readonly #ofIssuer: (issuer: string) => Provider | undefined;
+  readonly #ownFields: ReadonlySet<string>;
 
   constructor(options: TokensOptions) {
     this.#options = options;
     this.#locations = locationsOf(options.from.map(({ config }) => config));
     this.#ofIssuer = byIssuer(options.context.providers.values());
+    this.#ownFields = new Set(options.from.flatMap(({ ownFields }) => ownFields));
   }
 
   examine(examination: Examination): Outcome {
+    // A field speaks of one requirement's tokens: where several share it, of the last one's, as in Envoy.
+    if (examination.hasFields) examination.head.headers.removeWhere((field) => this.#ownFields.has(field));
     const tokens = findTokens(this.#locations, examination.head);
     if (tokens.length === 0) {
       const { provider, allowsMissing = false } = this.#options;
@@ -148,6 +154,7 @@ class Tokens implements Requirement {
   #good(token: FoundToken, jwt: Jwt, provider: Provider, examination: Examination): JwtStatus {
     const { config } = provider;
     provider.addFields(jwt, examination.head);
+    examination.hasFields = true;
     if (!config.forward) removeToken(token, examination.head);
     examination.addMetadata(config.header_in_metadata, jwt.header);
     if (config.payload_in_metadata !== '') {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { routes } from '../../stack/testing/proxied.ts';
+import { forward, routes } from '../../stack/testing/proxied.ts';
 import { A, bearer, issuer, jwt, local, requires, serve, TYPE } from './testing/served.ts';
 
 const PROVIDERS = {
@@ -139,4 +139,25 @@ test('preflights of CORS need no token where that is said', async () => {
     );
     assert.equal(served.stat('p.cors_preflight_bypassed'), bypass_cors_preflight ? 1 : 0);
   }
+});
+
+test("fields that speak of tokens are nobody else's, where no token is asked for either", async () => {
+  const claim_to_headers = [{ header_name: 'x-user', claim_name: 'sub' }];
+  const filter = jwt({
+    providers: { a: { ...PROVIDERS.a, claim_to_headers }, b: { ...PROVIDERS.b, claim_to_headers } },
+    rules: [requires({ requires_all: { requirements: [NEEDS_A, NEEDS_B] } }, '/both'), requires(NEEDS_A, '/closed')],
+    bypass_cors_preflight: true,
+  });
+  const disabled = { typed_per_filter_config: { jwt: { '@type': `${TYPE}.PerRouteConfig`, disabled: true } } };
+  await using open = await serve([filter], { routeConfig: forward({}, disabled) });
+  assert.equal(await open.ask('/closed', 'X-User: root'), '200 ok');
+  assert.doesNotMatch(open.last, /x-user/i);
+  await using served = await serve([filter]);
+  await served.proxied.ask(
+    'OPTIONS /closed HTTP/1.1\r\nHost: a\r\nConnection: close\r\nOrigin: b\r\nX-User: root\r\nAccess-Control-Request-Method: GET\r\n\r\n',
+  );
+  assert.match(served.last, /^OPTIONS /);
+  assert.doesNotMatch(served.last, /x-user/i);
+  assert.equal(await served.ask('/both', a(), b({ sub: 'other' })), '200 ok');
+  assert.deepEqual(served.last.match(/x-user: .*/gi), ['x-user: other']);
 });
