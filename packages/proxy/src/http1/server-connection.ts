@@ -275,7 +275,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
   sendHead(head: ResponseHead, end: boolean): void {
     if (this.#isOver) return;
     if (this.#wantsTunnel && this.#framing !== 'tunnel') this.#refuseTunnel();
-    if (this.#request !== 'complete' && this.#leavesBody(end)) this.#closesAfter = true;
+    if (this.#request !== 'complete' && this.#mayLeaveBody(end)) this.#closesAfter = true;
     if (this.#handler.isDraining()) this.#closesAfter = true;
     let text = responseHeadText(head.status, head.headers);
     if (this.#framing === 'tunnel') text += this.#upgradeLines(head);
@@ -285,9 +285,12 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
     if (this.#framing === 'tunnel' && !this.#isInHead) this.#beginTunnel();
   }
 
-  /** Whether an answer that begins now is over before the request is: its body is not waited for. */
-  #leavesBody(end: boolean): boolean {
-    return end || this.#awaitsContinue || (this.#isInHead && !this.#isBodyHere);
+  /**
+   * Whether an answer that begins now may be over before the request is: its body is not waited for then, and the client
+   * has to know that the connection ends with the answer (RFC 9112, 9.6).
+   */
+  #mayLeaveBody(end: boolean): boolean {
+    return end || this.#awaitsContinue || !this.#isInHead || !this.#isBodyHere;
   }
 
   #beginTunnel(): void {

@@ -196,7 +196,19 @@ test('an answer that is over before the request is ends the connection, and noth
   using client = new RawClient(server.port);
   const received = await client.send(`${upload('Content-Length: 500000\r\n')}${get('/smuggled')}`).toEnd();
   assert.equal(count(received), 1);
+  assert.match(received, /^HTTP\/1\.1 413 .*\r\nconnection: close\r\n/s);
   assert.equal(server.requests.length, 1);
+});
+
+test('an answer that begins before the request is over says that the connection ends with it, as it may be over first', async () => {
+  await using server = await new TestServer((request, when) => {
+    if (when === 'head') setImmediate(() => request.stream.sendHead(new ResponseHead(200, new HeaderList()), false));
+    if (when === 'end') request.stream.sendEnd(undefined);
+  }).start();
+  using client = new RawClient(server.port);
+  const head = await client.send(upload('Content-Length: 4\r\n')).until((c) => c.received !== '');
+  assert.match(head, /\r\nconnection: close\r\n/);
+  assert.equal(count(await client.send(`body${get('/next')}`).toEnd()), 1);
 });
 
 test('a head that does not come whole is answered with 408; line ends before it do not start its time', async () => {
