@@ -68,6 +68,8 @@ interface TokensOptions {
   /** In place of those of the provider. */
   readonly audiences?: AudienceSet;
   readonly allowsMissing?: boolean;
+  /** Whether it is one of several requirements: that there is no token is told of the whole alone, then. */
+  readonly isPart?: boolean;
   readonly allowsFailed?: boolean;
 }
 
@@ -85,7 +87,7 @@ class Tokens implements Requirement {
     this.#options = options;
     this.#locations = locationsOf(options.from.map(({ config }) => config));
     this.#ofIssuer = byIssuer(options.context.providers.values());
-    this.#ownFields = new Set(options.from.flatMap(({ ownFields }) => ownFields));
+    this.#ownFields = new Set(options.provider?.ownFields);
   }
 
   examine(examination: Examination): Outcome {
@@ -93,8 +95,9 @@ class Tokens implements Requirement {
     if (examination.hasFields) examination.head.headers.removeWhere((field) => this.#ownFields.has(field));
     const tokens = findTokens(this.#locations, examination.head);
     if (tokens.length === 0) {
-      const { provider, allowsMissing = false } = this.#options;
+      const { provider, allowsMissing = false, isPart = false } = this.#options;
       if (allowsMissing) return 'ok';
+      if (isPart) return 'missing';
       return this.#failed('missing', provider, examination);
     }
     return this.#next(tokens, tokens.length - 1, examination);
@@ -206,16 +209,20 @@ function compileAny(of: readonly RequirementConfig[], context: RequirementContex
     of.find(({ type }) => type === 'allow-missing-or-failed') ?? of.find(({ type }) => type === 'allow-missing');
   const named = regular.flatMap((part) => (part.type === 'provider' ? [part.provider] : []));
   return anyOf([
-    ...regular.map((part) => compileRequirement(part, context)),
+    ...regular.map((part) => compileRequirement(part, context, [], true)),
     ...(bypass ? [compileRequirement(bypass, context, named)] : []),
   ]);
 }
 
-/** `beside`: providers whose places count for what lets requests through; all of them where there are none. */
+/**
+ * `beside`: providers whose places count for what lets requests through; all of them where there are none.
+ * `isPart`: it is one of several requirements.
+ */
 export function compileRequirement(
   config: RequirementConfig,
   context: RequirementContext,
   beside: readonly string[] = [],
+  isPart = false,
 ): Requirement {
   const { providers } = context;
   switch (config.type) {
@@ -224,12 +231,12 @@ export function compileRequirement(
     case 'provider': {
       const provider = providers.get(config.provider) as Provider;
       const audiences = config.audiences.length === 0 ? undefined : audienceSet(config.audiences);
-      return new Tokens({ context, from: [provider], provider, ...(audiences ? { audiences } : {}) });
+      return new Tokens({ context, from: [provider], provider, isPart, ...(audiences ? { audiences } : {}) });
     }
     case 'any':
       return compileAny(config.of, context);
     case 'all':
-      return allOf(config.of.map((part) => compileRequirement(part, context)));
+      return allOf(config.of.map((part) => compileRequirement(part, context, [], true)));
     case 'allow-missing':
     case 'allow-missing-or-failed': {
       const names = beside.length === 0 ? [...providers.keys()] : beside;

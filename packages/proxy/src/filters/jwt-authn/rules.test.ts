@@ -161,3 +161,19 @@ test("fields that speak of tokens are nobody else's, where no token is asked for
   assert.equal(await served.ask('/both', a(), b({ sub: 'other' })), '200 ok');
   assert.deepEqual(served.last.match(/x-user: .*/gi), ['x-user: other']);
 });
+
+test('metadata tells of failures, and not of tokens that others stand in for', async () => {
+  const provider = (fields: object) => ({ ...fields, failed_status_in_metadata: 'failed' });
+  await using served = await serve([
+    jwt({
+      providers: { a: provider(PROVIDERS.a), b: provider(PROVIDERS.b) },
+      rules: [requires({ requires_any: { requirements: [NEEDS_A, NEEDS_B] } })],
+    }),
+  ]);
+  assert.equal(await served.ask('/', b()), '200 ok');
+  assert.equal(await served.ask('/', a({ exp: 1 })), '401 Jwt is expired');
+  const found = served.proxied.logged.map(
+    ({ dynamicMetadata }) => dynamicMetadata?.get('envoy.filters.http.jwt_authn') ?? {},
+  );
+  assert.deepEqual(found, [{}, { failed: { code: 3, message: 'Jwt is expired' } }]);
+});
