@@ -12,7 +12,7 @@ import type { AddressPair } from '../net/proxy-header.ts';
 import { HostPools } from '../pool/host-pools.ts';
 import { upstreamHttpOptions } from '../pool/options.ts';
 import type { Pool } from '../pool/pool.ts';
-import { type ClusterStats, RetriedStats } from '../stats/groups.ts';
+import { type ClusterStats, OriginStats, type RequestOrigin, RetriedStats } from '../stats/groups.ts';
 import type { Balancer, Random, ReadRuntime } from './balancer.ts';
 import { type AssignmentPolicy, DEFAULT_POLICY, type HostSet } from './balancing/host-sets.ts';
 import { type HostKeeper, OriginalDestination } from './balancing/original-destination.ts';
@@ -42,6 +42,8 @@ export interface ClusterOptions {
   readonly queue: FlushQueue;
   /** Makes what counts answers that were asked for again; undefined where nobody asks. */
   readonly retriedStats?: (() => RetriedStats) | undefined;
+  /** Counts what its requests came to by whose they are; undefined: nobody reads it. */
+  readonly originStats?: ((origin: RequestOrigin) => OriginStats) | undefined;
   /** What the balancer's tables of hashes tell; undefined where nobody asks. */
   readonly tableStats?: TableStats | undefined;
   /** Undefined: the runtime says nothing. */
@@ -87,6 +89,11 @@ export class Cluster {
   readonly #highLimits: ClusterLimits;
   readonly #makeRetriedStats: () => RetriedStats;
   #retriedStats: RetriedStats | undefined;
+  readonly #makeOriginStats: (origin: RequestOrigin) => OriginStats;
+  readonly #originStats: { [O in RequestOrigin]: OriginStats | undefined } = {
+    internal: undefined,
+    external: undefined,
+  };
   /** Undefined where the configuration of TLS says whom to find at hosts. */
   readonly naming: PeerNaming | undefined;
   readonly #sockets: TransportSockets;
@@ -109,6 +116,7 @@ export class Cluster {
     this.config = config;
     this.stats = stats;
     this.#makeRetriedStats = options.retriedStats ?? (() => new RetriedStats());
+    this.#makeOriginStats = options.originStats ?? (() => new OriginStats());
     const { limits, highLimits } = limitsOf(config, options.counts ?? OWN_COUNTS);
     this.limits = limits;
     this.#highLimits = highLimits;
@@ -173,6 +181,13 @@ export class Cluster {
   get retriedStats(): RetriedStats {
     this.#retriedStats ??= this.#makeRetriedStats();
     return this.#retriedStats;
+  }
+
+  /** What counts answers to requests of that origin; made when the first one is. */
+  originStats(origin: RequestOrigin): OriginStats {
+    const stats = this.#originStats[origin] ?? this.#makeOriginStats(origin);
+    this.#originStats[origin] = stats;
+    return stats;
   }
 
   get hosts(): readonly Host[] {
@@ -301,6 +316,12 @@ export class Cluster {
     const ends = host.onFailed;
     host.onFailed = undefined;
     if (ends) for (const end of ends) end();
+  }
+
+  /** Brings up to date what is counted of bytes that were sent. */
+  countBytes(): void {
+    this.#pools.countBytes();
+    this.#highPools.countBytes();
   }
 
   /** Lets what runs end; nothing new is begun. */

@@ -9,7 +9,7 @@ import type { Counts } from '../counts/cells.ts';
 import { Http2Stats } from '../http2/stats.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { upstreamHttpOptions } from '../pool/options.ts';
-import { ClusterManagerStats, ClusterStats, RetriedStats, TlsStats } from '../stats/groups.ts';
+import { ClusterManagerStats, ClusterStats, OriginStats, RetriedStats, TlsStats } from '../stats/groups.ts';
 import { type StatGroup, type StatsRegistry, statName } from '../stats/registry.ts';
 import type { SecretStore } from '../tls/secrets.ts';
 import { UpstreamTls } from '../tls/upstream.ts';
@@ -82,7 +82,10 @@ export class ClusterManager {
     options.stats.onRead(() => {
       this.stats.active_clusters = this.#active.size;
       this.stats.warming_clusters = this.#warming.size;
-      for (const { cluster } of this.#active.values()) cluster.refresh();
+      for (const { cluster } of this.#active.values()) {
+        cluster.refresh();
+        cluster.countBytes();
+      }
     });
   }
 
@@ -152,6 +155,7 @@ export class ClusterManager {
       tableStats,
       http2Stats,
       retriedStats: () => this.#statsUnder(config, 'retry', () => new RetriedStats()),
+      originStats: (origin) => this.#statsUnder(config, origin, () => new OriginStats()),
       local: this.#local,
     });
     const checks = this.#judge(cluster);

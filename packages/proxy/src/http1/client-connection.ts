@@ -33,11 +33,13 @@ export interface ClientConnectionOwner {
   onIdle(connection: Http1ClientConnection): void;
   /** The far side said that it closes the connection after this response. */
   onCloseNotice?(): void;
-  onClosed(connection: Http1ClientConnection, cause: ClosedCause): void;
+  /** `wasBusy`: a request had not got all of its answer. */
+  onClosed(connection: Http1ClientConnection, cause: ClosedCause, wasBusy: boolean): void;
   onBytes(received: number): void;
 }
 
-export type ClosedCause = 'remote' | 'local' | 'idle' | 'protocol-error' | 'max-requests';
+/** `cut-short`: the far side ended it within an answer. */
+export type ClosedCause = 'remote' | 'cut-short' | 'local' | 'idle' | 'protocol-error' | 'max-requests';
 
 /** What a server tells about its patience is taken with a margin, for the time that bytes travel. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
@@ -106,8 +108,8 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     socket.on('data', (chunk: Buffer) => this.#onData(chunk, false));
     queue.reads.attach(socket, (chunk) => this.#onData(chunk, true));
     socket.on('end', () => this.#onEndOfInput());
-    socket.on('error', (error) => this.#over('remote', 'connection-termination', error.message));
-    socket.on('close', () => this.#over('remote', 'connection-termination', ''));
+    socket.on('error', (error) => this.#onFarEnd(error.message));
+    socket.on('close', () => this.#onFarEnd(''));
     this.#idle.set(this.#idleTimeoutMs);
   }
 
@@ -171,7 +173,13 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     // That it is whole only the closure alert of TLS says (RFC 9112, 9.8).
     const isCut = this.#isCut?.() === true;
     if (listener && this.#isResponseBegun && !isCut && this.#parser.finish()) return;
-    this.#over('remote', this.#isAnswered ? 'protocol-error' : 'connection-termination', '');
+    this.#onFarEnd('');
+  }
+
+  /** The far side is gone; an answer that it had begun is none. */
+  #onFarEnd(text: string): void {
+    if (this.#isAnswered && this.#listener && !this.#isTunnel) this.#over('cut-short', 'protocol-error', text);
+    else this.#over('remote', 'connection-termination', text);
   }
 
   /** A tunnel is over when both sides have said so; what is still to be written is. */
@@ -181,7 +189,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     this.#listener = undefined;
     this.#idle.dispose();
     this.#socket.destroySoon();
-    this.#owner.onClosed(this, 'local');
+    this.#owner.onClosed(this, 'local', false);
   }
 
   #close(cause: ClosedCause, reset: UpstreamReset['type'] | 'idle'): void {
@@ -196,7 +204,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     this.#socket.destroy();
     const listener = this.#listener;
     this.#listener = undefined;
-    this.#owner.onClosed(this, cause);
+    this.#owner.onClosed(this, cause, listener !== undefined);
     listener?.onUpstreamReset({ type, text, isUnsent: false, isReused: this.#served > 1 && !this.#isAnswered });
   }
 
@@ -258,12 +266,19 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     if (this.#isReusable) this.#parser.next();
     listener?.onUpstreamEnd(trailers && this.#options.enableTrailers ? new HeaderList(trailers) : undefined);
     if (!this.#isReusable) {
-      this.#close(this.#served === this.#options.maxRequests ? 'max-requests' : 'local', 'local');
+      this.#close(this.#causeAfter(rest), 'local');
       return;
     }
     if (this.#socket.isPaused()) this.#socket.resume();
     this.#idle.set(this.#idleTimeoutMs);
     this.#owner.onIdle(this);
+  }
+
+  /** Why the connection ends with an answer that is whole, `rest` bytes after it. */
+  #causeAfter(rest: number): ClosedCause {
+    if (this.#served === this.#options.maxRequests) return 'max-requests';
+    if (rest > 0) return 'protocol-error';
+    return this.#socket.readableEnded ? 'remote' : 'local';
   }
 
   onViolation(violation: Violation): void {

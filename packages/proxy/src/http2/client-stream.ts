@@ -33,6 +33,8 @@ export class ClientStream extends Http2Stream implements RequestStream {
   #hasHead = false;
   #isTunnel = false;
   #informational = 0;
+  /** Nothing of the response comes after its head. */
+  #isHeadLast = false;
 
   constructor(id: number, host: ClientHost, sendWindow: number, listener: ResponseListener, isReused: boolean) {
     super(id, host, sendWindow);
@@ -64,6 +66,7 @@ export class ClientStream extends Http2Stream implements RequestStream {
       return '';
     }
     this.#hasHead = true;
+    this.#isHeadLast = isEnd;
     if (status < 300 && (this.#method === 'CONNECT' || this.#upgrade !== undefined)) this.#grant(head);
     else if (hasNoBody(this.#method, status)) this.bodyLeft = 0;
     else {
@@ -168,9 +171,10 @@ export class ClientStream extends Http2Stream implements RequestStream {
     else this.close();
   }
 
-  /** A stream that is reset costs its connection nothing. */
+  /** A stream that is reset costs its connection nothing; one that is whole ends by itself. */
   discardResponse(): void {
-    this.abort();
+    if (this.#isHeadLast && this.isLocalEnded) this.#listener = undefined;
+    else this.abort();
   }
 
   pauseResponse(): void {

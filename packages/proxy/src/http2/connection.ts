@@ -164,7 +164,6 @@ export abstract class Http2Connection<S extends Http2Stream> extends Http2Link<S
   /** Trailers of a stream were decoded. */
   protected onTrailers(stream: S, isEnd: boolean): void {
     const fields = this.#trailerFields;
-    this.stats.trailers++;
     if (stream.isRemoteEnded) {
       this.streamError(stream, ERROR.streamClosed, 'trailers after the end');
       return;

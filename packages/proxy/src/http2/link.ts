@@ -197,7 +197,6 @@ export abstract class Http2Link<S extends Http2Stream> implements StreamHost {
     this.writer.beginBlock(encoder);
     this.encodeFields(trailers);
     this.writer.endBlock(encoder, stream.id, true, this.peer.maxFrameBytes);
-    this.stats.trailers++;
   }
 
   protected encodeFields({ flat, secret }: HeaderList): void {

@@ -176,8 +176,10 @@ export class Http2ServerConnection extends Http2Connection<ServerStream> impleme
       return;
     }
     const stream = this.streams.get(streamId);
-    if (stream) this.onTrailers(stream, isEnd);
-    else if ((streamId & 1) === 0) throw new Http2Error(ERROR.protocol, 'a stream of a client with an even number');
+    if (stream) {
+      this.stats.trailers++;
+      this.onTrailers(stream, isEnd);
+    } else if ((streamId & 1) === 0) throw new Http2Error(ERROR.protocol, 'a stream of a client with an even number');
     else if (!this.resets.has(streamId)) throw new Http2Error(ERROR.streamClosed, 'HEADERS on a closed stream');
   }
 

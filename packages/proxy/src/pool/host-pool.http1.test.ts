@@ -188,10 +188,70 @@ test('requests that are under way at once are limited', async () => {
   await using upstream = await new TestUpstream(answerAll).start();
   const cluster = testCluster(limits({ max_requests: 1 }), [upstream.port]);
   cluster.limits.countRequest(1);
-  assert.equal(call(poolOf(cluster)).reset?.type, 'overflow');
+  const refused = call(poolOf(cluster));
+  assert.equal(refused.state, 'waiting', 'until there is a connection');
+  await until(() => refused.state === 'refused');
+  assert.equal(refused.reset?.type, 'overflow');
+  assert.equal(call(poolOf(cluster)).reset?.type, 'overflow', 'at once, where there is a connection already');
+  assert.equal(cluster.stats.upstream_rq_active_overflow, 2);
   cluster.limits.countRequest(-1);
   const next = call(poolOf(cluster));
   await until(() => next.state === 'answered');
+  cluster.destroy();
+});
+
+test('who waits for a connection is not refused for requests that are over by then', async () => {
+  let asked = 0;
+  await using upstream = await new TestUpstream((socket) => {
+    socket.on('data', () => void (++asked > 1 && socket.write(OK)));
+  }).start();
+  const cluster = testCluster(limits({ max_connections: 1, max_requests: 1 }), [upstream.port]);
+  const pool = poolOf(cluster);
+  const one = call(pool);
+  await until(() => asked === 1);
+  cluster.limits.countRequest(1);
+  const two = call(pool);
+  assert.equal(two.state, 'waiting');
+  cluster.limits.countRequest(-1);
+  upstream.sockets[0]?.write(OK);
+  await until(() => one.state === 'answered' && two.state === 'answered');
+  cluster.destroy();
+});
+
+test('an end of a connection is counted by who ended it, and by whether somebody waited for an answer', async () => {
+  const answers = [
+    'HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n',
+    'HTTP/1.1 200 OK\r\n\r\nto the end',
+    'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort',
+  ];
+  await using upstream = await new TestUpstream((socket) => {
+    socket.on('data', () => socket.end(answers.shift() ?? ''));
+  }).start();
+  const cluster = testCluster({}, [upstream.port]);
+  const { stats } = cluster;
+  const counted = async (): Promise<readonly number[]> => {
+    const one = call(poolOf(cluster));
+    await until(() => one.state === 'answered' || one.state === 'reset');
+    await until(() => stats.upstream_cx_active === 0);
+    return [
+      stats.upstream_cx_destroy_local + stats.upstream_cx_destroy_remote,
+      stats.upstream_cx_destroy_with_active_rq,
+      stats.upstream_cx_destroy_remote_with_active_rq,
+      stats.upstream_cx_protocol_error,
+    ];
+  };
+  assert.deepEqual(await counted(), [1, 0, 0, 0], 'after an answer that is the last');
+  assert.deepEqual(await counted(), [2, 0, 0, 0], 'with the end of an answer');
+  assert.deepEqual(await counted(), [3, 1, 1, 1], 'within an answer');
+  assert.ok(stats.upstream_cx_tx_bytes_total > 0);
+  cluster.destroy();
+});
+
+test('a connection that could not be made is counted among those that ended', async () => {
+  const cluster = testCluster({}, [await closedPort()]);
+  const one = call(poolOf(cluster));
+  await until(() => one.state === 'refused');
+  assert.equal(cluster.stats.upstream_cx_destroy_remote, 1);
   cluster.destroy();
 });
 

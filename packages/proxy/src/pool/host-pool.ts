@@ -65,13 +65,15 @@ export class HostPool implements Pool, ShelfOwner {
 
   acquire(waiter: PoolWaiter): void {
     const { limits, stats } = this.#context;
-    if (limits.requests >= limits.maxRequests) {
-      this.#refuseActive(waiter);
-      return;
-    }
-    const connection = this.#take();
+    const hasRoom = limits.requests < limits.maxRequests;
+    const connection = hasRoom ? this.#take() : undefined;
     if (connection) {
       waiter.onPoolReady(connection);
+      return;
+    }
+    // As many requests as may be are under way. One that has to wait for a connection may find fewer when it has one.
+    if (!hasRoom && this.#hasReady) {
+      this.#refuseActive(waiter);
       return;
     }
     if (limits.pending >= limits.maxPending) {
@@ -94,6 +96,10 @@ export class HostPool implements Pool, ShelfOwner {
     this.#checkEmpty();
   }
 
+  get #hasReady(): boolean {
+    return this.#http1.hasReady || this.#http2.hasReady;
+  }
+
   /** After a server has changed its mind on what it speaks, connections of both kinds may be there. */
   #take(): PoolConnection | undefined {
     const connection = this.#likely.take();
@@ -109,14 +115,18 @@ export class HostPool implements Pool, ShelfOwner {
     this.#context.stats.upstream_rq_cancelled++;
     for (const pending of this.#connecting) {
       if (this.#expectedStreams - this.#likely.streamsPerConnection < this.#waiters.length) return;
-      this.#stopConnecting(pending);
-      pending.connecting.cancel();
+      this.#abandon(pending);
     }
     this.#checkEmpty();
   }
 
   #checkEmpty(): void {
     if (this.#waiters.length + this.#connecting.size + this.#http1.size + this.#http2.size === 0) this.#onEmpty();
+  }
+
+  countBytes(): void {
+    this.#http1.countBytes();
+    this.#http2.countBytes();
   }
 
   drain(): void {
@@ -127,8 +137,7 @@ export class HostPool implements Pool, ShelfOwner {
   destroy(): void {
     this.drain();
     for (const pending of this.#connecting) {
-      this.#stopConnecting(pending);
-      pending.connecting.cancel();
+      this.#abandon(pending);
     }
     for (const waiter of this.#waiters.splice(0)) this.#failWaiter(waiter, unsent('local'));
     this.#http1.destroy();
@@ -205,6 +214,8 @@ export class HostPool implements Pool, ShelfOwner {
     this.#host.connectFailures++;
     stats.upstream_cx_connect_fail++;
     if (failure.type === 'connect-timeout') stats.upstream_cx_connect_timeout++;
+    if (failure.type === 'connect-failure') stats.upstream_cx_destroy_remote++;
+    else stats.upstream_cx_destroy_local++;
     this.#ejectWaiters(unsent(failure.type, failure.text));
     this.#checkEmpty();
   }
@@ -215,6 +226,13 @@ export class HostPool implements Pool, ShelfOwner {
       this.#context.stats.upstream_rq_pending_failure_eject++;
       this.#failWaiter(this.#waiters.shift() as PoolWaiter, reset);
     }
+  }
+
+  /** Nobody wants it any more. */
+  #abandon(pending: Pending): void {
+    this.#stopConnecting(pending);
+    this.#context.stats.upstream_cx_destroy_local++;
+    pending.connecting.cancel();
   }
 
   #stopConnecting(pending: Pending): void {
@@ -267,13 +285,14 @@ export class HostPool implements Pool, ShelfOwner {
     const { stats, clock } = this.#context;
     this.#connectionGone();
     stats.upstream_cx_length_ms.record(clock.monotonicMs() - openedMs);
-    if (cause === 'remote') stats.upstream_cx_destroy_remote++;
+    const isRemote = cause === 'remote' || cause === 'cut-short';
+    if (isRemote) stats.upstream_cx_destroy_remote++;
     else stats.upstream_cx_destroy_local++;
     if (wasBusy) stats.upstream_cx_destroy_with_active_rq++;
-    if (wasBusy && cause === 'remote') stats.upstream_cx_destroy_remote_with_active_rq++;
-    if (wasBusy && cause !== 'remote') stats.upstream_cx_destroy_local_with_active_rq++;
+    if (wasBusy && isRemote) stats.upstream_cx_destroy_remote_with_active_rq++;
+    if (wasBusy && !isRemote) stats.upstream_cx_destroy_local_with_active_rq++;
     if (cause === 'idle') stats.upstream_cx_idle_timeout++;
-    if (cause === 'protocol-error') stats.upstream_cx_protocol_error++;
+    if (cause === 'protocol-error' || cause === 'cut-short') stats.upstream_cx_protocol_error++;
     if (cause === 'max-requests') stats.upstream_cx_max_requests++;
     this.#connectIfNeeded();
     this.#checkEmpty();

@@ -91,6 +91,10 @@ export class HostPools {
     for (const pool of retired) pool?.drain();
   }
 
+  countBytes(): void {
+    for (const pool of this.#all()) pool.countBytes();
+  }
+
   drain(): void {
     for (const pool of [...this.#all()]) pool.drain();
   }

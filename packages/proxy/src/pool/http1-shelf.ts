@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { type ClientConnectionOwner, type ClosedCause, Http1ClientConnection } from '../http1/client-connection.ts';
 import type { PoolConnection, PoolContext } from './pool.ts';
-import type { Shelf, ShelfOwner } from './shelf.ts';
+import { SentBytes, type Shelf, type ShelfOwner } from './shelf.ts';
 
 export class Http1Shelf implements Shelf, ClientConnectionOwner {
   readonly expected = 0;
@@ -12,7 +12,7 @@ export class Http1Shelf implements Shelf, ClientConnectionOwner {
   /** The last one used is the first to be used again, so that those that are too many grow idle and go. */
   readonly #idle: Http1ClientConnection[] = [];
   readonly #busy = new Set<Http1ClientConnection>();
-  readonly #openedMs = new WeakMap<Http1ClientConnection, number>();
+  readonly #opened = new WeakMap<Http1ClientConnection, { readonly ms: number; readonly sent: SentBytes }>();
   #isDraining = false;
 
   constructor(context: PoolContext, owner: ShelfOwner) {
@@ -22,6 +22,10 @@ export class Http1Shelf implements Shelf, ClientConnectionOwner {
 
   get size(): number {
     return this.#busy.size + this.#idle.length;
+  }
+
+  get hasReady(): boolean {
+    return this.#idle.some(({ isUsable }) => isUsable);
   }
 
   take(): PoolConnection | undefined {
@@ -34,13 +38,19 @@ export class Http1Shelf implements Shelf, ClientConnectionOwner {
   add(socket: Socket): void {
     const { http1, queue, clock } = this.#context;
     const connection = new Http1ClientConnection(socket, this, http1, queue, clock);
-    this.#openedMs.set(connection, clock.monotonicMs());
+    this.#opened.set(connection, { ms: clock.monotonicMs(), sent: new SentBytes(socket) });
     this.onIdle(connection);
   }
 
   drain(): void {
     this.#isDraining = true;
     for (const connection of [...this.#idle, ...this.#busy]) connection.drain();
+  }
+
+  countBytes(): void {
+    for (const list of [this.#idle, this.#busy]) {
+      for (const connection of list) this.#opened.get(connection)?.sent.countInto(this.#context.stats);
+    }
   }
 
   destroy(): void {
@@ -60,11 +70,13 @@ export class Http1Shelf implements Shelf, ClientConnectionOwner {
     this.#context.stats.upstream_cx_close_notify++;
   }
 
-  onClosed(connection: Http1ClientConnection, cause: ClosedCause): void {
-    const wasBusy = this.#busy.delete(connection);
+  onClosed(connection: Http1ClientConnection, cause: ClosedCause, wasBusy: boolean): void {
+    this.#busy.delete(connection);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
-    this.#owner.onGone(cause, wasBusy, this.#openedMs.get(connection) ?? 0);
+    const { ms = 0, sent } = this.#opened.get(connection) ?? {};
+    sent?.countInto(this.#context.stats);
+    this.#owner.onGone(cause, wasBusy, ms);
   }
 
   onBytes(received: number): void {

@@ -3,11 +3,12 @@ import type { Socket } from 'node:net';
 import type { ClosedCause } from '../http1/client-connection.ts';
 import { Http2ClientConnection, type Http2ConnectionOwner } from '../http2/client-connection.ts';
 import type { PoolConnection, PoolContext } from './pool.ts';
-import type { Shelf, ShelfOwner } from './shelf.ts';
+import { SentBytes, type Shelf, type ShelfOwner } from './shelf.ts';
 
 interface Kept {
   readonly connection: Http2ClientConnection;
   readonly openedMs: number;
+  readonly sent: SentBytes;
   /** The server has said how many streams it takes; until then as many are opened as it took the last time. */
   isSettled: boolean;
 }
@@ -45,6 +46,10 @@ export class Http2Shelf implements Shelf, Http2ConnectionOwner {
     return streams;
   }
 
+  get hasReady(): boolean {
+    return this.take() !== undefined;
+  }
+
   take(): PoolConnection | undefined {
     for (const { connection, isSettled } of this.#staying) {
       if (connection.capacity > 0 && (isSettled || connection.active < this.#streams)) return connection;
@@ -55,7 +60,8 @@ export class Http2Shelf implements Shelf, Http2ConnectionOwner {
   add(socket: Socket): void {
     const { http2, http2Stats, queue, clock } = this.#context;
     const connection = new Http2ClientConnection(socket, this, http2, queue, clock, http2Stats);
-    const kept: Kept = { connection, openedMs: clock.monotonicMs(), isSettled: false };
+    const sent = new SentBytes(socket);
+    const kept: Kept = { connection, openedMs: clock.monotonicMs(), sent, isSettled: false };
     this.#all.set(connection, kept);
     this.#staying.push(kept);
     this.#owner.onRoom();
@@ -65,6 +71,10 @@ export class Http2Shelf implements Shelf, Http2ConnectionOwner {
   drain(): void {
     this.#isDraining = true;
     for (const { connection } of [...this.#staying]) connection.drain();
+  }
+
+  countBytes(): void {
+    for (const { sent } of this.#all.values()) sent.countInto(this.#context.stats);
   }
 
   destroy(): void {
@@ -112,7 +122,10 @@ export class Http2Shelf implements Shelf, Http2ConnectionOwner {
     this.#leave(connection);
     this.#unsettled(kept);
     this.#all.delete(connection);
-    this.#owner.onGone(cause, connection.active > 0, kept.openedMs);
+    kept.sent.countInto(this.#context.stats);
+    // What breaks the protocol ends all streams before it ends the connection.
+    const wasBusy = connection.active > 0 && cause !== 'protocol-error';
+    this.#owner.onGone(cause, wasBusy, kept.openedMs);
   }
 
   onBytes(received: number): void {

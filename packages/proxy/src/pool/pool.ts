@@ -31,6 +31,8 @@ export interface Pool {
   acquire(waiter: PoolWaiter): void;
   /** Takes a waiter back that has not been given a connection. */
   cancel(waiter: PoolWaiter): void;
+  /** Adds what its connections sent since this was called last to what is counted. */
+  countBytes(): void;
   /** Makes no more connections; those that are busy finish what they do. */
   drain(): void;
   /** Ends everything now. */

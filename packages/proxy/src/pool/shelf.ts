@@ -1,11 +1,14 @@
 /** Connections of one version of HTTP to a host, as its pool keeps them. */
 import type { Socket } from 'node:net';
 import type { ClosedCause } from '../http1/client-connection.ts';
+import type { ClusterStats } from '../stats/groups.ts';
 import type { PoolConnection } from './pool.ts';
 
 export interface Shelf {
   /** A connection that takes one more request now; undefined where there is none. */
   take(): PoolConnection | undefined;
+  /** Whether {@link take} would give one. */
+  readonly hasReady: boolean;
   /** Keeps a connection that was made. */
   add(socket: Socket): void;
   /** All of them, busy or not. */
@@ -14,6 +17,8 @@ export interface Shelf {
   readonly expected: number;
   /** How many requests a new connection is likely to take at once. */
   readonly streamsPerConnection: number;
+  /** Adds what was sent since this was called last to what is counted. */
+  countBytes(): void;
   /** Those that are unused end now, the others after what they serve. */
   drain(): void;
   destroy(): void;
@@ -30,4 +35,20 @@ export interface ShelfOwner {
   /** A connection is gone. `openedMs`: when it was made, on the monotonic clock. */
   onGone(cause: ClosedCause, wasBusy: boolean, openedMs: number): void;
   onBytes(received: number): void;
+}
+
+/** What one connection sent, of which a part was counted. */
+export class SentBytes {
+  readonly #socket: Socket;
+  #counted = 0;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  countInto(stats: ClusterStats): void {
+    const { bytesWritten = 0 } = this.#socket;
+    stats.upstream_cx_tx_bytes_total += bytesWritten - this.#counted;
+    this.#counted = bytesWritten;
+  }
 }

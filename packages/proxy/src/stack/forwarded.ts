@@ -92,14 +92,15 @@ function markForwarded(head: RequestHead, info: StreamInfo, options: ForwardedOp
       if (found.appends) appendPeer(headers, info);
     } else setRemoteAddress(info, forwardedAddress(forwarded, options.trustedHops));
     if (!headers.has('x-forwarded-proto')) headers.add('x-forwarded-proto', scheme);
-    sanitize(head, isTrusted ? info.remoteHost : undefined, false, options);
+    if (sanitize(head, isTrusted ? info.remoteHost : undefined, false, options)) info.origin = 'internal';
     return undefined;
   }
   if (options.trustedHops > 0) setRemoteAddress(info, forwardedAddress(forwarded, options.trustedHops - 1));
   if (!options.skipsAppend) appendPeer(headers, info);
   if (options.trustedHops === 0 || !headers.has('x-forwarded-proto')) headers.set('x-forwarded-proto', scheme);
   const isInternal = sanitize(head, forwarded === undefined ? info.remoteHost : undefined, true, options);
-  if (!isInternal && info.remoteHost !== '') headers.set('x-envoy-external-address', info.remoteHost);
+  if (isInternal) info.origin = 'internal';
+  else if (info.remoteHost !== '') headers.set('x-envoy-external-address', info.remoteHost);
   return undefined;
 }
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { LogType } from '../config/log-filter.ts';
 import type { HeaderList } from '../http/header-list.ts';
 import type { Protocol, RequestHead, ResponseHead } from '../http/message.ts';
+import type { RequestOrigin } from '../stats/groups.ts';
 
 /** What a certificate says. */
 export interface CertificateNames {
@@ -123,6 +124,8 @@ export class StreamInfo {
   /** The client's address as forwarded headers have it, where they are believed; else that of the connection. */
   remoteHost: string;
   remotePort: number;
+  /** Whose request it is, as forwarded headers have it. */
+  origin: RequestOrigin = 'external';
   flags = 0;
   responseDetails = '';
   /** Of the body. */

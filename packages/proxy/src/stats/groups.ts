@@ -118,6 +118,14 @@ export class RetriedStats implements AnswerStats {
   readonly upstream_rq_ = new CodeCounts();
 }
 
+/** Whose requests a cluster was asked: those of the mesh's own parts, the proxy's among them, or those from outside. */
+export type RequestOrigin = 'internal' | 'external';
+
+/** `cluster.<name>.internal.` and `cluster.<name>.external.`: what the cluster came to, by whose request it was. */
+export class OriginStats extends RetriedStats {
+  readonly upstream_rq_time = new Histogram();
+}
+
 /** `cluster.<name>.ssl.` and `listener.<address>.ssl.` */
 export class TlsStats {
   /** Handshakes that failed for another reason than who the peer is. */

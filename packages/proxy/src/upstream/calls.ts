@@ -138,7 +138,10 @@ class Call implements ResponseListener, PoolWaiter {
   onPoolReady(connection: PoolConnection): void {
     const { head, body } = this.#request;
     this.#pool = undefined;
-    this.#count = new AttemptCount(this.#cluster, this.#host as Host, this.#clock);
+    this.#count = new AttemptCount(this.#cluster, this.#host as Host, this.#clock, {
+      protocol: connection.protocol,
+      origin: 'internal',
+    });
     this.#stream = connection.begin(this);
     this.#stream.sendHead(head, body.length === 0);
     if (body.length === 0) return;
@@ -153,6 +156,7 @@ class Call implements ResponseListener, PoolWaiter {
   onUpstreamReset(reset: UpstreamReset): void {
     this.#stream = undefined;
     this.#pool = undefined;
+    this.#count?.broken(reset);
     this.#fail('reset', reset.text === '' ? reset.type.replaceAll('-', ' ') : reset.text);
   }
 
@@ -196,13 +200,13 @@ class Call implements ResponseListener, PoolWaiter {
     if (type === 'timeout') {
       stats.upstream_rq_timeout++;
       this.#count?.timedOut();
-      if (this.#stream) stats.upstream_rq_tx_reset++;
-      if (!this.#head) countStatus(this.#cluster, 504);
+      if (this.#stream) this.#count?.takenBack();
+      if (!this.#head) countStatus(this.#cluster, 504, 'internal');
     } else if (type === 'reset') {
-      if (!this.#head) countStatus(this.#cluster, 503);
+      if (!this.#head) countStatus(this.#cluster, 503, 'internal');
     } else if (type === 'no-host') {
       stats.upstream_cx_none_healthy++;
-      countStatus(this.#cluster, 503);
+      countStatus(this.#cluster, 503, 'internal');
     }
   }
 

@@ -89,7 +89,10 @@ class GrpcStream implements ResponseListener, PoolWaiter, Wire {
     );
     head.protocol = 'HTTP/2';
     head.bodyLength = -1;
-    this.#count = new AttemptCount(cluster, this.#host as Host, this.#clock);
+    this.#count = new AttemptCount(cluster, this.#host as Host, this.#clock, {
+      protocol: 'HTTP/2',
+      origin: 'internal',
+    });
     this.#stream = connection.begin(this);
     this.#stream.sendHead(head, false);
     const early = this.#early;
@@ -173,6 +176,7 @@ class GrpcStream implements ResponseListener, PoolWaiter, Wire {
 
   onUpstreamReset(reset: UpstreamReset): void {
     this.#stream = undefined;
+    this.#count?.broken(reset);
     const type = reset.type.replaceAll('-', ' ');
     this.#over(this.#unavailable(`the cluster ${this.#name}: ${reset.text === '' ? type : `${type}: ${reset.text}`}`));
   }
@@ -196,6 +200,7 @@ class GrpcStream implements ResponseListener, PoolWaiter, Wire {
   #abort(error: WeftError): void {
     const stream = this.#stream;
     const pool = this.#pool;
+    if (stream) this.#count?.takenBack();
     this.#over(error);
     pool?.cancel(this);
     stream?.abort();

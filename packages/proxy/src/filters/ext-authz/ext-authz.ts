@@ -194,7 +194,7 @@ class ExtAuthz implements HttpFilter {
     const cluster = this.#config.charge_cluster_response_stats
       ? this.#context.findCluster(clusterOf(request))
       : undefined;
-    if (cluster) countStatus(cluster, status);
+    if (cluster) countStatus(cluster, status, 'internal');
   }
 }
 

@@ -160,7 +160,7 @@ class RateLimit implements HttpFilter {
     // What is no error would say that all is well.
     const status = wanted < BAD_REQUEST ? TOO_MANY_REQUESTS : wanted;
     const cluster = this.#context.findCluster(clusterOf(request));
-    if (cluster) countStatus(cluster, status);
+    if (cluster) countStatus(cluster, status, 'internal');
     request.onResponse(({ headers }) => {
       for (const [name] of fieldsOf(response.response_headers_to_add))
         if (name === 'content-type') headers.remove(name);

@@ -97,7 +97,10 @@ export class Mirror implements PoolWaiter, ResponseListener {
   onPoolReady(connection: PoolConnection): void {
     const { cluster, clock, head } = this.#options;
     this.#pool = undefined;
-    this.#count = new AttemptCount(cluster, this.#host as Host, clock);
+    this.#count = new AttemptCount(cluster, this.#host as Host, clock, {
+      protocol: connection.protocol,
+      origin: 'internal',
+    });
     const stream = connection.begin(this);
     this.#stream = stream;
     const isWhole = this.#isRequestComplete && this.#waiting.bytes === 0 && this.#trailers === undefined;
@@ -140,7 +143,7 @@ export class Mirror implements PoolWaiter, ResponseListener {
   cancel(): void {
     if (this.#isOver) return;
     this.#pool?.cancel(this);
-    if (this.#stream) this.#options.cluster.stats.upstream_rq_tx_reset++;
+    if (this.#stream) this.#count?.takenBack();
     this.#stream?.abort();
     this.#close(false);
   }
@@ -154,8 +157,8 @@ export class Mirror implements PoolWaiter, ResponseListener {
 
   // The response, which is thrown away.
 
-  onUpstreamInformational(): void {
-    // Nobody waits for it.
+  onUpstreamInformational(head: ResponseHead): void {
+    this.#count?.informed(head);
   }
 
   onUpstreamHead(head: ResponseHead): void {
@@ -176,18 +179,17 @@ export class Mirror implements PoolWaiter, ResponseListener {
   }
 
   onUpstreamReset(reset: UpstreamReset): void {
-    const { cluster } = this.#options;
     this.#stream = undefined;
     if (this.#isOver) return;
     if (this.#host) this.#host.requestsFailed++;
     if (reset.type !== 'overflow' && !reset.isReused) this.#host?.outlier?.unreachable();
-    if (!reset.isUnsent) cluster.stats.upstream_rq_rx_reset++;
+    this.#count?.broken(reset);
     this.#fail(resetReply(reset, false).status);
   }
 
   #fail(status: number): void {
     if (this.#isOver) return;
-    countStatus(this.#options.cluster, status);
+    countStatus(this.#options.cluster, status, 'internal');
     this.#pool?.cancel(this);
     this.#stream?.abort();
     this.#close(false);

@@ -3,7 +3,7 @@ import { TLSSocket } from 'node:tls';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
 import type { HeaderList } from '../../http/header-list.ts';
-import type { ResponseHead } from '../../http/message.ts';
+import type { Protocol, ResponseHead } from '../../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../../http/stream.ts';
 import type { PeerName } from '../../net/connect.ts';
 import type { Pool, PoolConnection, PoolWaiter } from '../../pool/pool.ts';
@@ -89,7 +89,7 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
     info.trace?.beginAttempt(head, host.key);
     if (head.method === 'CONNECT' && this.action.upgrades.get('connect')) {
       this.upstream = new TcpUpstream(cluster, host, info.downstream, this);
-      this.count = new AttemptCount(cluster, host, this.context.clock, this.limitsOf(cluster));
+      this.count = this.#count(host, undefined);
       return;
     }
     this.#pool = cluster.pool(host, head.protocol, this.action.config.priority, info.downstream, this.#peer);
@@ -98,10 +98,9 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
 
   onPoolReady(connection: PoolConnection): void {
     const { head, info, timers } = this.owner;
-    const cluster = this.cluster as Cluster;
     const host = this.host as Host;
     this.#pool = undefined;
-    this.count = new AttemptCount(cluster, host, this.context.clock, this.limitsOf(cluster));
+    this.count = this.#count(host, connection.protocol);
     if (head.upgrade === 'websocket' && openWebSocket(head, connection.protocol)) this.hasMadeKey = true;
     if (this.context.matchesScheme) head.scheme = connection.socket instanceof TLSSocket ? 'https' : 'http';
     const upstream = connection.begin(this);
@@ -116,6 +115,12 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
     if (!this.isRequestComplete) return;
     timers.perTry.set(this.perTryTimeoutMs);
     this.tryIdle?.moved();
+  }
+
+  #count(host: Host, protocol: Protocol | undefined): AttemptCount {
+    const cluster = this.cluster as Cluster;
+    const traits = { protocol, origin: this.info.origin, limits: this.limitsOf(cluster) };
+    return new AttemptCount(cluster, host, this.context.clock, traits);
   }
 
   #sendWhatCame(upstream: RequestStream): void {
@@ -173,10 +178,14 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
 
   // Its end, before the answer's.
 
-  /** An answer that is not passed on: a short one is read to its end, so that the connection can be used again. */
-  protected dropAnswer(head: ResponseHead): void {
+  /**
+   * An answer that is not passed on: a short one is read to its end, so that the connection can be used again. `end`: there
+   * is no more of it.
+   */
+  protected dropAnswer(head: ResponseHead, end: boolean): void {
     const upstream = this.upstream;
     this.upstream = undefined;
+    if (!end) this.count?.takenBack();
     this.count?.end(false);
     this.count = undefined;
     this.info.trace?.endAttempt(this.info, head.status);
@@ -193,11 +202,10 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
     this.#pool = undefined;
     const upstream = this.upstream;
     this.upstream = undefined;
+    if (upstream) this.count?.takenBack();
     this.count?.end(false);
     this.count = undefined;
     this.info.trace?.endAttempt(this.info, undefined);
-    if (!upstream) return;
-    (this.cluster as Cluster).stats.upstream_rq_tx_reset++;
-    upstream.abort();
+    upstream?.abort();
   }
 }

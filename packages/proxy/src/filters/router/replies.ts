@@ -35,15 +35,18 @@ export function resetFailure(reset: UpstreamReset): AttemptFailure {
   return { reason: text, flags: flag };
 }
 
-/** The answer in place of one that a reset took away; `wasRetried`: not of the first attempt. */
+/**
+ * The answer in place of one that a reset took away; `wasRetried`: not of the first attempt. What the transport said is for
+ * logs: it tells of hosts and certificates that are no concern of clients.
+ */
 export function resetReply(reset: UpstreamReset, wasRetried: boolean, suppressesEnvoyHeaders = false): LocalReply {
   const { status, flag, text } = RESETS[reset.type];
   const isTransport = reset.type === 'connect-failure' || reset.type === 'connect-timeout';
-  const why = isTransport && reset.text !== '' ? `, transport failure reason: ${reset.text}` : '';
-  const cause = text.replaceAll(' ', '_') + (why === '' ? '' : `|${reset.text.replaceAll(/\s/g, '_')}`);
+  const why = isTransport && reset.text !== '' ? `|${reset.text.replaceAll(/\s/g, '_')}` : '';
+  const cause = text.replaceAll(' ', '_') + why;
   return {
     status,
-    body: `upstream connect error or disconnect/reset before headers. ${wasRetried ? 'retried and the latest ' : ''}reset reason: ${text}${why}`,
+    body: `upstream connect error or disconnect/reset before headers. ${wasRetried ? 'retried and the latest ' : ''}reset reason: ${text}`,
     flags: flag,
     details: `upstream_reset_before_response_started{${cause}}`,
     ...(reset.type === 'overflow' && !suppressesEnvoyHeaders ? { headers: OVERLOADED } : {}),

@@ -113,6 +113,7 @@ export class RouterRequest extends OutgoingRequest {
   // The response: head, body, end; or none.
 
   onUpstreamInformational(head: ResponseHead): void {
+    this.count?.informed(head);
     this.owner.sendInformational(head);
   }
 
@@ -120,16 +121,16 @@ export class RouterRequest extends OutgoingRequest {
     const nowMs = this.context.clock.monotonicMs();
     const count = this.count as AttemptCount;
     this.info.firstUpstreamReceivedMs = nowMs;
-    const isDropped = this.retries?.wantsAfterResponse(head) === true && this.#canRetry();
+    const isUnwanted = this.retries?.wantsAfterResponse(head) === true;
+    const isDropped = isUnwanted && this.#canRetry();
     count.answered(head, this.#isGrpc(), isDropped);
     if (isDropped) {
-      (this.cluster as Cluster).stats.upstream_rq_tx_reset++;
-      this.dropAnswer(head);
+      this.dropAnswer(head, end);
       this.#retry(head);
       return;
     }
-    if (this.action.redirects?.statuses.has(head.status) && this.#redirect(head, this.action.redirects)) return;
-    if (this.retries?.isRunning && head.status < 500) (this.cluster as Cluster).stats.upstream_rq_retry_success++;
+    if (this.action.redirects?.statuses.has(head.status) && this.#redirect(head, end, this.action.redirects)) return;
+    if (this.retries?.isRunning && !isUnwanted) (this.cluster as Cluster).stats.upstream_rq_retry_success++;
     this.#commit();
     if (!this.context.config.suppress_envoy_headers) {
       head.headers.set('x-envoy-upstream-service-time', String(Math.floor(nowMs - count.startMs)));
@@ -145,7 +146,7 @@ export class RouterRequest extends OutgoingRequest {
   }
 
   /** Whether the answer is a redirect that is followed here: the client gets what comes of it. */
-  #redirect(head: ResponseHead, policy: RedirectPolicy): boolean {
+  #redirect(head: ResponseHead, end: boolean, policy: RedirectPolicy): boolean {
     const { stats } = this.cluster as Cluster;
     const isWhole = this.isRequestComplete && this.isKept;
     if (!isWhole || !this.owner.followRedirect(head, policy)) {
@@ -155,7 +156,7 @@ export class RouterRequest extends OutgoingRequest {
     stats.upstream_internal_redirect_succeeded_total++;
     const hasBody = this.head.bodyLength !== 0;
     const chunks = (hasBody && this.body?.chunks) || NO_CHUNKS;
-    this.dropAnswer(head);
+    this.dropAnswer(head, end);
     this.owner.timers.route.clear();
     this.close(false);
     this.owner.beginAgain(chunks, hasBody ? this.trailers : undefined);
@@ -200,16 +201,15 @@ export class RouterRequest extends OutgoingRequest {
   onUpstreamReset(reset: UpstreamReset): void {
     this.upstream = undefined;
     this.tryIdle?.stop();
+    if (!this.isOver) this.count?.broken(reset);
     this.count?.end(false);
     this.count = undefined;
     this.info.trace?.endAttempt(this.info, undefined, resetFailure(reset));
     if (this.isOver) return;
-    const cluster = this.cluster as Cluster;
     const { host } = this;
     if (host) host.requestsFailed++;
     // Neither a limit of this side's nor a connection that was closed for idleness says anything of the host.
     if (reset.type !== 'overflow' && !reset.isReused) host?.outlier?.unreachable();
-    if (!reset.isUnsent) cluster.stats.upstream_rq_rx_reset++;
     if (reset.type === 'connect-failure' || reset.type === 'connect-timeout') this.info.upstreamFailure = reset.text;
     if (this.isCommitted) {
       this.isOver = true;
@@ -313,7 +313,7 @@ export class RouterRequest extends OutgoingRequest {
   protected give(reply: LocalReply): void {
     this.isOver = true;
     this.retries?.end();
-    if (this.cluster) countStatus(this.cluster, reply.status);
+    if (this.cluster) countStatus(this.cluster, reply.status, this.info.origin);
     this.owner.reply(reply);
   }
 

@@ -3,9 +3,19 @@ import type { Clock } from '../../clock.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
 import type { ClusterLimits } from '../../cluster/limits.ts';
-import type { ResponseHead } from '../../http/message.ts';
+import type { Protocol, ResponseHead } from '../../http/message.ts';
+import type { UpstreamReset } from '../../http/stream.ts';
 import { grpcStatusIn } from '../../stack/grpc.ts';
-import { type AnswerStats, countUpstreamClass } from '../../stats/groups.ts';
+import { type AnswerStats, countUpstreamClass, type RequestOrigin } from '../../stats/groups.ts';
+
+/** What the count of an attempt depends on, beside its host. */
+export interface AttemptTraits {
+  /** What the connection speaks; undefined: no HTTP. */
+  readonly protocol: Protocol | undefined;
+  readonly origin: RequestOrigin;
+  /** Absent: those of the cluster's requests of default priority. */
+  readonly limits?: ClusterLimits;
+}
 
 /** Counts one request on a host from the moment it has a connection until its end. */
 export class AttemptCount {
@@ -13,15 +23,18 @@ export class AttemptCount {
   readonly #host: Host;
   readonly #clock: Clock;
   readonly #limits: ClusterLimits;
+  readonly #traits: AttemptTraits;
   readonly startMs: number;
   #isAnswered = false;
   #isOver = false;
 
-  constructor(cluster: Cluster, host: Host, clock: Clock, limits = cluster.limits) {
+  constructor(cluster: Cluster, host: Host, clock: Clock, traits: AttemptTraits) {
+    const { limits = cluster.limits } = traits;
     this.#cluster = cluster;
     this.#host = host;
     this.#clock = clock;
     this.#limits = limits;
+    this.#traits = traits;
     this.startMs = clock.monotonicMs();
     limits.countRequest(1);
     cluster.stats.upstream_rq_total++;
@@ -39,11 +52,31 @@ export class AttemptCount {
     const host = this.#host;
     const { status } = head;
     this.#isAnswered = true;
-    countAnswer(isDropped ? this.#cluster.retriedStats : this.#cluster.stats, status);
+    if (isDropped) countAnswer(this.#cluster.retriedStats, status);
+    else countStatus(this.#cluster, status, this.#traits.origin);
     if (status >= 500) host.requestsFailed++;
     else host.requestsSucceeded++;
     if (host.outlier) host.outlier.answered(isGrpc ? judgedStatus(head) : status);
     if (host.failCheck && head.headers.has('x-envoy-immediate-health-check-fail')) host.failCheck();
+  }
+
+  /** An informational response came. */
+  informed({ status }: ResponseHead): void {
+    countStatus(this.#cluster, status, this.#traits.origin);
+  }
+
+  /** There will be no answer, or no more of it. Only HTTP/2 has streams that end alone: with HTTP/1.1 it is the connection. */
+  broken({ type }: UpstreamReset): void {
+    if (this.#traits.protocol !== 'HTTP/2') return;
+    const { stats } = this.#cluster;
+    if (type === 'remote-reset') stats.upstream_rq_rx_reset++;
+    else if (type === 'protocol-error') stats.upstream_rq_tx_reset++;
+    else if (type === 'connection-termination') stats.upstream_rq_pending_failure_eject++;
+  }
+
+  /** This side does not want the rest of the answer. */
+  takenBack(): void {
+    if (this.#traits.protocol === 'HTTP/2') this.#cluster.stats.upstream_rq_tx_reset++;
   }
 
   timedOut(): void {
@@ -58,13 +91,17 @@ export class AttemptCount {
     this.#limits.countRequest(-1);
     this.#cluster.stats.upstream_rq_active--;
     this.#host.requestsActive--;
-    if (isComplete) this.#cluster.stats.upstream_rq_time.record(this.#clock.monotonicMs() - this.startMs);
+    if (!isComplete) return;
+    const tookMs = this.#clock.monotonicMs() - this.startMs;
+    this.#cluster.stats.upstream_rq_time.record(tookMs);
+    this.#cluster.originStats(this.#traits.origin).upstream_rq_time.record(tookMs);
   }
 }
 
 /** Counts a status that a request to the cluster came to, from the upstream or from the router in its place. */
-export function countStatus(cluster: Cluster, status: number): void {
+export function countStatus(cluster: Cluster, status: number, origin: RequestOrigin): void {
   countAnswer(cluster.stats, status);
+  countAnswer(cluster.originStats(origin), status);
 }
 
 function countAnswer(stats: AnswerStats, status: number): void {
