@@ -12,6 +12,7 @@ import { awaitHello } from './await-hello.ts';
 import { CertificateChoice } from './choose-certificate.ts';
 import { contextOptions, TLS12_CIPHERS } from './context-options.ts';
 import { ContextSecrets } from './context-secrets.ts';
+import { limitKeyUpdates } from './key-updates.ts';
 import { ConnectionTls, certificateNames, type PeerNames } from './names.ts';
 import { trustIntermediates } from './native-context.ts';
 import { Recent } from './recent.ts';
@@ -221,6 +222,7 @@ export class DownstreamTls {
     if (!leaf) stats.no_certificate++;
     stats['versions.'].count(tls.version);
     stats['ciphers.'].count(tls.cipher);
+    limitKeyUpdates(socket, 'client');
     handshake?.onSecure(socket, tls);
   }
 

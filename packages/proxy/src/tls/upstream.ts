@@ -9,6 +9,7 @@ import type { TlsStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
 import { contextOptions } from './context-options.ts';
 import { ContextSecrets } from './context-secrets.ts';
+import { limitKeyUpdates } from './key-updates.ts';
 import { validUntilMs } from './recent.ts';
 import type { SecretStore } from './secrets.ts';
 import { NOBODY, prepareValidation, type Validation } from './validation.ts';
@@ -183,6 +184,7 @@ export class UpstreamTls implements TlsClient {
     stats['ciphers.'].count(socket.getCipher().name);
     const curve = curveOf(socket);
     if (curve !== undefined) stats['curves.'].count(curve);
+    limitKeyUpdates(socket, 'server');
   }
 
   onError(): void {
