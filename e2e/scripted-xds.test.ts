@@ -10,6 +10,8 @@ import { type ScriptedStream, type ScriptedVariant, ScriptedXds } from './proxy-
 
 const ADS = { resource_api_version: 'V3', ads: {} };
 
+const VARIANTS: readonly ScriptedVariant[] = ['delta', 'sotw'];
+
 function listener(name: string, port: number): object {
   return httpListener(port, { rds: { route_config_name: 'local', config_source: ADS } }, name);
 }
@@ -70,5 +72,35 @@ for (const dataPlane of DATA_PLANES) {
     const { stream } = await serve(t, dataPlane, 'delta');
     const { node } = await stream.tell('cluster', [cluster('a')], { version: '2' });
     assert.equal(node?.id, 'test');
+  });
+}
+
+for (const { dataPlane, variant } of DATA_PLANES.flatMap((one) =>
+  VARIANTS.map((other) => ({ dataPlane: one, variant: other })),
+)) {
+  test(`${dataPlane} refuses nobody while a listener takes the address of another, over ${variant}`, async (t) => {
+    const { stream, port, look } = await serve(t, dataPlane, variant);
+    const seen = new Map<string, number>();
+    let isOver = false;
+    const clients = Array.from({ length: 3 }, async () => {
+      while (!isOver) {
+        const what = await look();
+        seen.set(what, (seen.get(what) ?? 0) + 1);
+      }
+    });
+    const names = ['http', 'second', 'third', 'fourth'];
+    for (const [index, name] of names.slice(1).entries()) {
+      const removed = variant === 'delta' ? [names[index] ?? ''] : [];
+      const { error_detail: refusal } = await stream.tell('listener', [listener(name, port)], {
+        version: name,
+        removed,
+      });
+      assert.equal(refusal, undefined);
+      const before = seen.get('200 one') ?? 0;
+      await until('more answers', () => ((seen.get('200 one') ?? 0) > before + 20 ? true : undefined));
+    }
+    isOver = true;
+    await Promise.all(clients);
+    assert.deepEqual([...seen.keys()], ['200 one']);
   });
 }

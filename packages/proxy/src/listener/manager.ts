@@ -52,6 +52,8 @@ export interface ListenerView {
 export class ListenerManager {
   readonly #options: ListenerManagerOptions;
   readonly #slots = new Map<string, Slot>();
+  /** Removed in this turn of the event loop: what comes with the same address in the same update goes on from there. */
+  readonly #leaving: { readonly name: string; readonly slot: Slot }[] = [];
   readonly #ports: FoundPorts;
   readonly #draining = new Set<{ readonly name: string; readonly listener: Listener }>();
   readonly stats: ListenerManagerStats;
@@ -122,6 +124,7 @@ export class ListenerManager {
   ): void {
     const { clock, budget, stats, logs } = this.#options;
     const slot = this.#slots.get(name) ?? newSlot();
+    if (!this.#slots.has(name)) this.#succeed(slot, config);
     this.#slots.set(name, slot);
     const warming = new Warming(clock, () => this.#warmed(name, slot, listener));
     const statPrefix = statName(config.stat_prefix === '' ? addressText(config.address) : config.stat_prefix);
@@ -147,6 +150,24 @@ export class ListenerManager {
     slot.warming?.release(0, () => undefined);
     slot.warming = listener;
     warming.start();
+  }
+
+  /**
+   * Has a new listener take the place of one that is removed in the same update, where they have an address in common: the
+   * one before serves until the new one is warm, and nobody is refused in between.
+   */
+  #succeed(slot: Slot, config: ListenerConfig): void {
+    const wanted = new Set(config.bind_to_port ? fixedAddresses(config) : []);
+    for (const { slot: before } of this.#leaving) {
+      const { active, acceptors, isBinding } = before;
+      if (!active || isBinding || acceptors.length === 0) continue;
+      if (!fixedAddresses(active.config).some((text) => wanted.has(text))) continue;
+      slot.active = active;
+      slot.acceptors = acceptors;
+      before.active = undefined;
+      before.acceptors = [];
+      return;
+    }
   }
 
   /** The chains of a listener; those that the one before has already are taken from it, with their connections. */
@@ -240,7 +261,7 @@ export class ListenerManager {
     listener.release(this.#options.drainMs, () => this.#draining.delete(entry));
   }
 
-  /** Lets go of a listener: its address is free at once, what runs on it ends by itself. Those of the bootstrap stay. */
+  /** Lets go of a listener: its address is free after this turn, what runs on it ends by itself. Those of the bootstrap stay. */
   remove(name: string): void {
     const slot = this.#slots.get(name);
     if (!slot || (slot.active ?? slot.warming)?.isStatic) return;
@@ -249,10 +270,17 @@ export class ListenerManager {
     this.stats.listener_removed++;
     slot.isRemoved = true;
     slot.cancelRetry();
-    this.#closeAll(slot);
     slot.warming?.release(0, () => undefined);
-    if (slot.active) this.#retire(name, slot.active);
+    slot.warming = undefined;
+    if (this.#leaving.push({ name, slot }) === 1) queueMicrotask(() => this.#letGo());
     this.#checkSettled();
+  }
+
+  #letGo(): void {
+    for (const { name, slot } of this.#leaving.splice(0)) {
+      this.#closeAll(slot);
+      if (slot.active) this.#retire(name, slot.active);
+    }
   }
 
   #checkSettled(): void {
@@ -351,6 +379,7 @@ export class ListenerManager {
   /** Ends everything now. */
   close(): void {
     this.#isClosed = true;
+    this.#letGo();
     for (const slot of this.#slots.values()) {
       slot.cancelRetry();
       this.#closeAll(slot);
