@@ -115,11 +115,17 @@ export class RequestFields extends Fields {
       if (this.#path !== undefined || this.#scheme !== undefined) this.problem = 'CONNECT with a path or a scheme';
       else if (this.#authority === undefined) this.problem = 'CONNECT without an authority';
     } else if (this.#path === undefined || this.#scheme === undefined) this.problem = 'no path or no scheme';
-    else if (this.#scheme !== 'http' && this.#scheme !== 'https' && !SCHEME.test(this.#scheme))
-      this.problem = 'invalid scheme';
-    else if (this.#protocol !== undefined && !(isConnect && this.#allowsConnect && isToken(this.#protocol))) {
+    else this.#checkScheme(this.#scheme);
+    if (this.#protocol !== undefined && !(isConnect && this.#allowsConnect && isToken(this.#protocol))) {
       this.problem = 'a protocol that was not offered';
     }
+  }
+
+  /** Its case is of no account (RFC 3986, 3.1): whoever asks for it is told it in lower case. */
+  #checkScheme(scheme: string): void {
+    if (scheme === 'http' || scheme === 'https') return;
+    if (SCHEME.test(scheme)) this.#scheme = scheme.toLowerCase();
+    else this.problem = 'invalid scheme';
   }
 
   #checkPath(path: string, isConnect: boolean): Violation | undefined {

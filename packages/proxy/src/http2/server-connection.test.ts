@@ -78,6 +78,14 @@ test('cookie crumbs are one field, Host gives way to the authority, and a lone H
   );
 });
 
+test('the scheme is told in lower case', async () => {
+  await using server = await new TestServer().start();
+  const shouted = GET.map(([name, value]) => [name, name === ':scheme' ? value.toUpperCase() : value] as const);
+  using peer = new RawPeer(server.port).send(HELLO, headers(1, shouted));
+  await peer.until(() => peer.hasEnded(1));
+  assert.equal(server.requests[0]?.head.scheme, GET.find(([name]) => name === ':scheme')?.[1]);
+});
+
 const malformed: Readonly<Record<string, Parameters<typeof headers>[1]>> = {
   'an upper-case name': [...GET, ['X-A', 'b']],
   'a field of the connection': [...GET, ['connection', 'close']],
