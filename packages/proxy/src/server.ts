@@ -172,8 +172,7 @@ class ProxyServer implements RunningProxy {
   }
 
   async allSockets(): Promise<readonly ListeningSocket[]> {
-    await this.#workers?.refresh();
-    return [...this.sockets(), ...(this.#workers?.sockets ?? [])];
+    return [...this.sockets(), ...((await this.#workers?.sockets()) ?? [])];
   }
 
   connections(): number {

@@ -92,7 +92,7 @@ function hostLines(prefix: string, host: Host, elsewhere: CountsElsewhere): stri
   return rows.map(([name, value]) => `${prefix}::${host.key}::${name}::${value}\n`).join('');
 }
 
-function clusterLines(managed: ManagedCluster, elsewhere: CountsElsewhere): string {
+function* clusterLines(managed: ManagedCluster, elsewhere: CountsElsewhere): Generator<string, void> {
   const { cluster, isStatic } = managed;
   const { name } = cluster;
   let lines = `${name}::observability_name::${observabilityName(managed)}\n`;
@@ -106,7 +106,8 @@ function clusterLines(managed: ManagedCluster, elsewhere: CountsElsewhere): stri
   lines += `${name}::added_via_api::${!isStatic}\n`;
   const service = endpointsName(managed);
   if (service !== '') lines += `${name}::eds_service_name::${service}\n`;
-  return lines + cluster.hosts.map((host) => hostLines(name, host, elsewhere)).join('');
+  yield lines;
+  for (const host of cluster.hosts) yield hostLines(name, host, elsewhere);
 }
 
 function observabilityName({ cluster: { config } }: ManagedCluster): string {
@@ -114,8 +115,8 @@ function observabilityName({ cluster: { config } }: ManagedCluster): string {
 }
 
 /** `name::address::statistic::value` lines. */
-export function clustersText(clusters: Iterable<ManagedCluster>, elsewhere: CountsElsewhere): string {
-  return [...clusters].map((managed) => clusterLines(managed, elsewhere)).join('');
+export function* clustersText(clusters: Iterable<ManagedCluster>, elsewhere: CountsElsewhere): Generator<string, void> {
+  for (const managed of clusters) yield* clusterLines(managed, elsewhere);
 }
 
 function metric(name: string, value: number, type?: 'GAUGE'): object {
@@ -164,7 +165,10 @@ function clusterStatus(managed: ManagedCluster, elsewhere: CountsElsewhere): Clu
   };
 }
 
-/** `envoy.admin.v3.Clusters`. */
-export function clustersJson(clusters: Iterable<ManagedCluster>, elsewhere: CountsElsewhere): object {
-  return { cluster_statuses: [...clusters].map((managed) => clusterStatus(managed, elsewhere)) };
+/** The list of `envoy.admin.v3.Clusters`. */
+export function* clusterStatuses(
+  clusters: Iterable<ManagedCluster>,
+  elsewhere: CountsElsewhere,
+): Generator<ClusterStatus, void> {
+  for (const managed of clusters) yield clusterStatus(managed, elsewhere);
 }

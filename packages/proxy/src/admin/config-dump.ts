@@ -6,12 +6,12 @@ import { typeUrl } from '@weft/envoy-api';
 import type { ManagedCluster } from '../cluster/manager.ts';
 import { compileRegex } from '../config/regex.ts';
 import { addressMessage } from './address.ts';
-import { type Answer, json, text } from './answer.ts';
+import { type Answer, text } from './answer.ts';
 import { endpointsName, healthStatus } from './clusters.ts';
 import type { AdminContext, AdminListener } from './context.ts';
 import { anyOf, type Dump, type DumpEntry, type DumpList, isoTime, STATE_FIELDS } from './dump.ts';
 import { applyMask } from './mask.ts';
-import { redact } from './redact.ts';
+import { redactedJson } from './redact.ts';
 import { secretDumps } from './secret-dump.ts';
 
 interface Versioned {
@@ -164,6 +164,10 @@ function wholeMessage(dump: Dump, matches: NamePredicate): object {
   return { '@type': typeUrl(`envoy.admin.v3.${dump.message}`), ...dump.single, ...Object.fromEntries(lists) };
 }
 
+function dumped(dump: object): Answer {
+  return { status: 200, contentType: 'application/json', body: redactedJson(dump) };
+}
+
 function everything(all: readonly Dump[], matches: NamePredicate, mask: string | null): Answer {
   const configs: object[] = [];
   for (const dump of all) {
@@ -173,7 +177,7 @@ function everything(all: readonly Dump[], matches: NamePredicate, mask: string |
     if (masked) configs.push(masked);
   }
   if (configs.length === 0) return text(`FieldMask ${mask} could not be successfully applied to any configs.`, 400);
-  return json(redact({ configs }));
+  return dumped({ configs });
 }
 
 function oneList(
@@ -196,7 +200,7 @@ function oneList(
     if (!masked) return text(`FieldMask ${mask} could not be successfully used.`, 400);
     configs.push(masked);
   }
-  return json(redact(configs.length > 0 ? { configs } : {}));
+  return dumped(configs.length > 0 ? { configs } : {});
 }
 
 /** Answers with `?resource=`, `?mask=`, `?name_regex=` and `?include_eds`, as Envoy reads them. */

@@ -62,6 +62,9 @@ export interface AdminActions {
   overrideRuntime(changes: readonly RuntimeChange[]): boolean;
 }
 
+/** What is read of other threads: all that they count, of which there can be much, or what their heaps take. */
+export type Reads = 'counts' | 'heaps';
+
 export interface AdminContext {
   readonly stats: StatsRegistry;
   readonly clusters: Pick<ClusterManager, 'active' | 'warming'>;
@@ -70,8 +73,8 @@ export interface AdminContext {
   listeners(): Iterable<AdminListener>;
   routes(): Iterable<AdminRoutes>;
   state(): ServerState;
-  /** Has what other threads count be read as it stands now. */
-  refresh(): Promise<void>;
+  /** Has what other threads count, or what their heaps take, be read as it stands now. */
+  refresh(what: Reads): Promise<void>;
   /** What other threads have counted of a host. */
   countsElsewhere(cluster: string, host: Host): HostCounts | undefined;
   /** Bytes that the heaps of other threads take. */

@@ -1,11 +1,11 @@
 /** Every path of the admin interface (https://www.envoyproxy.io/docs/envoy/v1.40.0/operations/admin). */
 
 import { compileRegex } from '../config/regex.ts';
-import { type Answer, json, OK, text } from './answer.ts';
+import { type Answer, json, jsonList, OK, text } from './answer.ts';
 import { certificates } from './certs.ts';
-import { type CountsElsewhere, clustersJson, clustersText } from './clusters.ts';
+import { type CountsElsewhere, clusterStatuses, clustersText } from './clusters.ts';
 import { configDump } from './config-dump.ts';
-import type { AdminContext } from './context.ts';
+import type { AdminContext, Reads } from './context.ts';
 import { listenersJson, listenersText } from './listeners.ts';
 import { logging } from './logging.ts';
 import { runtime, runtimeModify } from './runtime.ts';
@@ -17,6 +17,8 @@ export interface AdminPath {
   readonly help: string;
   /** Parameters of the query, with what they mean. */
   readonly parameters?: Readonly<Record<string, string>>;
+  /** What of the other threads is asked for before it is answered; default: nothing. */
+  readonly reads?: Reads;
   /** Changes something, and is refused unless it is asked for by POST. */
   readonly mutates?: true;
   answer(context: AdminContext, query: URLSearchParams): Answer;
@@ -37,7 +39,9 @@ function clusters(context: AdminContext, query: URLSearchParams): Answer {
   if (typeof regex === 'string') return text(`Invalid re2 regex: ${filter} ${regex}\n`, 400);
   const chosen = [...context.clusters.active].filter(({ cluster }) => !regex || cluster.name.search(regex) !== -1);
   const elsewhere: CountsElsewhere = (name, host) => context.countsElsewhere(name, host);
-  return query.get('format') === 'json' ? json(clustersJson(chosen, elsewhere)) : text(clustersText(chosen, elsewhere));
+  return query.get('format') === 'json'
+    ? jsonList('cluster_statuses', clusterStatuses(chosen, elsewhere))
+    : { ...text(''), body: clustersText(chosen, elsewhere) };
 }
 
 function drainListeners({ actions }: AdminContext, query: URLSearchParams): Answer {
@@ -55,6 +59,7 @@ const READING: readonly AdminPath[] = [
     path: '/clusters',
     help: 'clusters with their endpoints',
     parameters: { ...FORMAT, filter: 'regular expression that names must match somewhere' },
+    reads: 'counts',
     answer: clusters,
   },
   {
@@ -88,7 +93,7 @@ const READING: readonly AdminPath[] = [
     help: 'compatibility of hot restarts',
     answer: ({ hotRestartVersion }) => text(hotRestartVersion),
   },
-  { path: '/memory', help: 'memory in use', answer: memory },
+  { path: '/memory', help: 'memory in use', reads: 'heaps', answer: memory },
   { path: '/ready', help: 'state of the server: 200 where LIVE, else 503', answer: ready },
   { path: '/runtime', help: 'values of the runtime', answer: ({ runtime: values }) => runtime(values) },
   { path: '/server_info', help: 'version, state and options of the server', answer: serverInfo },
@@ -96,12 +101,14 @@ const READING: readonly AdminPath[] = [
     path: '/stats',
     help: 'statistics',
     parameters: { ...STATS_FILTER, format: 'form of the answer; one of (text, json, prometheus)' },
+    reads: 'counts',
     answer: (context, query) => stats(context.stats, query, query.get('format') ?? 'text'),
   },
   {
     path: '/stats/prometheus',
     help: 'statistics as Prometheus reads them',
     parameters: STATS_FILTER,
+    reads: 'counts',
     answer: (context, query) => stats(context.stats, query, 'prometheus'),
   },
 ];

@@ -49,3 +49,31 @@ function mapped(object: object, change: (key: string, value: unknown) => unknown
 export function redact<T extends object>(dump: T): T {
   return mapped(dump, shown) as T;
 }
+
+/** How far down a dump is written part by part: as far as the clusters of a bootstrap in it. */
+const DEPTH = 6;
+
+/** The JSON of {@link redact}, with a space for each level, a piece at a time: dumps can be many megabytes. */
+export function* redactedJson(dump: object): Generator<string, void> {
+  yield* redactedPieces('', dump, 0);
+  yield '\n';
+}
+
+function* redactedPieces(key: string, value: unknown, depth: number): Generator<string, void> {
+  if (depth === DEPTH || typeof value !== 'object' || value === null || SENSITIVE.has(key)) {
+    const text = JSON.stringify(shown(key, value), null, 1);
+    yield depth === 0 ? text : text.replaceAll('\n', `\n${' '.repeat(depth)}`);
+    return;
+  }
+  const isList = Array.isArray(value);
+  const [open, close] = isList ? '[]' : '{}';
+  const line = `\n${' '.repeat(depth + 1)}`;
+  let before = `${open}${line}`;
+  for (const [name, item] of Object.entries(value)) {
+    if (item === undefined) continue;
+    yield isList ? before : `${before}${JSON.stringify(name)}: `;
+    yield* redactedPieces(isList ? key : name, item, depth + 1);
+    before = `,${line}`;
+  }
+  yield before.startsWith(',') ? `\n${' '.repeat(depth)}${close}` : `${open}${close}`;
+}

@@ -3,13 +3,14 @@
  * are refused, be they sent across origins or to a name that was made to point here, and what a client may hold is
  * bounded.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { type AddressInfo, isIP, isIPv4 } from 'node:net';
 import { WeftError } from '@weft/contracts/error';
 import { addressText, type NetworkAddress } from '../config/core.ts';
 import { type Answer, text } from './answer.ts';
 import type { Admin, AdminContext } from './context.ts';
-import { ADMIN_PATHS, helpText, homePage } from './paths.ts';
+import { ADMIN_PATHS, type AdminPath, helpText, homePage } from './paths.ts';
+import { Sender } from './send.ts';
 
 const MAX_CONNECTIONS = 128;
 const MAX_HEADER_BYTES = 16_384;
@@ -47,38 +48,40 @@ function refusal(request: IncomingMessage, bound: NetworkAddress): string | unde
   return `The admin interface listens on loopback alone and is not known as ${JSON.stringify(name)}; use ${addressText(bound)}.`;
 }
 
-function answerTo(request: IncomingMessage, form: string, context: AdminContext, bound: NetworkAddress): Answer {
+/** A request that may be answered, and with what. */
+interface Asked {
+  readonly path: AdminPath;
+  readonly query: string;
+}
+
+/** What is to be done for a request; an answer, where that does not depend on the state of the proxy. */
+function read(request: IncomingMessage, bound: NetworkAddress): Asked | Answer {
   const refused = refusal(request, bound);
   if (refused !== undefined) return text(`${refused}\n`, 403);
   const url = request.url ?? '/';
   const mark = url.indexOf('?');
-  const path = mark === -1 ? url : url.slice(0, mark);
-  if (path === '/' || path === '') return homePage();
-  const found = ADMIN_PATHS.find((entry) => entry.path === path);
-  if (!found) return text(`invalid path. ${helpText()}`, 404);
-  if (found.mutates && request.method !== 'POST') {
+  const given = mark === -1 ? url : url.slice(0, mark);
+  if (given === '/' || given === '') return homePage();
+  const path = ADMIN_PATHS.find((entry) => entry.path === given);
+  if (!path) return text(`invalid path. ${helpText()}`, 404);
+  if (path.mutates && request.method !== 'POST') {
     return text(`Method ${request.method} not allowed, POST required.`, 405);
   }
-  try {
-    const query = mark === -1 ? '' : url.slice(mark + 1);
-    return found.answer(context, new URLSearchParams(query === '' ? form : query));
-  } catch (error) {
-    context.log.error({ path, reason: (error as Error).stack }, 'the admin interface failed to answer');
-    return text(`${path} could not be answered: ${(error as Error).message}\n`, 500);
-  }
+  return { path, query: mark === -1 ? '' : url.slice(mark + 1) };
 }
 
-function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
-  const body = Buffer.from(answer.body);
-  response.writeHead(answer.status, {
-    'content-type': answer.contentType,
-    'cache-control': 'no-cache, max-age=0',
-    'x-content-type-options': 'nosniff',
-    'content-length': body.length,
-    server: 'weft',
-  });
-  if (answer.after) response.once('close', answer.after);
-  response.end(request.method === 'HEAD' ? undefined : body);
+async function answerTo(request: IncomingMessage, context: AdminContext, bound: NetworkAddress): Promise<Answer> {
+  const asked = read(request, bound);
+  const form = await formOf(request);
+  if (!('path' in asked)) return asked;
+  const { path, query } = asked;
+  try {
+    if (path.reads) await context.refresh(path.reads);
+    return path.answer(context, new URLSearchParams(query === '' ? form : query));
+  } catch (error) {
+    context.log.error({ path: path.path, reason: (error as Error).stack }, 'the admin interface failed to answer');
+    return text(`${path.path} could not be answered: ${(error as Error).message}\n`, 500);
+  }
 }
 
 /** Parameters that are sent as a form in the body; any other body is let go of, as are clients that go on sending one. */
@@ -108,9 +111,10 @@ function makeServer(context: AdminContext, bound: () => NetworkAddress): Server 
     keepAliveTimeout: IDLE_MS,
     connectionsCheckingInterval: CHECK_MS,
   };
+  const sender = new Sender();
   const server = createServer(options, (request, response) => {
-    Promise.all([formOf(request), context.refresh()])
-      .then(([form]) => send(request, response, answerTo(request, form, context, bound())))
+    answerTo(request, context, bound())
+      .then((answer) => sender.send(request.method === 'HEAD', response, answer))
       .catch((error: unknown) => {
         context.log.error({ reason: String(error) }, 'the admin interface could not answer');
         response.destroy();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StatsRegistry } from '../stats/registry.ts';
+import { bodyOf } from './answer.ts';
 import { stats } from './stats.ts';
 
 class Some {
@@ -10,7 +11,10 @@ class Some {
 const registry = new StatsRegistry();
 registry.share('some.', 'some_', {}, () => new Some());
 
-const answer = (query: string, format = 'text') => stats(registry, new URLSearchParams(query), format);
+const answer = (query: string, format = 'text') => {
+  const given = stats(registry, new URLSearchParams(query), format);
+  return { status: given.status, body: bodyOf(given) };
+};
 
 test('nothing is hidden, and asking for what is gives nothing', () => {
   for (const query of ['', 'hidden=include', 'hidden=exclude']) assert.equal(answer(query).body, 'some.counted: 3\n');

@@ -1,6 +1,6 @@
 /** `/stats` and `/stats/prometheus`. */
 import { compileRegex } from '../config/regex.ts';
-import type { StatsFilter, StatsRegistry, StatType } from '../stats/registry.ts';
+import type { StatsFilter, StatsForm, StatsRegistry, StatType } from '../stats/registry.ts';
 import { type Answer, text } from './answer.ts';
 
 const TYPES: Readonly<Record<string, StatType | 'all' | 'none'>> = {
@@ -45,18 +45,20 @@ function filterOf(query: URLSearchParams, format: string): StatsFilter | string 
   };
 }
 
+const CONTENT_TYPES: { readonly [form in StatsForm]: string } = {
+  text: 'text/plain; charset=UTF-8',
+  prometheus: 'text/plain; charset=UTF-8',
+  json: 'application/json',
+};
+
+function isForm(format: string): format is StatsForm {
+  return Object.hasOwn(CONTENT_TYPES, format);
+}
+
 /** Answers in the form that `format` names; the regular expression matches anywhere in names as `/stats` has them. */
 export function stats(registry: StatsRegistry, query: URLSearchParams, format: string): Answer {
   const filter = filterOf(query, format);
   if (typeof filter === 'string') return text(`${filter}\n`, 400);
-  switch (format) {
-    case 'text':
-      return text(registry.text(filter));
-    case 'prometheus':
-      return text(registry.prometheus(filter));
-    case 'json':
-      return { status: 200, contentType: 'application/json', body: JSON.stringify(registry.json(filter)) };
-    default:
-      return text('usage: /stats?format=(json|prometheus|text)\n\n', 400);
-  }
+  if (!isForm(format)) return text('usage: /stats?format=(json|prometheus|text)\n\n', 400);
+  return { status: 200, contentType: CONTENT_TYPES[format], body: registry.write(format, filter) };
 }

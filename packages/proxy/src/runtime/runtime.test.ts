@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { bodyOf } from '../admin/answer.ts';
 import { runtimeModify, runtime as shownRuntime } from '../admin/runtime.ts';
 import { layeredRuntime, type RuntimeShare, runtimeFraction } from '../config/runtime.ts';
 import { Place } from '../config/schema.ts';
@@ -84,7 +85,7 @@ test('the admin interface changes values, takes changes back, and shows what eac
   assert.equal(runtimeModify(actions, new URLSearchParams('a=5&f=%7B"numerator":10%7D')).body, 'OK\n');
   assert.equal(values.integer('a', 0), 5);
   assert.equal(values.isEnabled(share('f', 0)), true);
-  assert.deepEqual(JSON.parse(shownRuntime(values).body), {
+  assert.deepEqual(JSON.parse(bodyOf(shownRuntime(values))), {
     layers: ['base', 'admin'],
     entries: {
       a: { final_value: '5', layer_values: ['1', '5'] },

@@ -21,7 +21,7 @@ export function adminContext(
     listeners: () => shownListeners(listeners, refused),
     routes: () => shownRoutes(routes, listeners),
     state: () => life.shown,
-    refresh: async () => workers()?.refresh(),
+    refresh: async (what) => (what === 'counts' ? workers()?.refreshCounts() : workers()?.refresh()),
     countsElsewhere: (cluster, host) => workers()?.countsOf(cluster, host),
     heapElsewhere: () => workers()?.heap ?? { used: 0, total: 0 },
     logLevel: () => log.level,

@@ -1,8 +1,7 @@
 /** Groups of statistics as plain values that can go from one thread to another, and their sum over threads. */
 import { CodeCounts, Histogram } from './histogram.ts';
 import { NamedValues, type PlainNamed } from './named.ts';
-import type { StatGroup } from './registry.ts';
-import type { Labels } from './sample.ts';
+import type { Labels, StatGroup } from './sample.ts';
 
 type PlainValue =
   | number

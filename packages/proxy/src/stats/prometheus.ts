@@ -1,8 +1,11 @@
 /** Statistics in Prometheus' text format, in Envoy's order: counters, gauges, histograms, each by name. */
 import { BUCKET_BOUNDS, type Histogram } from './histogram.ts';
-import type { Labels, Sample } from './sample.ts';
+import type { Admits, Labels, Sample, StatGroup, StatType } from './sample.ts';
+import { describe, eachSample } from './samples.ts';
 
-const TYPES = ['counter', 'gauge', 'histogram'] as const;
+const TYPES: readonly StatType[] = ['counter', 'gauge', 'histogram'];
+/** How many groups are looked at before others have their turn. */
+const STEP = 64;
 
 function labelText(labels: Labels): string {
   const quoted = (value: string) => value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
@@ -21,28 +24,82 @@ function histogramLines(metric: string, labels: string, histogram: Histogram): s
   return `${text}${metric}_sum{${labels}} ${histogram.sum}\n${metric}_count{${labels}} ${histogram.count}\n`;
 }
 
-/** What is no letter, digit or underscore is an underscore in a metric's name. */
-function metricName(sample: Sample): string {
-  return `envoy_${sample.metric}`.replaceAll(/[^a-zA-Z0-9_]/g, '_');
+function line(metric: string, labels: string, sample: Sample): string {
+  return sample.type === 'histogram'
+    ? histogramLines(metric, labels, sample.histogram)
+    : `${metric}{${labels}} ${sample.value}\n`;
 }
 
-export function writePrometheus(samples: Iterable<Sample>): string {
-  const metrics = {
-    counter: new Map<string, string>(),
-    gauge: new Map<string, string>(),
-    histogram: new Map<string, string>(),
-  };
-  for (const sample of samples) {
-    const name = metricName(sample);
-    const labels = labelText(sample.labels);
-    const lines =
-      sample.type === 'histogram'
-        ? histogramLines(name, labels, sample.histogram)
-        : `${name}{${labels}} ${sample.value}\n`;
-    const ofType = metrics[sample.type];
-    ofType.set(name, (ofType.get(name) ?? '') + lines);
+/** Groups with the same values, those of clusters for instance. */
+type Kind = StatGroup[];
+
+/** One metric, and by which name which groups have it. */
+interface Metric {
+  readonly type: StatType;
+  readonly name: string;
+  readonly rows: { readonly groups: Kind; readonly value: string }[];
+}
+
+function* kindsOf(groups: Iterable<StatGroup>): Generator<string, Iterable<Kind>> {
+  const kinds = new Map<string, Kind>();
+  let count = 0;
+  for (const group of groups) {
+    const key = `${group.metricPrefix} ${Object.keys(group.values).join()}`;
+    const kind = kinds.get(key);
+    if (kind) kind.push(group);
+    else kinds.set(key, [group]);
+    if (++count % STEP === 0) yield '';
   }
-  return TYPES.flatMap((type) =>
-    [...metrics[type]].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, lines]) => `# TYPE ${name} ${type}\n${lines}`),
-  ).join('');
+  return kinds.values();
+}
+
+/** What is no letter, digit or underscore is an underscore in a metric's name. */
+function metricName(metric: string): string {
+  return `envoy_${metric}`.replaceAll(/[^a-zA-Z0-9_]/g, '_');
+}
+
+function metricsOf(kinds: Iterable<Kind>): readonly Metric[] {
+  const metrics = new Map<string, Metric>();
+  for (const groups of kinds) {
+    const first = groups[0];
+    if (!first) continue;
+    for (const [value, given] of Object.entries(first.values)) {
+      const described = describe(first.metricPrefix, value, given);
+      if (!described) continue;
+      const name = metricName(described.metric);
+      const key = `${TYPES.indexOf(described.type)} ${name}`;
+      const metric = metrics.get(key) ?? { type: described.type, name, rows: [] };
+      metrics.set(key, metric);
+      metric.rows.push({ groups, value });
+    }
+  }
+  return [...metrics].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, metric]) => metric);
+}
+
+/** Gives a piece of the text at a time, which may be empty. */
+export function* writePrometheus(groups: Iterable<StatGroup>, admits: Admits): Generator<string, void> {
+  const labelTexts = new Map<Labels, string>();
+  const labelsOf = (group: StatGroup, labels: Labels): string => {
+    if (labels !== group.labels) return labelText(labels);
+    const known = labelTexts.get(labels) ?? labelText(labels);
+    labelTexts.set(labels, known);
+    return known;
+  };
+  for (const { type, name, rows } of metricsOf(yield* kindsOf(groups))) {
+    let text = '';
+    let before = `# TYPE ${name} ${type}\n`;
+    for (const { groups: having, value } of rows) {
+      for (const [index, group] of having.entries()) {
+        eachSample(group, value, (sample) => {
+          if (!admits(sample)) return;
+          text += before + line(name, labelsOf(group, sample.labels), sample);
+          before = '';
+        });
+        if (index % STEP !== 0) continue;
+        yield text;
+        text = '';
+      }
+    }
+    yield text;
+  }
 }

@@ -1,62 +1,20 @@
 /** All groups of statistics, and what is in them. */
-import { CodeCounts, Histogram } from './histogram.ts';
+import { CodeCounts } from './histogram.ts';
 import { NamedValues } from './named.ts';
 import { type PlainGroup, plainGroup, withOthers } from './plain.ts';
 import { writePrometheus } from './prometheus.ts';
-import { isGauge, type Labels, type Sample } from './sample.ts';
+import { type Admits, isGauge, type Labels, type StatGroup, type StatType } from './sample.ts';
 import { writeJson, writeText } from './text.ts';
 
-export interface StatGroup {
-  /** What stands before each name in `/stats`: `cluster.up.` */
-  readonly prefix: string;
-  /** What stands before each name for Prometheus, after `envoy_`: `cluster_` */
-  readonly metricPrefix: string;
-  readonly labels: Labels;
-  readonly values: object;
-}
+export type { StatGroup, StatType } from './sample.ts';
 
 /** In names of statistics a colon is written as an underscore. */
 export function statName(name: string): string {
   return name.replaceAll(':', '_');
 }
 
-/** Envoy makes these when the first one is counted. */
-const WHEN_COUNTED = /^upstream_rq_\dxx$/;
-
-function* samplesOf(group: StatGroup): Generator<Sample> {
-  const { prefix, metricPrefix, labels } = group;
-  for (const [name, value] of Object.entries(group.values)) {
-    if (value instanceof Histogram) {
-      yield { type: 'histogram', name: prefix + name, metric: metricPrefix + name, labels, histogram: value };
-    } else if (value instanceof CodeCounts) {
-      // `upstream_rq_200` is the metric `upstream_rq` with the status as label.
-      const metric = metricPrefix + name.replace(/_$/, '');
-      for (const { code, count } of value.counts) {
-        const withCode = { envoy_response_code: String(code), ...labels };
-        yield { type: 'counter', name: `${prefix}${name}${code}`, metric, labels: withCode, value: count };
-      }
-    } else if (value instanceof NamedValues) {
-      const { type, label, suffix = '' } = value.options;
-      const metric = metricPrefix + name.replace(/\.$/, '') + suffix.replace('.', '_');
-      for (const [part, count] of value.values) {
-        yield { type, name: prefix + name + part + suffix, metric, labels: { [label]: part, ...labels }, value: count };
-      }
-    } else if (typeof value === 'number') {
-      if (value === 0 && WHEN_COUNTED.test(name)) continue;
-      const type = isGauge(name) ? 'gauge' : 'counter';
-      yield { type, name: prefix + name, ...metricOf(metricPrefix, name, labels), value };
-    }
-  }
-}
-
-/** `upstream_rq_2xx` is the metric `upstream_rq_xx` with the class as label. */
-function metricOf(prefix: string, name: string, labels: Labels): Pick<Sample, 'metric' | 'labels'> {
-  const match = /^(.*_)(\d)xx$/.exec(name);
-  if (!match) return { metric: prefix + name, labels };
-  return { metric: `${prefix}${match[1]}xx`, labels: { envoy_response_code_class: match[2] ?? '', ...labels } };
-}
-
-export type StatType = Sample['type'];
+/** In which form values are written. */
+export type StatsForm = 'text' | 'json' | 'prometheus';
 
 export interface StatsFilter {
   /** Names that match, of all; matched anywhere in the name as `/stats` shows it. */
@@ -66,6 +24,21 @@ export interface StatsFilter {
   /** Only these; undefined: all. */
   readonly types?: readonly StatType[] | undefined;
 }
+
+const WRITERS: {
+  readonly [form in StatsForm]: (groups: Iterable<StatGroup>, admits: Admits) => Generator<string, void>;
+} = { text: writeText, json: writeJson, prometheus: writePrometheus };
+
+function admitting({ types, usedOnly, matching }: StatsFilter): Admits {
+  return (sample) => {
+    if (types && !types.includes(sample.type)) return false;
+    if (usedOnly && (sample.type === 'histogram' ? sample.histogram.count : sample.value) === 0) return false;
+    return !matching || sample.name.search(matching) !== -1;
+  };
+}
+
+/** How many groups are copied before others have their turn. */
+const PART = 64;
 
 export class StatsRegistry {
   readonly #groups = new Map<string, StatGroup>();
@@ -118,8 +91,20 @@ export class StatsRegistry {
 
   /** A copy of all groups that can be sent to another thread. */
   plain(): readonly PlainGroup[] {
+    return [...this.plainParts()].flat();
+  }
+
+  /** The same, some groups at a time. */
+  *plainParts(): Generator<readonly PlainGroup[], void> {
     for (const refresh of this.#refreshers) refresh();
-    return [...this.#ownGroups()].map(plainGroup);
+    let part: PlainGroup[] = [];
+    for (const group of this.#ownGroups()) {
+      part.push(plainGroup(group));
+      if (part.length < PART) continue;
+      yield part;
+      part = [];
+    }
+    yield part;
   }
 
   /** Takes what other threads report, a list of groups for each of them; from now on it is part of what is read. */
@@ -137,31 +122,28 @@ export class StatsRegistry {
     for (const others of left.values()) yield withOthers(undefined, others);
   }
 
-  *#samples({ types, usedOnly, matching }: StatsFilter): Generator<Sample> {
+  /**
+   * The text of all values that a filter lets through, a piece at a time, which may be empty: of ten thousand clusters it
+   * is some 100 MB. `text`: lines of `name: value`, sorted, counters and gauges, then histograms, as Envoy lists them.
+   * `json`: the same as `{"stats": [{"name", "value"}]}`. `prometheus`: that format's
+   * (https://prometheus.io/docs/instrumenting/exposition_formats).
+   */
+  *write(form: StatsForm, filter: StatsFilter = {}): Generator<string, void> {
     for (const refresh of this.#refreshers) refresh();
-    for (const group of this.#allGroups()) {
-      for (const sample of samplesOf(group)) {
-        if (types && !types.includes(sample.type)) continue;
-        if (usedOnly && (sample.type === 'histogram' ? sample.histogram.count : sample.value) === 0) continue;
-        if (matching && sample.name.search(matching) === -1) continue;
-        yield sample;
-      }
-    }
+    yield* WRITERS[form](this.#allGroups(), admitting(filter));
   }
 
-  /** `name: value` lines, sorted: counters and gauges, then histograms, as Envoy lists them. */
+  /** All of {@link write}, at once. */
   text(filter: StatsFilter = {}): string {
-    return writeText(this.#samples(filter));
+    return [...this.write('text', filter)].join('');
   }
 
-  /** The same as JSON: `{"stats": [{"name", "value"}]}`. */
   json(filter: StatsFilter = {}): object {
-    return writeJson(this.#samples(filter));
+    return JSON.parse([...this.write('json', filter)].join(''));
   }
 
-  /** Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats). */
   prometheus(filter: StatsFilter = {}): string {
-    return writePrometheus(this.#samples(filter));
+    return [...this.write('prometheus', filter)].join('');
   }
 
   /** Sets every counter to zero; gauges and histograms stay, as Envoy's do. */

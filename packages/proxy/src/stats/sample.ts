@@ -7,14 +7,27 @@ export type Labels = Readonly<Record<string, string>>;
 interface Named {
   /** As `/stats` shows it: `cluster.up.upstream_rq_200` */
   readonly name: string;
-  /** As Prometheus gets it, after `envoy_`: `cluster_upstream_rq` */
-  readonly metric: string;
   readonly labels: Labels;
 }
 
 export type Sample =
   | (Named & { readonly type: 'counter' | 'gauge'; readonly value: number })
   | (Named & { readonly type: 'histogram'; readonly histogram: Histogram });
+
+export type StatType = Sample['type'];
+
+/** Whether a sample is wanted. */
+export type Admits = (sample: Sample) => boolean;
+
+/** Statistics of one thing. */
+export interface StatGroup {
+  /** What stands before each name in `/stats`: `cluster.up.` */
+  readonly prefix: string;
+  /** What stands before each name for Prometheus, after `envoy_`: `cluster_` */
+  readonly metricPrefix: string;
+  readonly labels: Labels;
+  readonly values: object;
+}
 
 /** Names that say what is, rather than count what was. */
 const GAUGES = new Set([

@@ -15,6 +15,7 @@ const NO_SUBSCRIPTIONS: Subscriptions = { watch: () => () => undefined, watchAll
 
 interface Ground {
   readonly group: WorkerGroup;
+  readonly stats: StatsRegistry;
   readonly ready: Promise<void>;
   readonly failed: Promise<string>;
 }
@@ -24,16 +25,17 @@ function start(bootstrap: Bootstrap): Ground {
   const failed = Promise.withResolvers<string>();
   const shared = { bootstrap, logLevel: 'info', drainMs: 1000, drainStrategy: 'gradual', version: '0' } as const;
   const counts = SharedCounts.make(64).memory;
+  const stats = new StatsRegistry();
   const group = new WorkerGroup({
     starts: [{ ...shared, counts, inherited: [], compileCache: undefined, ticketSecret: new Uint8Array(32) }],
     subscriptions: NO_SUBSCRIPTIONS,
-    stats: new StatsRegistry(),
+    stats,
     takeEvidence: () => undefined,
     log: SILENT,
     onReady: ready.resolve,
     onFailed: failed.resolve,
   });
-  return { group, ready: ready.promise, failed: failed.promise };
+  return { group, stats, ready: ready.promise, failed: failed.promise };
 }
 
 /** A listener that answers by itself. */
@@ -44,13 +46,14 @@ function bootstrapAt(port: number): Bootstrap {
 
 test('a worker serves, says what it counts, and ends', async () => {
   const port = await freePort();
-  const { group, ready } = start(bootstrapAt(port));
+  const { group, stats, ready } = start(bootstrapAt(port));
   await ready;
   assert.equal(group.isReady, true);
   assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
-  await group.refresh();
+  await group.refreshCounts();
+  assert.match(stats.text(), /^http\.http\.downstream_rq_total: 1$/m);
   assert.deepEqual(
-    group.sockets.map(({ address }) => address),
+    (await group.sockets()).map(({ address }) => address),
     [`127.0.0.1:${port}`],
   );
   await group.close();

@@ -1,16 +1,26 @@
 /** The workers beside the main thread. */
 import { Worker } from 'node:worker_threads';
+import { WeftError } from '@weft/contracts/error';
 import { HOST_COUNTS, type Host, type HostCounts } from '../cluster/host.ts';
 import type { JudgedHost, Judgement, TellEvidence } from '../cluster/judging.ts';
 import type { ListeningSocket } from '../listener/inherited.ts';
 import type { Log } from '../log.ts';
 import type { StatsRegistry } from '../stats/registry.ts';
 import type { Subscriptions } from '../xds/subscriptions.ts';
-import type { FromWorker, HeapBytes, Order, PlainHost, ToWorker, WorkerReport, WorkerStart } from './messages.ts';
+import type {
+  FromWorker,
+  HeapBytes,
+  Order,
+  PlainHost,
+  ToWorker,
+  WorkerCounts,
+  WorkerReport,
+  WorkerStart,
+} from './messages.ts';
 import { SubscriptionRelay } from './subscription-relay.ts';
 
-/** What a worker must have answered by, or its last report stands. */
-const REPORT_MS = 1000;
+/** What a worker must have answered by, or what it said last stands. */
+const REPORT_MS = 5000;
 
 export interface WorkerGroupOptions {
   readonly starts: readonly WorkerStart[];
@@ -30,6 +40,9 @@ export class WorkerGroup {
   readonly #members: readonly Member[];
   #reports: readonly WorkerReport[] = [];
   #hosts: ReadonlyMap<string, readonly PlainHost[]> = new Map();
+  /** That all counts are asked for, and that they will be once more, for those who came after that had begun. */
+  #counting: Promise<void> | undefined;
+  #countingNext: Promise<void> | undefined;
   #ready = 0;
 
   constructor(options: WorkerGroupOptions) {
@@ -61,17 +74,36 @@ export class WorkerGroup {
     await Promise.all(this.#members.map((member) => member.order(order)));
   }
 
-  /** Has what they count and serve read from now on as it stands now. */
+  /** Has their heaps read from now on as they are now. */
   async refresh(): Promise<void> {
     this.#reports = await Promise.all(this.#members.map((member) => member.report()));
-    const hosts = this.#reports.flatMap(({ hosts }) => hosts);
-    this.#hosts = Map.groupBy(hosts, ({ cluster, key }) => hostName(cluster, key));
-    this.#options.stats.setOthers(this.#reports.map(({ groups }) => groups));
   }
 
-  /** As of the last refresh. */
-  get sockets(): readonly ListeningSocket[] {
-    return this.#reports.flatMap(({ sockets }) => sockets);
+  /** Has what they count read from now on as it stands now; however many want that at a time, they are asked once. */
+  refreshCounts(): Promise<void> {
+    if (!this.#counting) {
+      this.#counting = this.#refreshCounts().finally(() => {
+        this.#counting = undefined;
+      });
+      return this.#counting;
+    }
+    this.#countingNext ??= this.#counting.then(() => {
+      this.#countingNext = undefined;
+      return this.refreshCounts();
+    });
+    return this.#countingNext;
+  }
+
+  async #refreshCounts(): Promise<void> {
+    this.#reports = await Promise.all(this.#members.map((member) => member.reportCounts()));
+    const hosts = this.#members.flatMap(({ counts }) => counts.hosts);
+    this.#hosts = Map.groupBy(hosts, ({ cluster, key }) => hostName(cluster, key));
+    this.#options.stats.setOthers(this.#members.map(({ counts }) => counts.groups));
+  }
+
+  /** The sockets that listen in them. Throws `WeftError` UNAVAILABLE where one does not answer. */
+  async sockets(): Promise<readonly ListeningSocket[]> {
+    return (await Promise.all(this.#members.map((member) => member.sockets()))).flat();
   }
 
   /** What their heaps take, as of the last refresh. */
@@ -98,7 +130,7 @@ function hostName(cluster: string, key: string): string {
   return `${cluster}\n${key}`;
 }
 
-const NOTHING: WorkerReport = { groups: [], hosts: [], sockets: [], activeRequests: 0, heap: { used: 0, total: 0 } };
+const NOTHING: WorkerReport = { sockets: [], heap: { used: 0, total: 0 } };
 
 class Member {
   readonly #worker: Worker;
@@ -108,6 +140,10 @@ class Member {
   readonly #options: WorkerGroupOptions;
   readonly #onReady: () => void;
   #last: WorkerReport = NOTHING;
+  /** As it was told last, whole. */
+  counts: WorkerCounts = { groups: [], hosts: [] };
+  /** What came of counts that are not told whole yet, by what they were asked for with. */
+  readonly #parts = new Map<number, WorkerCounts[]>();
   #lastId = 0;
   #isClosing = false;
   #isGone = false;
@@ -164,9 +200,12 @@ class Member {
       case 'done':
         this.#settle(message.id, undefined);
         return;
+      case 'counts':
+        this.#parts.get(message.id)?.push(message.counts);
+        this.#send({ type: 'more', id: message.id });
+        return;
       case 'report':
-        this.#last = message.report;
-        this.#settle(message.id, message.report);
+        this.#reported(message);
     }
   }
 
@@ -188,12 +227,44 @@ class Member {
     await this.#ask((id) => ({ type: 'order', id, order }));
   }
 
-  async report(): Promise<WorkerReport> {
+  #reported({ id, report }: Extract<FromWorker, { type: 'report' }>): void {
+    const parts = this.#parts.get(id);
+    this.#parts.delete(id);
+    this.#last = report;
+    if (parts) {
+      this.counts = {
+        groups: parts.flatMap(({ groups }) => groups),
+        hosts: parts.flatMap(({ hosts }) => hosts),
+      };
+    }
+    this.#settle(id, report);
+  }
+
+  async #answered(hasCounts: boolean): Promise<WorkerReport | undefined> {
     const { promise: tooLate, resolve } = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => resolve(undefined), REPORT_MS);
-    const report = await Promise.race([this.#ask((id) => ({ type: 'report', id })), tooLate]);
+    const asked = this.#ask((id) => {
+      if (hasCounts) this.#parts.set(id, []);
+      return { type: 'report', id, hasCounts };
+    });
+    const report = await Promise.race([asked, tooLate]);
     clearTimeout(timer);
-    return report ?? this.#last;
+    return report;
+  }
+
+  async report(): Promise<WorkerReport> {
+    return (await this.#answered(false)) ?? this.#last;
+  }
+
+  /** The same, once {@link counts} are new. */
+  async reportCounts(): Promise<WorkerReport> {
+    return (await this.#answered(true)) ?? this.#last;
+  }
+
+  async sockets(): Promise<readonly ListeningSocket[]> {
+    const report = await this.#answered(false);
+    if (report) return report.sockets;
+    throw new WeftError('UNAVAILABLE', `${this.#name} does not answer, so that its sockets are not known; try again`);
   }
 
   async close(): Promise<void> {

@@ -54,15 +54,20 @@ export type ToWorker =
   | { readonly type: 'judged'; readonly host: JudgedHost; readonly judgement: Judgement | undefined }
   /** Answered with `done`. */
   | { readonly type: 'order'; readonly id: number; readonly order: Order }
-  /** Answered with `report`. */
-  | { readonly type: 'report'; readonly id: number };
+  /** Answered with `report`, after as many `counts` as there are if those are asked for. */
+  | { readonly type: 'report'; readonly id: number; readonly hasCounts: boolean }
+  /** The next of those `counts` may come: the main thread has had other things to do meanwhile. */
+  | { readonly type: 'more'; readonly id: number };
+
+/** A part of what a worker counts: all of it can be many megabytes. */
+export interface WorkerCounts {
+  readonly groups: readonly PlainGroup[];
+  readonly hosts: readonly PlainHost[];
+}
 
 /** What a worker says of itself. */
 export interface WorkerReport {
-  readonly groups: readonly PlainGroup[];
-  readonly hosts: readonly PlainHost[];
   readonly sockets: readonly ListeningSocket[];
-  readonly activeRequests: number;
   /** Bytes of the thread's own heap, and what it holds beside it. */
   readonly heap: HeapBytes;
 }
@@ -102,4 +107,5 @@ export type FromWorker =
       readonly text: string;
     }
   | { readonly type: 'done'; readonly id: number }
+  | { readonly type: 'counts'; readonly id: number; readonly counts: WorkerCounts }
   | { readonly type: 'report'; readonly id: number; readonly report: WorkerReport };

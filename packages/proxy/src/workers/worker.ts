@@ -6,7 +6,7 @@ import { SharedCounts } from '../counts/shared-counts.ts';
 import type { Log } from '../log.ts';
 import { settle } from '../memory/settle.ts';
 import { type RunningProxy, startProxy } from '../server.ts';
-import type { FromWorker, Order, ToWorker, WorkerReport, WorkerStart } from './messages.ts';
+import type { FromWorker, Order, PlainHost, ToWorker, WorkerCounts, WorkerReport, WorkerStart } from './messages.ts';
 import { RelayedSubscriptions } from './relayed-subscriptions.ts';
 
 async function run(
@@ -30,6 +30,8 @@ async function run(
     tell: (cluster, key, evidence) => send({ type: 'evidence', cluster, key, evidence }),
   };
   const given = { bootstrap, log, logLevel, drainMs, drainStrategy, version, inherited, counts, ticketSecret };
+  /** Told when more of a report may be sent, by its id. */
+  const waiting = new Map<number, () => void>();
   const starting = startProxy({ ...given, worker: { subscriptions, judging } });
   listen((message) => {
     switch (message.type) {
@@ -48,7 +50,10 @@ async function run(
           .finally(() => send({ type: 'done', id: message.id }));
         return;
       case 'report':
-        void starting.then((proxy) => send({ type: 'report', id: message.id, report: reportOf(proxy) }));
+        void starting.then((proxy) => report(proxy, message, send, waiting));
+        return;
+      case 'more':
+        waiting.get(message.id)?.();
     }
   });
   const proxy = await starting;
@@ -89,17 +94,36 @@ async function carryOut(proxy: RunningProxy, order: Order): Promise<void> {
   }
 }
 
-function reportOf(proxy: RunningProxy): WorkerReport {
-  const hosts = [...proxy.clusters.active].flatMap(({ cluster }) =>
-    cluster.hosts.map((host) => ({ cluster: cluster.name, key: host.key, counts: countsOf(host) })),
-  );
-  return {
-    groups: proxy.stats.plain(),
-    hosts,
-    sockets: proxy.sockets(),
-    activeRequests: proxy.activeRequests(),
-    heap: heapBytes(),
-  };
+/** Tells what was asked for; both threads serve between the parts of it. */
+async function report(
+  proxy: RunningProxy,
+  { id, hasCounts }: Extract<ToWorker, { type: 'report' }>,
+  send: (message: FromWorker) => void,
+  waiting: Map<number, () => void>,
+): Promise<void> {
+  for (const counts of hasCounts ? countsOf(proxy) : []) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    waiting.set(id, resolve);
+    send({ type: 'counts', id, counts });
+    await promise;
+  }
+  waiting.delete(id);
+  send({ type: 'report', id, report: { sockets: proxy.sockets(), heap: heapBytes() } });
+}
+
+/** How many hosts are told of at once. */
+const HOSTS = 256;
+
+function* countsOf(proxy: RunningProxy): Generator<WorkerCounts, void> {
+  for (const groups of proxy.stats.plainParts()) yield { groups, hosts: [] };
+  let hosts: PlainHost[] = [];
+  for (const { cluster } of proxy.clusters.active) {
+    for (const host of cluster.hosts) hosts.push({ cluster: cluster.name, key: host.key, counts: ofHost(host) });
+    if (hosts.length < HOSTS) continue;
+    yield { groups: [], hosts };
+    hosts = [];
+  }
+  yield { groups: [], hosts };
 }
 
 function heapBytes(): WorkerReport['heap'] {
@@ -107,7 +131,7 @@ function heapBytes(): WorkerReport['heap'] {
   return { used: heapUsed + external, total: heapTotal + external };
 }
 
-function countsOf(host: Host): HostCounts {
+function ofHost(host: Host): HostCounts {
   return Object.fromEntries(HOST_COUNTS.map((name) => [name, host[name]])) as Record<keyof HostCounts, number>;
 }
 
