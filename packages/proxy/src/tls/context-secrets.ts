@@ -10,7 +10,7 @@ import type {
 import type { ValidationConfig } from '../config/tls-validation.ts';
 import type { TlsStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
-import type { SecretStore } from './secrets.ts';
+import type { SecretKind, SecretStore } from './secrets.ts';
 import { mergeValidation } from './validation.ts';
 
 type ContextConfig = TlsConfig & Partial<Pick<DownstreamTlsConfig, 'ticketKeys' | 'ticketKeysSecret'>>;
@@ -38,25 +38,26 @@ export class ContextSecrets {
     this.validation = config.validationSecret ? undefined : config.validation;
     this.ticketKeys = config.ticketKeysSecret ? undefined : (config.ticketKeys ?? []);
     for (const [index, reference] of config.certificateSecrets.entries()) {
-      this.#watch(reference, (secret) => {
+      this.#watch(reference, 'certificate', (secret) => {
         if (secret.type === 'certificate') this.#received.set(index, secret.certificate);
       });
     }
-    this.#watch(config.validationSecret, (secret) => {
+    this.#watch(config.validationSecret, 'validation', (secret) => {
       if (secret.type === 'validation') this.validation = mergeValidation(config.validation, secret.validation);
     });
-    this.#watch(config.ticketKeysSecret, (secret) => {
+    this.#watch(config.ticketKeysSecret, 'ticket-keys', (secret) => {
       if (secret.type === 'ticket-keys') this.ticketKeys = secret.keys;
     });
     this.#tellExpiries();
   }
 
-  #watch(reference: SecretReference | undefined, take: (secret: SecretConfig) => void): void {
+  #watch(reference: SecretReference | undefined, kind: SecretKind, take: (secret: SecretConfig) => void): void {
     if (!reference) return;
     const what = `the secret ${reference.name}`;
     const { secrets, warming, onChange } = this.#options;
     warming.waitFor(what, reference.source?.initialFetchTimeoutMs ?? 1);
     const unwatch = secrets.watch(reference, {
+      kind,
       onSecret: (secret) => {
         take(secret);
         this.#tellExpiries();

@@ -5,8 +5,18 @@ import { type SecretConfig, type SecretReference, secret } from '../config/tls.t
 import type { Subscriptions, Unwatch } from '../xds/subscriptions.ts';
 
 export interface SecretListener {
+  /** What it can use; it is told of nothing else. */
+  readonly kind: SecretKind;
   onSecret(secret: SecretConfig): void;
 }
+
+export type SecretKind = Exclude<SecretConfig['type'], 'none'>;
+
+const FIELDS: { readonly [K in SecretKind]: string } = {
+  certificate: 'a tls_certificate',
+  validation: 'a validation_context',
+  'ticket-keys': 'session_ticket_keys',
+};
 
 /** A secret that somebody waits for, with what is known of it. */
 interface Watched {
@@ -37,13 +47,13 @@ export class SecretStore {
     const { source, name } = reference;
     if (!source) {
       const found = this.#static.get(name);
-      if (found) listener.onSecret(found);
+      if (found) tell(listener, found);
       return () => undefined;
     }
     const key = `${JSON.stringify(source)}/${name}`;
     const watched = this.#watched.get(key) ?? this.#begin(key, reference);
     watched.listeners.add(listener);
-    if (watched.current) listener.onSecret(watched.current);
+    if (watched.current) tell(listener, watched.current);
     return () => {
       watched.listeners.delete(listener);
       if (watched.listeners.size > 0) return;
@@ -73,9 +83,18 @@ export class SecretStore {
   #onResource(watched: Watched, resource: unknown): readonly ConfigIssue[] {
     const place = new Place();
     const parsed = secret.parse(resource, place);
+    for (const { kind } of watched.listeners) {
+      if (parsed.type === 'none' || kind === parsed.type) continue;
+      place.refuse(`holds ${FIELDS[parsed.type]}, and those who use it need ${FIELDS[kind]}`);
+      break;
+    }
     if (place.issues.length > 0) return place.issues;
     watched.current = parsed;
     for (const listener of watched.listeners) listener.onSecret(parsed);
     return [];
   }
+}
+
+function tell(listener: SecretListener, known: SecretConfig): void {
+  if (known.type === listener.kind) listener.onSecret(known);
 }
