@@ -277,6 +277,31 @@ test('an answer that is complete before the request is costs the connection', as
   );
 });
 
+test('an answer that came before the upstream closed is heard though the rest of the request could not be sent', async () => {
+  await using upstream = await new Upstream().start();
+  const head = new RequestHead('POST', '/', 'a', '', new HeaderList(['content-length', '1000000']));
+  head.bodyLength = 1_000_000;
+  const { telling, stream } = upstream.begin(head, false);
+  await upstream.receives('content-length: 1000000');
+  // All in one turn: the write that fails comes before the answer is read.
+  upstream.socket.write('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig');
+  upstream.socket.resetAndDestroy();
+  stream.sendBody(Buffer.alloc(100_000));
+  await until(() => telling.isOver);
+  assert.deepEqual(telling.told, ['head 413 3 content-length 3', 'body big', 'end']);
+  await until(() => upstream.closed !== undefined);
+});
+
+test('an upstream that closed without an answer is told of as soon as a request cannot be sent', async () => {
+  await using upstream = await new Upstream().start();
+  const { telling, stream } = upstream.begin(new RequestHead('POST', '/', 'a', '', new HeaderList()), false);
+  await upstream.receives('POST');
+  upstream.socket.resetAndDestroy();
+  stream.sendBody(Buffer.alloc(100_000));
+  await until(() => telling.isOver);
+  assert.deepEqual(telling.told, ['reset connection-termination']);
+});
+
 test('a request that is taken back is gone at the upstream', async () => {
   await using upstream = await new Upstream().start();
   const { telling, stream } = upstream.begin(head(0, [], 'GET'));

@@ -8,6 +8,7 @@ import { HeaderList } from '../http/header-list.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
+import { hearLastWords } from '../net/last-words.ts';
 import { localAddressOf } from '../net/peer.ts';
 import { SocketWriter } from '../net/socket-writer.ts';
 import { watchEnd } from '../net/tls-end.ts';
@@ -105,6 +106,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     this.#writer = new SocketWriter(socket, queue, () => this.#listener?.onUpstreamDrain());
     this.#parser = new Parser(this, options);
     this.#idle = new Deadline(clock, () => this.#close('idle', 'idle'));
+    hearLastWords(socket, clock, () => this.#listener !== undefined);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk, false));
     queue.reads.attach(socket, (chunk) => this.#onData(chunk, true));
     socket.on('end', () => this.#onEndOfInput());
