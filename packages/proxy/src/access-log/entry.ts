@@ -54,6 +54,7 @@ const FLAG_FIELDS: { readonly [F in Exclude<FlagName, 'DO'>]: number } = {
   NC: 25,
   OM: 26,
   DF: 27,
+  DR: 28,
 };
 
 const FLAGS = Object.entries(FLAG_FIELDS)

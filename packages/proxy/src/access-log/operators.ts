@@ -41,7 +41,8 @@ const PLAIN: Operators = {
   ROUTE_NAME: (info) => nonEmpty(info.routeName),
   UPSTREAM_CLUSTER: (info) => nonEmpty(info.clusterConfig?.alt_stat_name || info.cluster),
   UPSTREAM_CLUSTER_RAW: (info) => nonEmpty(info.cluster),
-  UPSTREAM_TRANSPORT_FAILURE_REASON: (info) => nonEmpty(info.upstreamFailure),
+  /** Without spaces, as Envoy has it: fields of logs are often parted by them. */
+  UPSTREAM_TRANSPORT_FAILURE_REASON: (info) => nonEmpty(info.upstreamFailure.replaceAll(/\s/g, '_')),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: (info) => info.attempts,
   CONNECTION_ID: (info) => info.downstream.id,
   FILTER_CHAIN_NAME: (info) => nonEmpty(info.downstream.filterChainName),

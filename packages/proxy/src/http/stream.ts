@@ -15,8 +15,11 @@ export interface RequestListener {
    * and aborts the response otherwise.
    */
   onRequestMalformed(status: number, detail: string): void;
-  /** The client left. Nothing more can be sent; nothing more will be told. */
-  onDownstreamReset(): void;
+  /**
+   * The client left. Nothing more can be sent; nothing more will be told. `stream`: it took back this request alone, and its
+   * connection stands.
+   */
+  onDownstreamReset(cause: 'stream' | 'connection'): void;
   /** More of the response can be sent, after {@link ResponseStream.sendBody} gave false. */
   onDownstreamDrain(): void;
 }

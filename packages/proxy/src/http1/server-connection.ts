@@ -176,7 +176,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
     this.#parser.stop();
     const listener = this.#listener;
     this.#listener = undefined;
-    listener?.onDownstreamReset();
+    listener?.onDownstreamReset('connection');
     this.#handler.onClose();
   }
 

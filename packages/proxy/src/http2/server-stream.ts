@@ -75,12 +75,14 @@ export class ServerStream extends Http2Stream implements ResponseStream {
   onReset(_code: ErrorCode, isRemote: boolean): void {
     const listener = this.#listener;
     this.#listener = undefined;
-    if (isRemote) listener?.onDownstreamReset();
+    if (isRemote) listener?.onDownstreamReset('stream');
     else listener?.onRequestMalformed(400, 'http2.invalid_message');
   }
 
   onCut(): void {
-    this.onReset(ERROR.none, true);
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.onDownstreamReset('connection');
   }
 
   // What the response's owner calls.

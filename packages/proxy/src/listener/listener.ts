@@ -95,15 +95,7 @@ export class Listener {
 
   /** `handsOn`: to the listener of the address where the connection was going. */
   #take(socket: Socket, id: number, handsOn: boolean): void {
-    const openedMs = this.#clock.monotonicMs();
-    this.#stats.downstream_cx_total++;
-    this.#stats.downstream_cx_active++;
-    const over = () => {
-      this.#opened(socket);
-      this.#stats.downstream_cx_active--;
-      this.#stats.downstream_cx_destroy++;
-      this.#stats.downstream_cx_length_ms.record(this.#clock.monotonicMs() - openedMs);
-    };
+    const over = () => this.#opened(socket);
     socket.on('close', over);
     setKeepalive(socket, this.config.tcp_keepalive);
     const opening = new Opening(socket);
@@ -196,6 +188,7 @@ export class Listener {
       socket.destroy();
       return;
     }
+    this.#count(socket);
     if (!chain.tls) {
       this.#begin(chain, socket, id, opening, undefined);
       return;
@@ -207,6 +200,19 @@ export class Listener {
         this.#begin(chain, secure, id, opening, tls);
       },
       onFailed: () => socket.destroy(),
+    });
+  }
+
+  /** What no chain is for is no connection to Envoy's statistics, but what comes before one. */
+  #count(socket: Socket): void {
+    const stats = this.#stats;
+    const openedMs = this.#clock.monotonicMs();
+    stats.downstream_cx_total++;
+    stats.downstream_cx_active++;
+    socket.on('close', () => {
+      stats.downstream_cx_active--;
+      stats.downstream_cx_destroy++;
+      stats.downstream_cx_length_ms.record(this.#clock.monotonicMs() - openedMs);
     });
   }
 

@@ -20,7 +20,6 @@ import type { HttpManager } from './http-manager.ts';
 import { InternalRedirects, type RedirectPolicy } from './internal-redirect.ts';
 import type { LocalReply } from './local-reply.ts';
 import { clusterOf } from './rate-limit-actions.ts';
-import { TLS_REDIRECT } from './redirect.ts';
 import { FLAG } from './response-flags.ts';
 import { directReply, redirectReply } from './route-reply.ts';
 import type { ForwardAction, Route } from './route-table.ts';
@@ -157,8 +156,8 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
     const { stats } = this.manager;
     switch (action.type) {
       case 'redirect':
-        if (action.config === TLS_REDIRECT) stats.rq_direct_response++;
-        else stats.rq_redirect++;
+        // To Envoy's router a redirect is a response of the route like others.
+        stats.rq_direct_response++;
         this.reply(redirectReply(action.config, this.head, route));
         return;
       case 'direct':
@@ -242,11 +241,11 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
     else this.reply({ status, body: reasonPhrase(status), flags: FLAG.DPE, details: detail });
   }
 
-  onDownstreamReset(): void {
+  onDownstreamReset(cause: 'stream' | 'connection'): void {
     if (this.isOver) return;
     this.manager.stats.downstream_rq_rx_reset++;
-    this.info.flags |= FLAG.DC;
-    if (this.info.responseDetails === '') this.info.responseDetails = 'downstream_remote_disconnect';
+    this.info.flags |= cause === 'stream' ? FLAG.DR : FLAG.DC;
+    this.info.responseDetails = cause === 'stream' ? 'http2.remote_reset' : 'downstream_remote_disconnect';
     this.finish();
   }
 
@@ -321,7 +320,7 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
     this.#router?.close(isWhole);
     if (this.timers.owner === this) this.timers.clear();
     this.throttle?.close();
-    if (info.response) countDownstreamClass(this.manager.stats, info.response.status);
+    if (info.response && !info.isHealthCheck) countDownstreamClass(this.manager.stats, info.response.status);
     if (this.progress === 'complete' && !this.isRequestComplete) {
       this.manager.stats.downstream_rq_response_before_rq_complete++;
     }

@@ -5,7 +5,7 @@ import { RequestHead } from '../http/message.ts';
 import { reasonPhrase } from '../http/status.ts';
 import type { RequestListener, ResponseStream } from '../http/stream.ts';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
-import { VIOLATIONS, type Violation } from '../http1/violation.ts';
+import type { Violation } from '../http1/violation.ts';
 import { type Http2RequestHandler, Http2ServerConnection } from '../http2/server-connection.ts';
 import { Exchange } from './exchange.ts';
 import { FirstBytes, type FirstBytesListener } from './first-bytes.ts';
@@ -113,10 +113,7 @@ export class HttpConnection implements Http2RequestHandler, TimerLender {
   }
 
   onViolation(violation: Violation, stream: ResponseStream): void {
-    const { stats } = this.#manager;
-    stats.downstream_cx_protocol_error++;
-    if (violation === VIOLATIONS.headTooLarge || violation === VIOLATIONS.tooManyFields)
-      stats.downstream_rq_too_large++;
+    this.#manager.stats.downstream_cx_protocol_error++;
     this.#answer(stream, violation.status, violation.detail, FLAG.DPE);
   }
 

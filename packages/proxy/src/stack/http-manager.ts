@@ -236,14 +236,19 @@ export class HttpManager {
   ended(info: StreamInfo): void {
     this.#active--;
     this.stats.downstream_rq_active--;
-    this.stats.downstream_rq_completed++;
-    const listener = this.#listenerStats;
-    if (listener) {
-      listener.downstream_rq_completed++;
-      if (info.response) countDownstreamClass(listener, info.response.status);
-    }
+    // Who asks only whether this is in health is no client, and what was never answered did not come to an end.
+    if (info.response && !info.isHealthCheck) this.#completed(info, info.response.status);
     this.stats.downstream_rq_time.record(info.endMs - info.startMs);
     this.log(info, 'DownstreamEnd');
+  }
+
+  #completed({ responseDetails }: StreamInfo, status: number): void {
+    this.stats.downstream_rq_completed++;
+    if (responseDetails === 'request_payload_too_large') this.stats.downstream_rq_too_large++;
+    const listener = this.#listenerStats;
+    if (!listener) return;
+    listener.downstream_rq_completed++;
+    countDownstreamClass(listener, status);
   }
 
   log(info: StreamInfo, type: LogType): void {

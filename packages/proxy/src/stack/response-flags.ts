@@ -34,6 +34,7 @@ const FLAGS = [
   { short: 'DF', long: 'DnsResolutionFailed', field: 'dns_resolution_failure' },
   { short: 'OM', long: 'OverloadManagerTerminated', field: 'overload_manager' },
   { short: 'DO', long: 'DropOverLoad', field: undefined },
+  { short: 'DR', long: 'DownstreamRemoteReset', field: 'downstream_remote_reset' },
 ] as const satisfies readonly FlagText[];
 
 export type FlagName = (typeof FLAGS)[number]['short'];
@@ -49,7 +50,7 @@ export function isFlag(text: string): text is FlagName {
 }
 
 /** Flags of Envoy that nothing here leads to. */
-const NEVER_SET: ReadonlySet<string> = new Set(['DR', 'IH', 'NFCF', 'RFCF', 'UDO', 'UMSDR']);
+const NEVER_SET: ReadonlySet<string> = new Set(['IH', 'NFCF', 'RFCF', 'UDO', 'UMSDR']);
 
 /** Whether those letters name a flag of Envoy. */
 export function isKnownFlag(text: string): boolean {

@@ -10,7 +10,7 @@ import type { FlushQueue } from '../net/flush-queue.ts';
 import type { PausedClient } from '../net/paused-clients.ts';
 import { FLAG } from '../stack/response-flags.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
-import type { TcpStats } from '../stats/groups.ts';
+import type { ClusterStats, TcpStats } from '../stats/groups.ts';
 import { carry } from './carry.ts';
 import { ConnectionPick, type ConnectionPolicy } from './connection-pick.ts';
 
@@ -122,6 +122,7 @@ export class TcpSession {
     cluster.limits.countConnection(host, 1);
     cluster.stats.upstream_cx_total++;
     cluster.stats.upstream_cx_active++;
+    cluster.stats.upstream_rq_pending_total++;
     host.connectionsActive++;
     host.connectionsTotal++;
     this.#connecting = new Connecting(
@@ -129,6 +130,7 @@ export class TcpSession {
       {
         onConnected: (socket) => {
           cluster.stats.upstream_cx_connect_ms.record(this.#options.clock.monotonicMs() - startedMs);
+          cluster.stats.upstream_rq_total++;
           host.outlier?.connected(true);
           if (cluster.config.close_connections_on_host_health_failure) this.#endWith(host);
           this.#onConnected(socket);
@@ -145,8 +147,9 @@ export class TcpSession {
     if (failure.type === 'connect-timeout') cluster.stats.upstream_cx_connect_timeout++;
     if (failure.type === 'connect-timeout') host.outlier?.timedOut();
     else host.outlier?.unreachable();
+    cluster.stats.upstream_rq_pending_failure_eject++;
     this.#info.upstreamFailure = failure.text;
-    this.#releaseUpstream();
+    this.#releaseUpstream(failure.type === 'connect-failure');
     if (this.#attempts < this.#options.config.max_connect_attempts) this.#connectAgain();
     else {
       cluster.stats.upstream_cx_connect_attempts_exceeded++;
@@ -217,7 +220,7 @@ export class TcpSession {
     if (this.#isOver) return;
     const isClean = this.#upstream?.readableEnded === true;
     if (!isClean) this.#info.flags |= FLAG.UC;
-    this.#end(isClean ? 'flush' : 'reset');
+    this.#end(isClean ? 'flush' : 'reset', true);
   }
 
   #giveUp(flags: number): void {
@@ -225,29 +228,41 @@ export class TcpSession {
     this.#end();
   }
 
-  #releaseUpstream(): void {
+  /** `isRemote`: the far side ended it. */
+  #releaseUpstream(isRemote: boolean): void {
     const { cluster } = this.#options;
     if (!this.#host || !cluster) return;
     this.#host.connectionsActive--;
     this.#host.onFailed?.delete(this.#onHostFailed);
     cluster.limits.countConnection(this.#host, -1);
     this.#host = undefined;
-    cluster.stats.upstream_cx_active--;
-    cluster.stats.upstream_cx_destroy++;
+    countEnd(cluster.stats, isRemote, this.#upstream !== undefined);
   }
 
-  /** `reset`: one side broke off, and the other must not take that for an end. */
-  #end(how: 'flush' | 'reset' | 'close' = 'close'): void {
+  /** `reset`: one side broke off, and the other must not take that for an end. `isRemote`: the upstream ended last. */
+  #end(how: 'flush' | 'reset' | 'close' = 'close', isRemote = false): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#idle.dispose();
     this.#longest?.dispose();
     this.#connecting?.cancel();
     this.#cancelBackOff?.();
-    this.#releaseUpstream();
+    this.#releaseUpstream(isRemote);
     for (const socket of [this.#upstream, this.#client]) if (socket) endSocket(socket, how);
     this.#options.onEnd();
   }
+}
+
+/** `isBusy`: it carried a connection of a client. */
+function countEnd(stats: ClusterStats, isRemote: boolean, isBusy: boolean): void {
+  stats.upstream_cx_active--;
+  stats.upstream_cx_destroy++;
+  if (isRemote) stats.upstream_cx_destroy_remote++;
+  else stats.upstream_cx_destroy_local++;
+  if (!isBusy) return;
+  stats.upstream_cx_destroy_with_active_rq++;
+  if (isRemote) stats.upstream_cx_destroy_remote_with_active_rq++;
+  else stats.upstream_cx_destroy_local_with_active_rq++;
 }
 
 function endSocket(socket: Socket, how: 'flush' | 'reset' | 'close'): void {

@@ -26,10 +26,10 @@ const directLocal = ({ downstream }: StreamInfo): readonly [host: string, port: 
 
 const nameOrAddress = ({ endpoint, key }: AttemptInfo): string => endpoint.hostname || key;
 
-/** Every host that there was a connection to, the first one first. */
+/** Every host that there was a connection to, the first one first, each once. */
 function attempted(info: StreamInfo, text: (host: AttemptInfo) => string): string | undefined {
   const { hostReached: last } = info;
-  return last && listed([...(info.hostsBefore ?? []), last].map(text));
+  return last && listed([...new Set([...(info.hostsBefore ?? []), last])].map(text));
 }
 
 export const ADDRESSES: Operators = {

@@ -68,12 +68,12 @@ export abstract class OutgoingRequest extends HostChoice implements PoolWaiter, 
     const cluster = this.cluster as Cluster;
     const { info, head } = this.owner;
     const host = cluster.pick(this);
+    info.attempts = ++this.attempts;
     if (!host) {
       cluster.stats.upstream_cx_none_healthy++;
       this.give(NO_HEALTHY_UPSTREAM);
       return;
     }
-    info.attempts = ++this.attempts;
     info.upstreamHost = host.key;
     info.host = host;
     this.host = host;
