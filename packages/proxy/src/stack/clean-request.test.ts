@@ -46,3 +46,27 @@ test('a redirect to another spelling leads to no other host', () => {
   const [, told = ''] = verbatim.clean(request('/%5cother.test'), false)?.headers?.[0] ?? [];
   assert.equal(new URL(told, 'http://any.test/y').host, 'any.test', told);
 });
+
+test('a request that may take so many hops takes one fewer from here on, and none beyond the last', () => {
+  const any = cleaner({});
+  const limited = (method: string, hops: string): RequestHead => {
+    const head = request('/');
+    head.method = method;
+    head.headers.add('max-forwards', hops);
+    return head;
+  };
+  const passed = [
+    ['OPTIONS', '5', '4'],
+    ['TRACE', '1', '0'],
+    ['GET', '0', '0'],
+    ['OPTIONS', 'many', 'many'],
+    ['TRACE', '-1', '-1'],
+  ] as const;
+  for (const [method, hops, left] of passed) {
+    const head = limited(method, hops);
+    assert.equal(any.clean(head, false), undefined, `${method} ${hops}`);
+    assert.equal(head.headers.get('max-forwards'), left, `${method} ${hops}`);
+  }
+  assert.equal(any.clean(limited('OPTIONS', '0'), false)?.status, 200);
+  assert.equal(any.clean(limited('TRACE', '00'), false)?.status, 501);
+});

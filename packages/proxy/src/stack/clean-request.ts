@@ -16,6 +16,8 @@ export const UNDERSCORES: LocalReply = {
   flags: FLAG.DPE,
 };
 const BAD_PATH = refuse(400, 'path_normalization_failed');
+/** What is told of who is asked last: that it is there. What TRACE would show may be a secret of those in between. */
+const LAST = { OPTIONS: refuse(200, 'max_forwards'), TRACE: refuse(501, 'max_forwards') };
 const NOT_SECURE = { ...refuse(403, 'http1.invalid_scheme'), body: 'Forbidden' };
 
 export class RequestCleaner {
@@ -52,6 +54,10 @@ export class RequestCleaner {
       this.#stats.downstream_rq_non_relative_path++;
       return NO_PATH;
     }
+    if (head.method === 'OPTIONS' || head.method === 'TRACE') {
+      const last = countForward(head);
+      if (last) return last;
+    }
     if (this.#config.strip_trailing_host_dot) head.authority = withoutTrailingDot(head.authority);
     if (this.#config.strip_any_host_port) head.authority = withoutPort(head.authority);
     else if (this.#listenerPort !== undefined && head.authority.endsWith(this.#listenerPort)) {
@@ -84,6 +90,18 @@ export class RequestCleaner {
         return { ...refuse(307, 'path_normalization_failed'), headers: [['location', ownLocation(normalized.path)]] };
     }
   }
+}
+
+/**
+ * Counts this hop where the request says how many it may take, which is told by each intermediary (RFC 9110, 7.6.2; Envoy
+ * passes the number on as it is). Gives the answer where it may take no more.
+ */
+function countForward({ method, headers }: RequestHead): LocalReply | undefined {
+  const told = headers.get('max-forwards');
+  if (told === undefined || !/^\d{1,9}$/.test(told)) return undefined;
+  if (Number(told) === 0) return method === 'TRACE' ? LAST.TRACE : LAST.OPTIONS;
+  headers.set('max-forwards', String(Number(told) - 1));
+  return undefined;
 }
 
 /** A path as a reference that leads to this very host: what begins with two slashes would name another (RFC 3986, 4.2). */

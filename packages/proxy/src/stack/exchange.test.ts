@@ -323,6 +323,17 @@ test('local replies are what the configuration makes of them', async () => {
   assert.match(received, /^HTTP\/1\.1 502 .*content-length: 12\r\n.*x-reason: UH\r\n.*\r\n\r\nnobody there$/s);
 });
 
+test('an answer of 204 says no length, whatever body it was given', async () => {
+  const routeConfig = routes({
+    match: { prefix: '/' },
+    direct_response: { status: 204, body: { inline_string: 'none' } },
+  });
+  await using proxied = await new Proxied([], { routeConfig }).start();
+  const received = await proxied.ask(last());
+  assert.match(received, /^HTTP\/1\.1 204 No Content\r\n.*\r\n\r\n$/s);
+  assert.doesNotMatch(received, /content-length/);
+});
+
 test('a large response passes a slow client with bounded memory', async () => {
   const size = 64_000_000;
   await using upstream = await new TextUpstream((_, socket) => {

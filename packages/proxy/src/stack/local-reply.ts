@@ -59,7 +59,8 @@ export class LocalReplies {
     const body = Buffer.from(format ? format.write(info) : info.localReplyBody);
     for (const [name, value] of reply.headers ?? []) head.headers.add(name, value);
     if (body.length > 0) {
-      head.headers.set('content-length', String(body.length));
+      // A 204 says no length, whatever it was given for a body (RFC 9110, 8.6).
+      if (head.status !== NO_CONTENT) head.headers.set('content-length', String(body.length));
       if (format) head.headers.set('content-type', format.contentType);
       else if (!head.headers.has('content-type')) head.headers.add('content-type', 'text/plain');
     } else head.headers.remove('content-type');
@@ -76,6 +77,7 @@ export class LocalReplies {
 }
 
 const NO_BODY = Buffer.alloc(0);
+const NO_CONTENT = 204;
 
 /** The same for a gRPC client: the head is all of it, and says how the call ended. */
 function grpcReply({ grpcStatus }: LocalReply, head: ResponseHead, body: Buffer): MadeReply {
