@@ -29,3 +29,15 @@ for (const dataPlane of DATA_PLANES) {
     assert.equal(await plane.ended, 0);
   });
 }
+
+for (const dataPlane of DATA_PLANES) {
+  test(`${dataPlane}: a file for the address that cannot be written is told, and it serves and ends all the same`, async (t) => {
+    const folder = temporaryFolder(t);
+    const flags = ['--admin-address-path', join(folder, 'none', 'admin')];
+    const plane = await startPlane(t, { dataPlane, bootstrap: 'http-edges.yaml', folder, ports: {}, flags });
+    assert.ok((await ask(`http://127.0.0.1:${plane.port()}/`)).status > 0, 'it serves');
+    assert.match(plane.text(), /address/);
+    plane.signal('SIGTERM');
+    assert.equal(await plane.ended, 0);
+  });
+}

@@ -19,3 +19,5 @@ if (isDataPlane && process.execve && !process.channel && !given.some((flag) => f
 enableCompileCache(fileURLToPath(new URL('../../../node_modules/.cache/weft-compile', import.meta.url)));
 const { main } = await import('../src/main.ts');
 process.exitCode = await main(process.argv.slice(2));
+// All that a proxy had is closed by now; whatever else may still be open keeps no process that was told to end.
+if (process.argv[2] === 'proxy') process.exit();

@@ -130,6 +130,8 @@ test('flags that are wrong end with 2 and a sentence', async () => {
     [['-c', 'a.yaml', '--mode', 'dream'], /--mode "dream": expected serve or validate/],
     [['-c', 'a.yaml', '-l', 'loud'], /--log-level "loud": expected one of /],
     [['-c', 'a.yaml', '--concurrency', 'x'], /--concurrency "x": expected a whole number/],
+    [['-c', 'a.yaml', '--concurrency', '99999999999'], /--concurrency "99999999999": .* from 0 to 1024/],
+    [['-c', 'a.yaml', '--base-id', '4294967296'], /--base-id "4294967296": .* from 0 to 4294967295/],
     [['-c', 'a.yaml', '--drain-time-s', '-1'], /drain-time-s/],
   ];
   for (const [argv, expected] of cases) {

@@ -104,10 +104,15 @@ function usage(message: string): WeftError {
   return new WeftError('INVALID_ARGUMENT', `${message}; weft proxy --help lists the flags`);
 }
 
-function wholeNumber(flag: string, text: string, least: number): number {
+/** Envoy's numbers have 32 bits. */
+const MAX_NUMBER = 0xffff_ffff;
+/** More threads than any machine of today has processors. */
+const MAX_THREADS = 1024;
+
+function wholeNumber(flag: string, text: string, most = MAX_NUMBER): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < least) {
-    throw usage(`--${flag} ${JSON.stringify(text)}: expected a whole number from ${least}`);
+  if (!/^\d+$/.test(text) || value > most) {
+    throw usage(`--${flag} ${JSON.stringify(text)}: expected a whole number from 0 to ${most}`);
   }
   return value;
 }
@@ -136,11 +141,11 @@ export function parseProxyFlags(argv: readonly string[]): ProxyFlags {
       `--drain-strategy ${JSON.stringify(values['drain-strategy'])}: expected ${DRAIN_STRATEGIES.join(' or ')}`,
     );
   }
-  const drainSeconds = wholeNumber('drain-time-s', values['drain-time-s'], 0);
+  const drainSeconds = wholeNumber('drain-time-s', values['drain-time-s']);
   const concurrency = concurrencyOf(values.concurrency, values['cpuset-threads']);
-  const baseId = values['base-id'] === undefined ? undefined : wholeNumber('base-id', values['base-id'], 0);
-  const restartEpoch = wholeNumber('restart-epoch', values['restart-epoch'], 0);
-  const parentShutdownMs = wholeNumber('parent-shutdown-time-s', values['parent-shutdown-time-s'], 0) * 1000;
+  const baseId = values['base-id'] === undefined ? undefined : wholeNumber('base-id', values['base-id']);
+  const restartEpoch = wholeNumber('restart-epoch', values['restart-epoch']);
+  const parentShutdownMs = wholeNumber('parent-shutdown-time-s', values['parent-shutdown-time-s']) * 1000;
   const canBeReplaced = !values['disable-hot-restart'] && !values['use-dynamic-base-id'];
   const given = {
     base_id: String(baseId ?? 0),
@@ -181,7 +186,7 @@ export function parseProxyFlags(argv: readonly string[]): ProxyFlags {
 /** Envoy takes 0 for one thread. */
 function concurrencyOf(text: string | undefined, hasAll = false): number {
   if (text === undefined) return hasAll ? availableParallelism() : 1;
-  return Math.max(1, wholeNumber('concurrency', text, 0));
+  return Math.max(1, wholeNumber('concurrency', text, MAX_THREADS));
 }
 
 function unusedOptions(): Record<string, { readonly type: 'string' | 'boolean'; readonly multiple: true }> {

@@ -94,18 +94,27 @@ async function serve(flags: ProxyFlags, bootstrap: Bootstrap, version: string): 
     hotRestartVersion,
   };
   const proxy = await startProxy({ ...given, inherited: restart.inherited, restartEpoch, concurrency });
+  ended.defer(() => proxy.close());
   target.proxy = proxy;
   if (proxy.adminAddress !== undefined) {
     log.info({ address: proxy.adminAddress }, 'the admin interface listens');
-    if (flags.adminAddressPath !== undefined) writeFileSync(flags.adminAddressPath, proxy.adminAddress);
+    if (flags.adminAddressPath !== undefined) tellAddress(flags.adminAddressPath, proxy.adminAddress, log);
   }
   const failed = await firstOf(proxy, stop.first, () => restart.serving(target, proxy));
   target.ended();
   if (failed === undefined) await end(proxy, log, Math.min(drainMs, target.shutdownMs), stop.second);
-  await proxy.close();
   if (failed === undefined) return 0;
   log.error({}, failed);
   return 1;
+}
+
+/** Who reads the file does without it where it cannot be written, as with Envoy. */
+function tellAddress(path: string, address: string, log: Log): void {
+  try {
+    writeFileSync(path, address);
+  } catch (thrown) {
+    log.error({}, `--admin-address-path ${path} cannot be written: ${(thrown as Error).message}`);
+  }
 }
 
 /** What another process takes over from. */

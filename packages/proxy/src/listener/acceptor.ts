@@ -33,23 +33,23 @@ export interface AcceptorOptions {
   readonly foundPort?: number | undefined;
   /** What the sockets have beside what every one has. */
   readonly options?: readonly SocketOption[];
-  readonly onConnection: (socket: Socket) => void;
 }
 
 export class Acceptor {
   /** One, unless the process before this one had more threads. */
   readonly #servers: Server[] = [];
   #path: SocketPath | undefined;
-  onConnection: (socket: Socket) => void;
+  #serve: ((socket: Socket) => void) | undefined;
+  /** Taken before it was said what serves them, as those are that waited at a socket which was taken over. */
+  #early: Socket[] = [];
 
-  private constructor(onConnection: (socket: Socket) => void) {
-    this.onConnection = onConnection;
-  }
-
-  /** Binds an address and listens. Throws `WeftError` UNAVAILABLE with the address and what to do. */
+  /**
+   * Binds an address and listens; connections wait for {@link serve}. Throws `WeftError` UNAVAILABLE with the address and
+   * what to do.
+   */
   static async bind(given: AcceptorOptions): Promise<Acceptor> {
     const { address, share = 'only' } = given;
-    const acceptor = new Acceptor(given.onConnection);
+    const acceptor = new Acceptor();
     const descriptors = given.inherited?.take(addressText(address)) ?? [];
     const isShared = share !== 'only' && canBeShared(given) && (given.allowsSharing ?? true);
     if (share === 'other' && !isShared && descriptors.length === 0) return acceptor;
@@ -98,7 +98,10 @@ export class Acceptor {
   async #listen(where: ListenOptions & { readonly fd?: number }, { backlog }: AcceptorOptions): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     this.#servers.push(server);
-    server.on('connection', (socket) => this.onConnection(socket));
+    server.on('connection', (socket) => {
+      if (this.#serve) this.#serve(socket);
+      else this.#hold(socket);
+    });
     const options: ListenOptions = { ...where, ...(backlog === undefined ? {} : { backlog }) };
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -109,6 +112,18 @@ export class Acceptor {
     });
     // What goes wrong later concerns single connections that could not be accepted; the socket goes on listening.
     server.on('error', () => undefined);
+  }
+
+  #hold(socket: Socket): void {
+    socket.on('error', () => socket.destroy());
+    socket.pause();
+    this.#early.push(socket);
+  }
+
+  /** From now on connections are served by that. */
+  serve(serve: (socket: Socket) => void): void {
+    this.#serve = serve;
+    for (const socket of this.#early.splice(0)) if (!socket.destroyed) serve(socket);
   }
 
   /** Below the sockets that listen and that another process may take over; none once they are closed. */
@@ -147,6 +162,7 @@ export class Acceptor {
   /** Frees the address. Connections that were accepted stay. `keepsPath`: another process listens there, too. */
   close(keepsPath = false): void {
     for (const server of this.#servers) server.close();
+    for (const socket of this.#early.splice(0)) socket.destroy();
     if (!keepsPath) this.#path?.remove();
   }
 }

@@ -245,7 +245,7 @@ export class ListenerManager {
 
   #activate(name: string, slot: Slot, listener: Listener, acceptors: readonly Acceptor[]): void {
     const { active, acceptors: acceptorsBefore } = slot;
-    for (const acceptor of acceptors) acceptor.onConnection = (socket) => listener.accept(socket);
+    for (const acceptor of acceptors) acceptor.serve((socket) => listener.accept(socket));
     slot.acceptors = acceptors;
     slot.active = listener;
     slot.warming = undefined;

@@ -69,7 +69,6 @@ export async function bindAll(
         allowsSharing: config.enable_reuse_port,
         foundPort: share === 'other' && isOpen(config, address) ? await ports.find(name, index) : undefined,
         options: socketOptionsOf(config, address),
-        onConnection: (socket) => socket.destroy(),
       });
       acceptors.push(acceptor);
     }

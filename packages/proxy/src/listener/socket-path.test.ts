@@ -13,13 +13,11 @@ function folderOf(t: TestContext): string {
   return folder;
 }
 
-function bind(path: string, mode?: number): Promise<Acceptor> {
+async function bind(path: string, mode?: number): Promise<Acceptor> {
   const address = { type: 'unix' as const, path, ...(mode === undefined ? {} : { mode }) };
-  return Acceptor.bind({
-    address,
-    backlog: undefined,
-    onConnection: (socket) => socket.on('error', () => undefined).end('hello'),
-  });
+  const acceptor = await Acceptor.bind({ address, backlog: undefined });
+  acceptor.serve((socket) => socket.on('error', () => undefined).end('hello'));
+  return acceptor;
 }
 
 function greeting(path: string): Promise<string> {

@@ -12,15 +12,22 @@ export interface CollectOptions {
 
 export type Collect = (options: CollectOptions) => void;
 
+const TRIES = 100;
+
 /**
  * V8's own `gc`, which programs see only when that is asked for. The flag is taken back at once: what V8 keeps of
  * compiled code on disk is valid for one set of flags.
  */
 export function exposeCollection(): Collect {
-  setFlagsFromString('--expose-gc');
-  try {
-    return runInNewContext('gc') as Collect;
-  } finally {
-    setFlagsFromString('--no-expose-gc');
+  for (let tries = 1; ; tries++) {
+    setFlagsFromString('--expose-gc');
+    try {
+      return runInNewContext('gc') as Collect;
+    } catch (thrown) {
+      // Flags are those of the process: another thread has taken it back meanwhile.
+      if (tries === TRIES) throw thrown;
+    } finally {
+      setFlagsFromString('--no-expose-gc');
+    }
   }
 }

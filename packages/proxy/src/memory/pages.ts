@@ -49,6 +49,12 @@ function ownMaps(): string {
   }
 }
 
+/** What gives back what was freed; undefined where the C library has no word for that. */
+export async function freedMemoryTrim(): Promise<(() => void) | undefined> {
+  const calls = await findCalls();
+  return calls && (() => void calls.malloc_trim(0n));
+}
+
 /**
  * Gives back what was freed, and the pages of the program itself that were loaded to start and are not looked at since:
  * of 100 MiB of Node, its compiler and its built-in modules among them, a proxy that serves looks at some ten.
