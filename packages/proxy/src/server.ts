@@ -8,6 +8,7 @@ import type { SharedCounts } from './counts/shared-counts.ts';
 import type { DrainListeners, DrainRequest } from './drain.ts';
 import type { ListeningSocket } from './listener/inherited.ts';
 import type { LogLevel } from './log.ts';
+import { FreedMemory } from './memory/freed.ts';
 import type { RuntimeChange } from './runtime/runtime.ts';
 import { adminContext } from './server/admin-context.ts';
 import { appliesTo, drain, drainListeners } from './server/leave.ts';
@@ -31,6 +32,8 @@ class ProxyServer implements RunningProxy {
   readonly stats: StatsRegistry;
   readonly clusters: ClusterManager;
   #workers: WorkerGroup | undefined;
+  /** Of the whole process, whatever thread it served. */
+  readonly #freedMemory: FreedMemory | undefined;
   #parentConnections = 0;
   readonly #ready = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<string>();
@@ -53,6 +56,7 @@ class ProxyServer implements RunningProxy {
     });
     this.stats = this.#parts.stats;
     this.clusters = this.#parts.clusters;
+    if (!settings.worker) this.#freedMemory = new FreedMemory({ clock: this.#parts.clock });
     // Until it has taken over, the process before this one has the paths.
     this.keepPaths(settings.inherited.length > 0);
     keepServerStats(settings, this.#parts, {
@@ -200,6 +204,7 @@ class ProxyServer implements RunningProxy {
 
   async close(): Promise<void> {
     const { listeners, logs, xds, clusters } = this.#parts;
+    this.#freedMemory?.close();
     listeners.close();
     await this.#workers?.close();
     await logs.close();
