@@ -120,10 +120,16 @@ export function basicConstraints(ca: { readonly pathLength: number | undefined }
   return extension(OID.basicConstraints, true, encodeSequence(...body));
 }
 
-export function keyUsage(usage: 'digitalSignature' | 'certSign'): Buffer {
-  const bits =
-    usage === 'digitalSignature' ? encodeBitString(Buffer.from([0x80]), 7) : encodeBitString(Buffer.from([0x06]), 1);
-  return extension(OID.keyUsage, true, bits);
+/** The bits of key usages, and how many at the end are not used (RFC 5280, 4.2.1.3). */
+const USAGE_BITS = {
+  digitalSignature: [0x80, 7],
+  keyAgreement: [0x08, 3],
+  certSign: [0x06, 1],
+} as const;
+
+export function keyUsage(usage: keyof typeof USAGE_BITS): Buffer {
+  const [bits, unused] = USAGE_BITS[usage];
+  return extension(OID.keyUsage, true, encodeBitString(Buffer.from([bits]), unused));
 }
 
 export function extendedKeyUsage(...usages: readonly string[]): Buffer {

@@ -70,7 +70,7 @@ export interface LeafOptions {
   readonly dnsNames?: readonly string[];
   readonly ca?: boolean;
   readonly pathLength?: number;
-  readonly usage?: 'digitalSignature' | 'certSign' | 'none';
+  readonly usage?: 'digitalSignature' | 'keyAgreement' | 'certSign' | 'none';
   readonly extendedUsages?: readonly string[];
   readonly notBeforeMs?: number;
   readonly notAfterMs?: number;

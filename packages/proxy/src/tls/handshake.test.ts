@@ -202,6 +202,20 @@ test('where SPIFFE IDs are names to look for, certificates need be no more than 
   assert.notEqual((await call(made(CLIENTS), trusted)).failure, undefined);
 });
 
+test('a key that may not sign opens no connection, either way', async () => {
+  const root = makeCertificate('', { uris: [], ca: true, subject: 'plain root' });
+  const trusted = { ...exactly, sanMatchers: [], trustedCa: chainToPem([root.certificate.der]) };
+  for (const [usage, isIn] of [
+    ['digitalSignature', true],
+    ['keyAgreement', false],
+  ] as const) {
+    const { certificate, privateKey } = makeCertificate(uri, { usage }, root);
+    const made = { chainPem: chainToPem([certificate.der]), keyPem: keyToPem(privateKey) };
+    assert.equal((await knock(made, trusted)).read, isIn ? 'secret' : '');
+    assert.equal((await call(made, trusted)).failure === undefined, isIn);
+  }
+});
+
 test('a client without a certificate gets no byte through', async () => {
   const { read, secure, refusal } = await knock(undefined, trust);
   assert.deepEqual([read, secure, refusal], ['', false, 'the peer presented no certificate']);

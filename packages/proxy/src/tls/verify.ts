@@ -69,6 +69,22 @@ function checkNames(leaf: Uint8Array, { sanMatchers }: Validation): Refusal | un
   return { type: 'name', reason: 'no name of the certificate is one that is accepted here' };
 }
 
+/**
+ * A key that signs in handshakes must be one that may: in TLS 1.3 all are, before that those that are not of RSA
+ * (RFC 8446, 4.4.2.2; RFC 8422, 5.3). OpenSSL takes keys that may only agree on others, or encipher them, too.
+ */
+function checkKeyUsage(socket: TLSSocket, leaf: X509Certificate): Refusal | undefined {
+  if (socket.getProtocol() !== 'TLSv1.3' && leaf.publicKey.asymmetricKeyType === 'rsa') return undefined;
+  try {
+    const { keyUsage } = parseCertificate(leaf.raw).extensions;
+    if (!keyUsage || keyUsage.has('digitalSignature')) return undefined;
+  } catch {
+    // What only a lenient reader reads says nothing of its key here; where names are asked for it is refused for that.
+    return undefined;
+  }
+  return { type: 'chain', reason: 'CERTIFICATE_VERIFY_FAILED: its key usage does not allow digital signatures' };
+}
+
 function checkHashes(leaf: Uint8Array, { certificateHashes, keyHashes }: Validation): Refusal | undefined {
   if (certificateHashes.length + keyHashes.length === 0) return undefined;
   const certificate = createHash('sha256').update(leaf).digest('hex');
@@ -141,6 +157,7 @@ function checkDepth(leaf: X509Certificate, { maxDepth, rootsPem }: Validation): 
 
 function check(socket: TLSSocket, leaf: X509Certificate, validation: Validation, nowMs: number): Refusal | undefined {
   return (
+    checkKeyUsage(socket, leaf) ??
     checkDepth(leaf, validation) ??
     checkSpiffe(socket, leaf, validation, nowMs) ??
     checkNames(leaf.raw, validation) ??
