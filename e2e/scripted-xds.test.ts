@@ -1,7 +1,7 @@
 /** Both data planes on an xDS server that says what the tests have it say: what others' servers say now and then. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { httpListener, loadAssignment, routes } from '@weft/proxy/testing';
+import { httpListener, loadAssignment, routes, staticCluster } from '@weft/proxy/testing';
 import { ask, DATA_PLANES, type DataPlane, freePort, until } from './harness.ts';
 import { temporaryFolder } from './proxy-testing/pair.ts';
 import { type Plane, startPlane } from './proxy-testing/plane.ts';
@@ -66,6 +66,14 @@ for (const dataPlane of DATA_PLANES) {
     await until('the new routes', async () => ((await look()) === '200 two' ? true : undefined));
     await stream.tell('endpoint', [{ cluster_name: 'a' }], { version: '3' });
     assert.match(await look(), /^503/, 'an assignment without endpoints is another thing');
+  });
+
+  test(`${dataPlane} takes messages of many megabytes`, async (t) => {
+    const { stream, look } = await serve(t, dataPlane, 'sotw');
+    const metadata = { filter_metadata: { large: { text: 'x'.repeat(20_000_000) } } };
+    const { error_detail: refusal } = await stream.tell('cluster', [cluster('a'), staticCluster('b', 9, { metadata })]);
+    assert.equal(refusal, undefined);
+    assert.equal(await look(), '200 one');
   });
 
   test(`${dataPlane} says in each request who asks, over deltas too`, async (t) => {

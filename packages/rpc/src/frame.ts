@@ -15,8 +15,14 @@ export function frame(message: Uint8Array): Buffer {
 
 /** Finds the messages in the bytes of a stream, however they are cut. */
 export class FrameReader {
+  readonly #maxBytes: number;
   #chunks: Buffer[] = [];
   #held = 0;
+
+  /** `maxBytes`: how large a message may be; default 16 MiB. */
+  constructor(maxBytes = MAX_MESSAGE_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
 
   /** Whether a message has begun and not ended. */
   get isInside(): boolean {
@@ -45,8 +51,9 @@ export class FrameReader {
     const [head = Buffer.alloc(HEAD_BYTES)] = this.#chunks;
     if (head[0] !== 0) throw new WeftError('INTERNAL', 'a message is compressed, which was not agreed on');
     const length = head.readUInt32BE(1);
-    if (length > MAX_MESSAGE_BYTES) {
-      throw new WeftError('RESOURCE_EXHAUSTED', `a message of ${length} bytes is larger than 16 MiB`);
+    if (length > this.#maxBytes) {
+      const most = Math.floor(this.#maxBytes / 2 ** 20);
+      throw new WeftError('RESOURCE_EXHAUSTED', `a message of ${length} bytes is larger than ${most} MiB`);
     }
     return length;
   }

@@ -82,7 +82,7 @@ export class Resources {
       onUpdate: (update) => {
         const issues = takeEach(update, (resource, version) => clusters.apply(resource, version, false));
         for (const name of update.removed) clusters.remove(name);
-        begin();
+        if (!update.isPartial) begin();
         return issues;
       },
     });

@@ -16,13 +16,19 @@ import type { Pool, PoolConnection, PoolWaiter } from '../pool/pool.ts';
 import type { StreamFactory, StreamHead } from '../streams.ts';
 import { peerNameOf } from './peer-name.ts';
 
+/**
+ * Control planes say all clusters or endpoints of a large mesh in one message, and other clients of theirs take whatever
+ * comes; this bound only keeps a broken server from filling the memory.
+ */
+const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
+
 class GrpcStream implements ResponseListener, PoolWaiter, Wire {
   readonly #name: string;
   readonly #path: string;
   readonly #clock: Clock;
   readonly #said: StreamHead;
   readonly #near = streamOver(this);
-  readonly #reader = new FrameReader();
+  readonly #reader = new FrameReader(MAX_MESSAGE_BYTES);
   /** What was sent while there was no connection yet. */
   #early: { readonly bytes: Buffer; readonly done: () => void }[] = [];
   /** Told when the connection takes more. */

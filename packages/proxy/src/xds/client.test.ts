@@ -228,3 +228,53 @@ test('statistics are those of Envoy', async () => {
   assert.equal(stat('cluster_manager.cds.update_failure'), 1);
   client.close();
 });
+
+test('a collection is told of many resources in parts, and who comes in between of all of them at once', async () => {
+  const { client, server } = new ClientGround();
+  const names = Array.from({ length: 20 }, (_, index) => `c${index}`);
+  const parts: {
+    readonly names: readonly string[];
+    readonly removed: readonly string[];
+    readonly isPartial: boolean;
+  }[] = [];
+  const late = new CollectionRecorder();
+  client.watchAll(ADS, 'cluster', {
+    onUpdate({ changed, removed, isPartial = false }) {
+      if (parts.length === 0) client.watchAll(ADS, 'cluster', late);
+      parts.push({ names: changed.map(({ name }) => name), removed, isPartial });
+      return [];
+    },
+  });
+  const stream = await server.stream();
+  await stream.next();
+  stream.say('cluster', { resources: names });
+  await stream.next();
+  assert.deepEqual(
+    parts.flatMap((part) => part.names),
+    names,
+  );
+  assert.deepEqual([...new Set(parts.slice(0, -1).map(({ isPartial }) => isPartial))], [true]);
+  assert.equal(parts.at(-1)?.isPartial, false);
+  assert.deepEqual(late.told, [names.map((name) => `${name}@1`).join(' ')]);
+  parts.length = 0;
+  stream.say('cluster', { resources: names.slice(1).map((name) => ({ name, version: '2' })), removed: ['c0'] });
+  await stream.next();
+  assert.deepEqual(
+    parts.map(({ removed }) => removed),
+    [[], [], ['c0']],
+  );
+  client.close();
+});
+
+test('listeners are told of all at once: one may take the place of another', async () => {
+  const { client, server } = new ClientGround();
+  const names = Array.from({ length: 20 }, (_, index) => `l${index}`);
+  const listeners = new CollectionRecorder();
+  client.watchAll(ADS, 'listener', listeners);
+  const stream = await server.stream();
+  await stream.next();
+  stream.say('listener', { resources: names });
+  await stream.next();
+  assert.equal(listeners.told.length, 1);
+  client.close();
+});

@@ -157,7 +157,8 @@ export class DiscoveryStream {
         const response = readResponse(this.#options.variant, bytes);
         await this.#prepare(response);
         if (!this.#isCurrent(raw)) return;
-        this.#hear(raw, response);
+        await this.#hear(raw, response);
+        if (!this.#isCurrent(raw)) return;
         // A server that does not read is not listened to either: what it is answered has to go somewhere.
         if (this.#isHeld) await raw.drained();
         // Others have their turn between two responses.
@@ -257,8 +258,8 @@ export class DiscoveryStream {
     if (subscription?.isAsked && subscription.isLarge(response)) await inSlices(subscription.prepare(response));
   }
 
-  /** Takes one response. */
-  #hear(raw: RawStream, response: DiscoveryResponse): void {
+  /** Takes one response, a few milliseconds of it at a time. */
+  async #hear(raw: RawStream, response: DiscoveryResponse): Promise<void> {
     const { only, log, variant } = this.#options;
     this.#backoff.reset();
     if (this.#isTroubleTold) this.#options.log.info({}, `${this.#options.name} is back`);
@@ -278,7 +279,7 @@ export class DiscoveryStream {
     }
     this.#late.get(type)?.();
     this.#late.delete(type);
-    const refusal = subscription.take(response);
+    const refusal = await inSlices(subscription.take(response));
     const isRefusedAgain = refusal !== undefined && this.#refused.get(type) === response.version;
     if (refusal === undefined) this.#refused.delete(type);
     else this.#refused.set(type, response.version);

@@ -10,6 +10,7 @@ import { basename, dirname, extname } from 'node:path';
 import { encodeUnknown, type ResourceType } from '@weft/envoy-api';
 import type { ResourceSource } from '../config/config-source.ts';
 import type { Log } from '../log.ts';
+import { inSlices } from '../slices.ts';
 import type { TypeSubscription } from './type-subscription.ts';
 import { type DiscoveryResponse, readResponse, typeOfUrl } from './wire.ts';
 
@@ -126,7 +127,8 @@ export class FileSource {
       if (this.#isClosed) return;
       const given = response.typeUrl === '' ? type : typeOfUrl(response.typeUrl);
       if (given !== type) throw new Error(`it is of ${response.typeUrl}, and ${type} resources were expected`);
-      const refusal = this.#subscription.take(response);
+      const refusal = await inSlices(this.#subscription.take(response));
+      if (this.#isClosed) return;
       this.#subscription.answer(response, refusal);
     } catch (thrown) {
       if (this.#isClosed) return;

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { type AnyMessage, decode, type Messages, RESOURCE_TYPES, type ResourceType, typeUrl } from '@weft/envoy-api';
 import { MessageError } from '@weft/protobuf';
 import type { ConfigIssue } from '../config/schema.ts';
+import type { Steps } from '../slices.ts';
 import type { ResourceIssue } from './subscriptions.ts';
 import { nameOf } from './wire.ts';
 
@@ -138,28 +139,32 @@ class Reading {
 }
 
 /** Reads the resources of a response that says what changed. */
-export function readResources(
+export function* readResources(
   type: ResourceType,
   encoded: readonly Uint8Array[],
   removed: readonly string[],
   ahead: ReadAhead,
-): ReadResources {
+): Steps<ReadResources> {
   const reading = new Reading(removed);
-  for (const bytes of encoded) reading.add(readOne(type, bytes, ahead));
+  for (const bytes of encoded) {
+    reading.add(readOne(type, bytes, ahead));
+    yield;
+  }
   return { good: reading.good, issues: reading.issues };
 }
 
 /** Reads the resources of a response that says what there is, all of that response's version. */
-export function readState(
+export function* readState(
   type: ResourceType,
   encoded: readonly EncodedResource[],
   version: string,
   ahead: ReadAhead,
-): ReadResources {
+): Steps<ReadResources> {
   const reading = new Reading([]);
   for (const { bytes, digest } of encoded) {
     const read = readOne(type, bytes, ahead, version);
     reading.add('version' in read ? { ...read, digest } : read);
+    yield;
   }
   return { good: reading.good, issues: reading.issues };
 }

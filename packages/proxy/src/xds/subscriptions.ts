@@ -35,6 +35,8 @@ export interface ResourceIssue extends ConfigIssue {
 export interface CollectionUpdate {
   readonly changed: readonly { readonly name: string; readonly version: string; readonly resource: unknown }[];
   readonly removed: readonly string[];
+  /** More of the same update follows: others have their turn in between. */
+  readonly isPartial?: boolean;
 }
 
 export type Unwatch = () => void;

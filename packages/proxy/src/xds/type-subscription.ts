@@ -8,15 +8,7 @@ import { type Asking, makeAsking, WILDCARD } from './asking.ts';
 import { ABSENT, Held } from './held.ts';
 import { LARGE_BYTES, readLargeRoutes } from './large-routes.ts';
 import { refusalText } from './refusal.ts';
-import {
-  digestOf,
-  type EncodedResource,
-  type GoodResource,
-  type ReadAhead,
-  type ReadResources,
-  readResources,
-  readState,
-} from './resource.ts';
+import { digestOf, type GoodResource, type ReadAhead } from './resource.ts';
 import type { SubscriptionCounts } from './statistics.ts';
 import type {
   CollectionListener,
@@ -26,7 +18,8 @@ import type {
   Unwatch,
 } from './subscriptions.ts';
 import { tellAll, tellOne, tellRemoved } from './telling.ts';
-import { type DiscoveryRequest, type DiscoveryResponse, nameOf, WHOLE_TYPES } from './wire.ts';
+import { readUpdate } from './update.ts';
+import { type DiscoveryRequest, type DiscoveryResponse, nameOf } from './wire.ts';
 
 export interface TypeSubscriptionOptions {
   readonly type: ResourceType;
@@ -38,10 +31,8 @@ export interface TypeSubscriptionOptions {
   readonly onChange: () => void;
 }
 
-interface ReadState extends ReadResources {
-  /** Names of what is as it was. */
-  readonly unchanged: readonly string[];
-}
+/** How many resources are taken before others have their turn, where there are many. */
+const PART = 8;
 
 type Changed = GoodResource & { readonly resource: object };
 
@@ -58,6 +49,9 @@ export class TypeSubscription {
   readonly #ahead: ReadAhead = new Map();
   /** Whether the source has said what there is for those who want all. */
   #isAnswered = false;
+  /** Whether a response is being taken, in steps. */
+  #isTaking = false;
+  #isClosed = false;
 
   constructor(options: TypeSubscriptionOptions) {
     this.#options = options;
@@ -99,7 +93,7 @@ export class TypeSubscription {
     const own: CollectionListener = { onUpdate: (update) => listener.onUpdate(update) };
     if (this.#collections.size === 0) this.#want(WILDCARD);
     this.#collections.add(own);
-    if (this.#isAnswered) this.#tellAllLate(own);
+    if (this.#isAnswered && !this.#isTaking) this.#tellAllLate(own);
     return () => {
       if (this.#collections.delete(own) && this.#collections.size === 0) this.#leave(WILDCARD);
     };
@@ -205,6 +199,7 @@ export class TypeSubscription {
 
   /** Nothing is told any more. */
   close(): void {
+    this.#isClosed = true;
     this.#collections.clear();
     for (const held of this.#held.values()) {
       held.watchers.clear();
@@ -235,27 +230,28 @@ export class TypeSubscription {
     }
   }
 
-  /** Takes a response and tells of what is in it. Gives what is wrong with it, all else of it being taken. */
-  take(response: DiscoveryResponse): string | undefined {
+  /**
+   * Takes a response and tells of what is in it, some of it at a time. Gives what is wrong with it, all else of it being
+   * taken.
+   */
+  *take(response: DiscoveryResponse): Steps<string | undefined> {
     const { type, counts, clock, log } = this.#options;
-    const read = this.#read(response);
-    const { good, issues: unreadable } = read;
+    const isUnchanged = (name: string) => counts.resource(name, response.version, false, clock.wallMs());
+    const {
+      good,
+      issues: unreadable,
+      removed,
+    } = yield* readUpdate(type, response, { held: this.#held, ahead: this.#ahead, isUnchanged });
     const issues = [...unreadable];
     const unusable = new Set(unreadable.map(({ name }) => name));
     for (const name of unusable) if (this.#wanted.has(name)) counts.resource(name, '', true, clock.wallMs());
-    const removed = read.removed.filter((name) => !unusable.has(name) && this.#held.has(name));
+    const gone = removed.filter((name) => !unusable.has(name) && this.#held.has(name));
     const changed = this.#sortOut(good, issues);
-    issues.push(...this.#tellCollections(changed, removed));
-    const bad = new Set(issues.map(({ name }) => name));
-    for (const resource of changed) {
-      const own = bad.has(resource.name) ? [] : this.#tellWatchers(resource);
-      issues.push(...own);
-      const isRefused = own.length > 0 || bad.has(resource.name);
-      if (!isRefused) this.#hold(resource);
-      counts.resource(resource.name, resource.version, isRefused, clock.wallMs());
-    }
-    for (const name of removed) this.#remove(name);
+    this.#isTaking = true;
+    issues.push(...(yield* this.#tell(changed, gone)));
+    this.#isTaking = false;
     this.#ahead.clear();
+    if (this.#isClosed) return undefined;
     counts.answered(response.version, issues.length > 0, clock.wallMs());
     if (issues.length === 0) return undefined;
     const refusal = refusalText(type, issues);
@@ -263,42 +259,40 @@ export class TypeSubscription {
     return refusal;
   }
 
-  #read(response: DiscoveryResponse): ReadResources & { readonly removed: readonly string[] } {
-    const { removed, resources } = response;
-    if (removed) return { ...readResources(this.#options.type, resources, removed, this.#ahead), removed };
-    const read = this.#readState(response);
-    return { ...read, removed: this.#missing(read) };
+  *#tell(changed: readonly Changed[], removed: readonly string[]): Steps<readonly ResourceIssue[]> {
+    const issues: ResourceIssue[] = [];
+    const listeners = [...this.#collections];
+    // A listener that goes and one that comes may have the same address: they are told together.
+    const size = this.#options.type === 'listener' ? Math.max(changed.length, 1) : PART;
+    for (let start = 0; start === 0 || start < changed.length; start += size) {
+      const part = changed.slice(start, start + size).filter(({ name }) => this.#isWanted(name));
+      const isLast = start + size >= changed.length;
+      const told = listeners.filter((listener) => this.#collections.has(listener));
+      issues.push(...this.#tellCollections(told, part, { removed: isLast ? removed : [], start, isLast }));
+      const bad = new Set(issues.map(({ name }) => name));
+      for (const resource of part) issues.push(...this.#takeOne(resource, bad.has(resource.name)));
+      if (isLast) break;
+      yield;
+      if (this.#isClosed) return [];
+    }
+    for (const name of removed) this.#remove(name);
+    if (!this.#isAnswered) return issues;
+    for (const late of this.#collections) if (!listeners.includes(late)) this.#tellAllLate(late);
+    return issues;
   }
 
-  /** Reads a response with the state of the world: what is in it as it is held already changes nothing. */
-  #readState({ version, resources }: DiscoveryResponse): ReadState {
-    const { type, counts, clock } = this.#options;
-    const known = new Map<string, Held>();
-    for (const held of this.#held.values()) {
-      if (held.knowledge.type === 'present' && held.knowledge.digest !== undefined)
-        known.set(held.knowledge.digest, held);
-    }
-    const unchanged: string[] = [];
-    const changed: EncodedResource[] = [];
-    for (const bytes of resources) {
-      const digest = digestOf(bytes);
-      const held = known.get(digest);
-      // Endpoints are told of again: that they are still there is news for those that grow stale.
-      if (!held || type === 'endpoint' || held.hasExpiry) changed.push({ bytes, digest });
-      else {
-        unchanged.push(held.name);
-        counts.resource(held.name, version, false, clock.wallMs());
-      }
-    }
-    return { ...readState(type, changed, version, this.#ahead), unchanged };
+  #isWanted(name: string): boolean {
+    return this.#wanted.has(name) || this.#wanted.has(WILDCARD);
   }
 
-  /** What is not in a response that has all that there is. */
-  #missing({ good, issues, unchanged }: ReadState): readonly string[] {
-    // Of what cannot be read nobody knows what it was to be.
-    if (!WHOLE_TYPES.has(this.#options.type) || issues.length > 0) return [];
-    const said = new Set([...unchanged, ...good.map(({ name }) => name)]);
-    return [...this.#held.keys()].filter((name) => !said.has(name));
+  /** Tells of a resource unless it is refused already; gives what else is wrong with it. */
+  #takeOne(resource: Changed, isBad: boolean): readonly ResourceIssue[] {
+    const { counts, clock } = this.#options;
+    const issues = isBad ? [] : this.#tellWatchers(resource);
+    const isRefused = isBad || issues.length > 0;
+    if (!isRefused) this.#hold(resource);
+    counts.resource(resource.name, resource.version, isRefused, clock.wallMs());
+    return issues;
   }
 
   /** Of what can be read, what is wanted and has content; what has none only says that it lives on. */
@@ -315,18 +309,30 @@ export class TypeSubscription {
     return changed;
   }
 
-  #tellCollections(changed: readonly Changed[], removed: readonly string[]): readonly ResourceIssue[] {
+  /** Tells those who want all of a part of an update, the part that begins with the `start`th of what changed. */
+  #tellCollections(
+    listeners: readonly CollectionListener[],
+    changed: readonly Changed[],
+    {
+      removed,
+      start,
+      isLast,
+    }: { readonly removed: readonly string[]; readonly start: number; readonly isLast: boolean },
+  ): readonly ResourceIssue[] {
     const isFirst = !this.#isAnswered;
     // What comes by name before all was asked for is no answer to that.
     if (this.#collections.size === 0 || (isFirst && !this.#asking.asksFor(WILDCARD))) return [];
-    this.#isAnswered = true;
+    if (isLast) this.#isAnswered = true;
     const gone = removed.filter((name) => this.#held.get(name)?.knowledge.type === 'present');
     // What was there by name is not sent again when all is asked for.
-    const update = isFirst
-      ? { changed: [...this.#present(changed, gone), ...changed], removed: [] }
-      : { changed, removed: gone };
+    const before = isFirst && start === 0 ? this.#present(changed, gone) : [];
     if (!isFirst && changed.length + gone.length === 0) return [];
-    return [...this.#collections].flatMap((listener) => tellAll(listener, update, this.#options.log));
+    const update = {
+      changed: [...before, ...changed],
+      removed: isFirst && start === 0 ? [] : gone,
+      isPartial: !isLast,
+    };
+    return listeners.flatMap((listener) => tellAll(listener, update, this.#options.log));
   }
 
   /** What is held, but for what changes or goes right now. */
@@ -361,7 +367,8 @@ export class TypeSubscription {
   #expire(name: string): void {
     const { type, log } = this.#options;
     log.warn({ type, name }, 'a resource has outlived its time to live, and is taken as removed');
-    this.#tellCollections([], [name]);
+    const told = this.#isAnswered ? [...this.#collections] : [];
+    this.#tellCollections(told, [], { removed: [name], start: 0, isLast: this.#isAnswered });
     this.#remove(name);
   }
 
