@@ -135,7 +135,7 @@ const commonHttpOptions = message('envoy.config.core.v3.HttpProtocolOptions', {
   idle_timeout: optional(durationMs()),
   max_headers_count: number(100, { min: 1 }),
   max_requests_per_connection: number(0),
-  max_response_headers_kb: number(60, { min: 1, max: 8192 }),
+  max_response_headers_kb: optional(number(0, { min: 1, max: 8192 })),
 });
 
 const peerNaming = message('envoy.config.core.v3.UpstreamHttpProtocolOptions', {

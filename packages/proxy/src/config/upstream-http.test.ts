@@ -54,6 +54,7 @@ test('options of each version are found wherever they stand', () => {
   const old = optionsOf({ http2_protocol_options: { max_concurrent_streams: 9 } });
   assert.equal(old.http2.maxConcurrentStreams, 9);
   assert.equal(old.http2.idleTimeoutMs, 3_600_000);
+  assert.deepEqual([old.http1.maxHeadBytes, old.http2.maxHeadBytes], [81_920, 61_440]);
 });
 
 test('what does not fit together is refused where it stands', () => {

@@ -19,7 +19,8 @@ const DEFAULT_HTTP1_IDLE_MS = 4000;
 /** With HTTP/2 the server says when it closes, and which requests it has not seen. */
 const DEFAULT_HTTP2_IDLE_MS = 3_600_000;
 const MAX_HEADERS_COUNT = 100;
-const MAX_RESPONSE_HEADERS_KB = 60;
+/** Where the configuration says nothing, a head may be longer in one version than in the other, as with Envoy. */
+const MAX_RESPONSE_HEADERS_KB = { http1: 80, http2: 60 };
 
 function protocolOf(config: ClusterConfig): UpstreamHttpOptions['protocol'] {
   const http = httpOptionsOf(config);
@@ -33,19 +34,22 @@ export function upstreamHttpOptions(config: ClusterConfig): UpstreamHttpOptions 
   const versions = http?.explicit_http_config ?? http?.auto_config ?? http?.use_downstream_protocol_config;
   const common = http?.common_http_protocol_options;
   const shared = {
-    maxHeadBytes: (common?.max_response_headers_kb ?? MAX_RESPONSE_HEADERS_KB) * 1024,
     maxFields: common?.max_headers_count ?? MAX_HEADERS_COUNT,
     maxRequests: config.max_requests_per_connection ?? common?.max_requests_per_connection ?? 0,
   };
+  const maxHeadBytes = (version: 'http1' | 'http2'): number =>
+    (common?.max_response_headers_kb ?? MAX_RESPONSE_HEADERS_KB[version]) * 1024;
   return {
     protocol: protocolOf(config),
     http1: {
       ...shared,
+      maxHeadBytes: maxHeadBytes('http1'),
       enableTrailers: versions?.http_protocol_options?.enable_trailers ?? false,
       idleTimeoutMs: common?.idle_timeout ?? DEFAULT_HTTP1_IDLE_MS,
     },
     http2: {
       ...shared,
+      maxHeadBytes: maxHeadBytes('http2'),
       ...protocolOptions(versions?.http2_protocol_options ?? config.http2_protocol_options),
       idleTimeoutMs: common?.idle_timeout ?? DEFAULT_HTTP2_IDLE_MS,
     },
