@@ -209,7 +209,7 @@ export class EntryWriter {
   }
 
   #times(info: StreamInfo): void {
-    this.#duration(12, info.since(info.endMs));
+    this.#duration(12, info.since(info.lastResponseSentMs));
     this.#duration(11, info.since(info.firstResponseSentMs));
     this.#duration(10, info.since(info.lastUpstreamReceivedMs));
     this.#duration(9, info.since(info.firstUpstreamReceivedMs));

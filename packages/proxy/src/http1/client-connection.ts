@@ -169,7 +169,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     if (listener && this.#isTunnel) {
       this.#isUpstreamDone = true;
       listener.onUpstreamEnd(undefined);
-      this.#finishTunnel();
+      this.#finishTunnel('remote');
       return;
     }
     // That it is whole only the closure alert of TLS says (RFC 9112, 9.8).
@@ -184,21 +184,21 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     else this.#over('remote', 'connection-termination', text);
   }
 
-  /** A tunnel is over when both sides have said so; what is still to be written is. */
-  #finishTunnel(): void {
+  /** A tunnel is over when both sides have said so; what is still to be written is. `cause`: who was the last to. */
+  #finishTunnel(cause: ClosedCause): void {
     if (!this.#isUpstreamDone || !this.#isRequestComplete || this.#isOver) return;
     this.#isOver = true;
     this.#listener = undefined;
     this.#idle.dispose();
     this.#socket.destroySoon();
-    this.#owner.onClosed(this, 'local', false);
+    this.#owner.onClosed(this, cause, true);
   }
 
   #close(cause: ClosedCause, reset: UpstreamReset['type'] | 'idle'): void {
     this.#over(cause, reset === 'idle' ? 'local' : reset, '');
   }
 
-  #over(cause: ClosedCause, type: UpstreamReset['type'], text: string): void {
+  #over(cause: ClosedCause, type: UpstreamReset['type'], text: string, wasBusy = this.#listener !== undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#idle.dispose();
@@ -206,7 +206,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     this.#socket.destroy();
     const listener = this.#listener;
     this.#listener = undefined;
-    this.#owner.onClosed(this, cause, listener !== undefined);
+    this.#owner.onClosed(this, cause, wasBusy);
     listener?.onUpstreamReset({ type, text, isUnsent: false, isReused: this.#served > 1 && !this.#isAnswered });
   }
 
@@ -268,7 +268,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     if (this.#isReusable) this.#parser.next();
     listener?.onUpstreamEnd(trailers && this.#options.enableTrailers ? new HeaderList(trailers) : undefined);
     if (!this.#isReusable) {
-      this.#close(this.#causeAfter(rest), 'local');
+      this.#over(this.#causeAfter(rest), 'local', '', !this.#isRequestComplete);
       return;
     }
     if (this.#socket.isPaused()) this.#socket.resume();
@@ -319,12 +319,13 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     if (this.#isChunked) this.#writer.text(lastChunkText(this.#options.enableTrailers ? trailers : undefined));
     if (!this.#isTunnel) return;
     this.#writer.end();
-    this.#finishTunnel();
+    this.#finishTunnel('local');
   }
 
   abort(): void {
+    const wasBusy = this.#listener !== undefined;
     this.#listener = undefined;
-    this.#close('local', 'local');
+    this.#over('local', 'local', '', wasBusy);
   }
 
   discardResponse(): void {

@@ -5,6 +5,7 @@
 import type { HeaderList } from '../http/header-list.ts';
 import { hasNoBody, type RequestHead, ResponseHead } from '../http/message.ts';
 import type { ResponseStream } from '../http/stream.ts';
+import { isGrpcRequest } from './grpc.ts';
 import { applyChanges } from './header-changes.ts';
 import type { HttpManager } from './http-manager.ts';
 import type { LocalReply } from './local-reply.ts';
@@ -180,7 +181,8 @@ export abstract class ExchangeResponse implements ThrottledSink {
     this.info.flags |= flag;
     this.info.responseDetails = details;
     this.manager.stats.downstream_rq_tx_reset++;
-    this.manager.stats.rq_reset_after_downstream_response_started++;
+    // Envoy counts those whose success was still to be told.
+    if (isGrpcRequest(this.head)) this.manager.stats.rq_reset_after_downstream_response_started++;
     this.finish();
     this.stream.abort();
   }

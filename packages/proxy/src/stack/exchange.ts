@@ -316,6 +316,7 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
     const { info } = this;
     this.#stopLogging?.();
     info.endMs = this.manager.clock.monotonicMs();
+    if (this.progress === 'complete') info.lastResponseSentMs = info.endMs;
     const isWhole = this.progress === 'complete' && this.isRequestComplete;
     this.#router?.close(isWhole);
     if (this.timers.owner === this) this.timers.clear();

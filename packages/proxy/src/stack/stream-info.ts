@@ -114,6 +114,8 @@ export class StreamInfo {
   firstUpstreamReceivedMs = 0;
   lastUpstreamReceivedMs = 0;
   firstResponseSentMs = 0;
+  /** Of a response that is complete. */
+  lastResponseSentMs = 0;
   endMs = 0;
 
   /** When this is logged; what is no log has none. */

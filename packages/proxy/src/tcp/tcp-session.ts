@@ -49,6 +49,8 @@ export class TcpSession {
   #upstream: Socket | undefined;
   #host: Host | undefined;
   #attempts = 0;
+  /** The upstream ended what it sends after the client had. */
+  #isUpstreamLast = false;
   #isOver = false;
 
   constructor(client: Socket, info: StreamInfo, options: TcpSessionOptions) {
@@ -186,6 +188,9 @@ export class TcpSession {
       stats.downstream_cx_tx_bytes_total += bytes;
       if (cluster) cluster.stats.upstream_cx_rx_bytes_total += bytes;
     });
+    upstream.once('end', () => {
+      this.#isUpstreamLast = this.#client.readableEnded;
+    });
     upstream.on('error', () => this.#onUpstreamGone());
     upstream.on('close', () => this.#onUpstreamGone());
     this.#client.resume();
@@ -213,14 +218,14 @@ export class TcpSession {
     if (this.#isOver) return;
     const isClean = this.#client.readableEnded;
     if (!isClean) this.#info.flags |= FLAG.DC;
-    this.#end(isClean ? 'flush' : 'reset');
+    this.#end(isClean ? 'flush' : 'reset', isClean && this.#isUpstreamLast);
   }
 
   #onUpstreamGone(): void {
     if (this.#isOver) return;
     const isClean = this.#upstream?.readableEnded === true;
     if (!isClean) this.#info.flags |= FLAG.UC;
-    this.#end(isClean ? 'flush' : 'reset', true);
+    this.#end(isClean ? 'flush' : 'reset', !isClean || this.#isUpstreamLast);
   }
 
   #giveUp(flags: number): void {

@@ -66,7 +66,7 @@ function checkNames(leaf: Uint8Array, { sanMatchers }: Validation): Refusal | un
   } catch (error) {
     return { type: 'name', reason: toWeftError(error).message };
   }
-  return { type: 'name', reason: 'no name of the certificate is one that is accepted here' };
+  return { type: 'name', reason: 'CERTIFICATE_VERIFY_FAILED: no name of the certificate is one that is accepted here' };
 }
 
 /**

@@ -227,6 +227,6 @@ function eventsOf(info: StreamInfo): readonly SpanEvent[] {
   add('first_upstream_rx_byte_received', info.firstUpstreamReceivedMs);
   add('last_upstream_rx_byte_received', info.lastUpstreamReceivedMs);
   add('first_downstream_tx_byte_sent', info.firstResponseSentMs);
-  add('last_downstream_tx_byte_sent', info.endMs);
+  add('last_downstream_tx_byte_sent', info.lastResponseSentMs);
   return events;
 }

@@ -13,9 +13,9 @@ export const DURATIONS: Operators = {
   REQUEST_TX_DURATION: (info) => whole(info.since(info.lastUpstreamSentMs)),
   RESPONSE_DURATION: (info) => whole(info.since(info.firstUpstreamReceivedMs)),
   RESPONSE_TX_DURATION: (info) =>
-    info.firstUpstreamReceivedMs === 0 || info.endMs === 0
+    info.firstUpstreamReceivedMs === 0 || info.lastResponseSentMs === 0
       ? undefined
-      : whole(info.endMs - info.firstUpstreamReceivedMs),
+      : whole(info.lastResponseSentMs - info.firstUpstreamReceivedMs),
   /** Of QUIC alone. */
   ROUNDTRIP_DURATION: () => undefined,
 };
@@ -29,7 +29,7 @@ const POINTS: Readonly<Record<string, (info: StreamInfo) => number>> = {
   US_RX_BEG: (info) => info.firstUpstreamReceivedMs,
   US_RX_END: (info) => info.lastUpstreamReceivedMs,
   DS_TX_BEG: (info) => info.firstResponseSentMs,
-  DS_TX_END: (info) => info.endMs,
+  DS_TX_END: (info) => info.lastResponseSentMs,
 };
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, us: 1000, ns: 1_000_000 };

@@ -57,6 +57,7 @@ export function someRequest(fields: Readonly<Record<string, string>> = {}): Stre
     lastUpstreamReceivedMs: 1042,
     firstResponseSentMs: 1041,
     endMs: 1042.9,
+    lastResponseSentMs: 1042.9,
     bytesReceived: 11,
     bytesSent: 22,
     responseDetails: 'via_upstream',
