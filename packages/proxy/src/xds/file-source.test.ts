@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { encodeUnknown, RESOURCE_TYPES, typeUrl } from '@weft/envoy-api';
 import type { ResourceSource } from '../config/config-source.ts';
+import { watchFolder } from './file-source.ts';
 import { ClientGround } from './testing/ground.ts';
 import { CollectionRecorder, Recorder } from './testing/recorders.ts';
 import { resourceOf } from './testing/scripted-server.ts';
@@ -95,3 +105,18 @@ test('a file in binary holds the same; one of another type is not taken', async 
 function bound(ground: ClientGround) {
   return { client: ground.client, log: ground.log, stat: (name: string) => ground.stat(name) };
 }
+
+test('a file that is written at its place is told once it is no longer written', async (t) => {
+  const folder = temporaryFolder(t);
+  const path = join(folder, 'clusters.yaml');
+  const seen: string[] = [];
+  const unwatch = watchFolder(folder, (name) => seen.push(`${name}: ${readFileSync(path, 'utf8')}`), 1000);
+  t.after(unwatch);
+  writeFileSync(path, 'a');
+  for (const part of ['b', 'c']) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    appendFileSync(path, part);
+  }
+  await eventually('the file', () => seen.length > 0);
+  assert.deepEqual(seen, ['clusters.yaml: abc']);
+});

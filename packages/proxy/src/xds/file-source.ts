@@ -17,14 +17,31 @@ import { type DiscoveryResponse, readResponse, typeOfUrl } from './wire.ts';
 /** Tells of names in a folder that came, went or now stand for something else; gives what ends that. */
 export type WatchFolder = (folder: string, onMoved: (name: string) => void) => () => void;
 
-export const watchFolder: WatchFolder = (folder, onMoved) => {
+/** A name that is new may be that of a file which is being written: it is told once nobody has written for that long. */
+const STILL_MS = 50;
+
+export function watchFolder(folder: string, onMoved: (name: string) => void, stillMs = STILL_MS): () => void {
+  const moved = new Map<string, NodeJS.Timeout>();
   const watcher = watch(folder, { persistent: false }, (event, name) => {
-    if (event === 'rename' && name !== null) onMoved(name);
+    if (name === null) return;
+    const known = moved.get(name);
+    if ((event === 'rename') === (known !== undefined)) return;
+    clearTimeout(known);
+    const tell = () => {
+      moved.delete(name);
+      onMoved(name);
+    };
+    moved.set(name, setTimeout(tell, stillMs).unref());
   });
+  const close = () => {
+    watcher.close();
+    for (const timer of moved.values()) clearTimeout(timer);
+    moved.clear();
+  };
   // The folder itself went away: what was read last stays in use.
-  watcher.on('error', () => watcher.close());
-  return () => watcher.close();
-};
+  watcher.on('error', close);
+  return close;
+}
 
 export interface FileSourceOptions {
   readonly file: Extract<ResourceSource, { type: 'file' }>;
