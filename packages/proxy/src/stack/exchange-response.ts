@@ -189,21 +189,26 @@ export abstract class ExchangeResponse implements ThrottledSink {
 
   // The response of the proxy itself.
 
-  /** Whoever answers, what the route changes of an upstream's response it changes of this, where one is chosen by then. */
+  /** The answer of the route or the router: what the route changes of an upstream's it changes of this. */
   reply(reply: LocalReply): void {
+    this.#reply(reply, this.route);
+  }
+
+  /** The answer of whoever stands before them: it is changed so where the route would have led to an upstream. */
+  answer(reply: LocalReply): void {
+    this.#reply(reply, this.route?.action.type === 'forward' && !reply.isWhole ? this.route : undefined);
+  }
+
+  #reply(reply: LocalReply, route: Route | undefined): void {
     if (this.isOver || this.progress !== 'awaited') return;
     const { info } = this;
     info.flags |= reply.flags;
     info.responseDetails = reply.details;
     const head = new ResponseHead(reply.status);
     info.response = head;
-    if (this.route && !reply.isWhole) this.#changeResponse(head, this.route);
+    if (route) this.#changeResponse(head, route);
     const made = this.manager.localReplies.make(reply, info, head);
     this.#sendReply(made.head, made.body);
-  }
-
-  answer(reply: LocalReply): void {
-    this.reply(reply);
   }
 
   #sendReply(head: ResponseHead, body: Buffer): void {

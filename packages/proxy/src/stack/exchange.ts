@@ -62,19 +62,19 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
     const refusal = manager.cleaner.clean(head, info.downstream.tls !== undefined);
     if (refusal) {
       if (refusal === UNDERSCORES) this.#isNoRequest();
-      this.reply(refusal);
+      this.answer(refusal);
       return;
     }
     const stranger = forward(head, info, manager.forwarded);
     if (stranger) {
       manager.stats.downstream_rq_rejected_via_ip_detection++;
-      this.reply(stranger);
+      this.answer(stranger);
       return;
     }
     this.chooseRouteAgain();
     if (this.route && !manager.allowsUpgrade(head, this.route)) {
       manager.stats.downstream_rq_ws_on_non_ws_route++;
-      this.reply(NO_UPGRADE);
+      this.answer(NO_UPGRADE);
       return;
     }
     if (manager.tracing) info.trace = manager.tracing.begin(head, this.route);
@@ -144,7 +144,7 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
     this.manager.stats.rq_total++;
     if (!route) {
       this.manager.stats.no_route++;
-      this.reply(NO_ROUTE);
+      this.answer(NO_ROUTE);
       return;
     }
     if (this.head.expectsContinue) this.continueRequest();
@@ -238,7 +238,7 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
     if (this.isOver) return;
     this.#router?.close(false);
     if (this.progress !== 'awaited') this.abortResponse(FLAG.DPE, detail);
-    else this.reply({ status, body: reasonPhrase(status), flags: FLAG.DPE, details: detail });
+    else this.answer({ status, body: reasonPhrase(status), flags: FLAG.DPE, details: detail });
   }
 
   onDownstreamReset(cause: 'stream' | 'connection'): void {
@@ -277,14 +277,14 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
     }
     const status = this.isRequestComplete ? 504 : 408;
     this.#router?.close(false);
-    this.reply({ status, body: 'stream timeout', flags: FLAG.SI, details: 'stream_idle_timeout' });
+    this.answer({ status, body: 'stream timeout', flags: FLAG.SI, details: 'stream_idle_timeout' });
   }
 
   onRequestTimeout(): void {
     this.manager.stats.downstream_rq_timeout++;
     this.#router?.close(false);
     if (this.progress !== 'awaited') this.abortResponse(FLAG.DT, 'request_overall_timeout');
-    else this.reply(REQUEST_TIMEOUT);
+    else this.answer(REQUEST_TIMEOUT);
   }
 
   onRouteTimeout(): void {
@@ -304,7 +304,7 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
       return;
     }
     const status = this.isRequestComplete ? 504 : 408;
-    this.reply({ status, body: 'downstream duration timeout', flags: 0, details, grpcStatus: 4 });
+    this.answer({ status, body: 'downstream duration timeout', flags: 0, details, grpcStatus: 4 });
   }
 
   // The end.

@@ -129,7 +129,7 @@ export class HttpConnection implements Http2RequestHandler, TimerLender {
     const exchange = this.#exchange(head, stream);
     exchange.info.request = undefined;
     this.#manager.begun(head);
-    exchange.reply({ status, body: text ?? reasonPhrase(status), flags, details });
+    exchange.answer({ status, body: text ?? reasonPhrase(status), flags, details });
   }
 
   onConnectionError(cause: 'protocol' | 'premature-resets'): void {

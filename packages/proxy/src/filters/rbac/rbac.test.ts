@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Proxied, type ProxiedOptions, ROUTER, routes } from '../../stack/testing/proxied.ts';
+import { forward, Proxied, type ProxiedOptions, ROUTER, routes } from '../../stack/testing/proxied.ts';
 import type { StatsRegistry } from '../../stats/registry.ts';
 import { tlsOf } from './testing.ts';
 
@@ -57,8 +57,11 @@ test('what routes change of responses they change of denials', async () => {
     response_headers_to_add: [{ header: { key: 'x-frame-options', value: 'DENY' } }],
     response_headers_to_remove: ['x-none'],
   };
-  await using served = await serve([deny()], { routeConfig: routes(answering('/', strict)) });
+  await using served = await serve([deny()], { routeConfig: forward({}, strict) });
   assert.match(await served.ask(get('/no')), /^HTTP\/1\.1 403 .*\r\nx-frame-options: DENY\r\n/s);
+  await using alone = await serve([deny()], { routeConfig: routes(answering('/', strict)) });
+  assert.match(await alone.ask(get('/no')), /^HTTP\/1\.1 403 (?!.*x-frame-options)/s, 'it leads to no upstream');
+  assert.match(await alone.ask(get('/')), /^HTTP\/1\.1 200 .*\r\nx-frame-options: DENY\r\n/s);
 });
 
 test('spellings of a path do not get past a policy', async () => {
