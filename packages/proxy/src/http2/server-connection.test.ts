@@ -277,6 +277,11 @@ test('a drain tells the client, serves what is under way, and closes', async () 
   await peer.until(() => peer.of(FRAME.goaway).length === 2);
   assert.equal(peer.of(FRAME.goaway)[1]?.payload.readUInt32BE(0), 3);
   assert.equal(server.requests.length, 2);
+  // What else comes on streams beyond the last one is ignored, too (RFC 9113, 6.8).
+  peer.send(headers(7, POST, false), data(7, 'late'), frame(FRAME.windowUpdate, 0, 7, uint32(1)));
+  peer.send(headers(7, [['x-late', '1']]), headers(9, POST, false), reset(9), frame(FRAME.ping, 0, 0, Buffer.alloc(8)));
+  await peer.until(() => peer.of(FRAME.ping).some(({ flags }) => flags === 1));
+  assert.equal(peer.goawayError, 'none');
   for (const { stream } of server.requests) respond(stream, 200, 'done');
   await peer.until(() => peer.isClosed);
   assert.deepEqual([peer.body(1), peer.body(3)], ['done', 'done']);

@@ -48,6 +48,8 @@ export class Http2ServerConnection extends Http2Connection<ServerStream> impleme
   readonly #drainNotice: Deadline;
   #prefaceAt = 0;
   #lastStream = 0;
+  /** The last of the streams that were begun after the client was told of the last one, and are not served. */
+  #lastIgnored = 0;
   #served = 0;
   /** The stream whose block is being decoded, where it is to be a request. */
   #newStream = 0;
@@ -153,7 +155,7 @@ export class Http2ServerConnection extends Http2Connection<ServerStream> impleme
   }
 
   protected isIdle(streamId: number): boolean {
-    return (streamId & 1) === 0 || streamId > this.#lastStream;
+    return (streamId & 1) === 0 || streamId > Math.max(this.#lastStream, this.#lastIgnored);
   }
 
   protected get lastPeerStream(): number {
@@ -186,6 +188,7 @@ export class Http2ServerConnection extends Http2Connection<ServerStream> impleme
   #onRequest(streamId: number, isEnd: boolean): void {
     if (this.#drain === 'final') {
       // Begun after the client was told which stream is the last: it knows that this one is not served.
+      this.#lastIgnored = Math.max(this.#lastIgnored, streamId);
       this.resets.add(streamId);
       return;
     }
