@@ -51,19 +51,6 @@ async function outcomeOf(side: Side, version: Target['version'], isTls: boolean,
   return { got, seen: side.upstreams.flatMap((upstream) => upstream.take()) };
 }
 
-const CHANCE = /, transport failure reason: .*$/;
-const ESCAPED_CHANCE = /(grpc-message: .*), transport failure reason: .*$/;
-
-/** Whether a connection was refused at once or a moment later is told by Envoy, and is chance. */
-function withoutChance({ got, seen }: Outcome): Outcome {
-  const body = got.body.replace(CHANCE, '');
-  const isCut = body !== got.body;
-  const headers = got.headers
-    .filter((field) => !isCut || !field.startsWith('content-length'))
-    .map((field) => field.replace(ESCAPED_CHANCE, '$1'));
-  return { got: { ...got, body, headers }, seen };
-}
-
 type Cases = Readonly<Record<string, Ask>>;
 
 /** Cases that differ on purpose, by a pattern of their names. A pattern that fits nothing is to leave the list. */
@@ -82,7 +69,7 @@ async function compare(
       const title = `${version}${isTls ? ' with TLS' : ''}: ${name}`;
       const asked = { ...given, headers: { 'x-case': title.replaceAll(' ', '-'), ...given.headers } };
       const [ours, theirs] = await Promise.all([weft, envoy].map((side) => outcomeOf(side, version, isTls, asked)));
-      const difference = differenceText(withoutChance(ours as Outcome), withoutChance(theirs as Outcome));
+      const difference = differenceText(ours as Outcome, theirs as Outcome);
       const listed = otherwise.find(([pattern]) => pattern.test(title));
       if (difference !== '' && listed) used.add(listed[0]);
       if (difference !== '' && !listed) wrong.push(`${title}\n${difference}`);

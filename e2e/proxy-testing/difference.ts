@@ -63,23 +63,14 @@ export function differenceText(ours: unknown, theirs: unknown): string {
   return text === '' ? 'the same lines in another order' : text;
 }
 
-function withoutChance([name, value]: readonly [string, string]): readonly [string, string] {
-  return [name, name === 'content-length' ? '98' : value];
-}
-
-/** Whether a connection was refused at once or a moment later is told by Envoy, and is chance. */
-const CHANCE = /, transport failure reason: .*$/;
-
 /** `ports`: what differs between the two by where they listen, and what to write in its place. */
 export function showMessage(given: WireMessage, ports: ReadonlyMap<string, string> = new Map()): Shown {
-  const headers = CHANCE.test(given.body) ? given.headers.map(withoutChance) : given.headers;
-  const message = { ...given, headers };
   return {
-    start: message.start,
-    headers: headersOf(message, ports),
-    framing: message.framing,
-    body: message.body.replace(CHANCE, ''),
-    trailers: message.trailers.map(([name, value]) => `${name}: ${value}`),
+    start: given.start,
+    headers: headersOf(given, ports),
+    framing: given.framing,
+    body: given.body,
+    trailers: given.trailers.map(([name, value]) => `${name}: ${value}`),
   };
 }
 
