@@ -53,6 +53,8 @@ const SPACE = 32;
 const SEMICOLON = 59;
 const MAX_CHUNK_DIGITS = 13;
 const MAX_EMPTY_LINES = 16;
+/** Chunks that are smaller than this are told of together, as far as they come in one read. */
+const SMALL_CHUNK_BYTES = 4096;
 /** What chunk lines may cost beyond the bytes that they frame, before it is an attack. */
 const MAX_CHUNK_OVERHEAD = 16_384;
 
@@ -76,6 +78,9 @@ export class Parser {
   #overhead = 0;
   #untilClose = false;
   #following = 0;
+  /** Small chunks of the bytes that are read: they were moved together there, and nobody was told of them yet. */
+  #gatheredAt = 0;
+  #gatheredEnd = 0;
 
   constructor(
     events: ParserEvents,
@@ -103,8 +108,8 @@ export class Parser {
   }
 
   /**
-   * Reads bytes, as far as the state allows; the rest is held. `isLent`: they are there only until this returns, so that
-   * what is held or told of is copied.
+   * Reads bytes, as far as the state allows; the rest is held. The buffer is the parser's to write to. `isLent`: it is so only
+   * until this returns, so that what is held or told of is copied.
    */
   push(chunk: Buffer, isLent = false): void {
     this.#isLent = isLent;
@@ -139,6 +144,7 @@ export class Parser {
   stop(): void {
     this.#state = 'broken';
     this.#held = NOTHING;
+    this.#gatheredEnd = this.#gatheredAt;
   }
 
   /** Makes everything from here on the bytes of a tunnel, what was held first. */
@@ -180,6 +186,7 @@ export class Parser {
     while (at < bytes.length && this.#state !== 'waiting' && this.#state !== 'broken') {
       at = this.#step(bytes, at);
     }
+    this.#tellGathered(bytes);
     if (this.#state === 'waiting' && at < bytes.length) this.#hold(bytes.subarray(at));
   }
 
@@ -213,12 +220,15 @@ export class Parser {
   }
 
   #fail(violation: Violation, bytes: Buffer): number {
+    this.#tellGathered(bytes);
+    if (this.#isBroken()) return bytes.length;
     this.#state = 'broken';
     this.#events.onViolation(violation);
     return bytes.length;
   }
 
   #end(trailers: string[] | undefined, rest: number): void {
+    if (this.#isBroken()) return;
     this.#state = 'waiting';
     this.#events.onEnd(trailers, rest);
   }
@@ -289,10 +299,41 @@ export class Parser {
     const end = Math.min(bytes.length, at + this.#left);
     this.#left -= end - at;
     const complete = this.#left === 0;
-    if (complete && this.#state === 'chunk-bytes') this.#state = 'chunk-end';
-    this.#events.onBody(this.#own(bytes, at, end));
-    if (complete && this.#state === 'length') this.#end(undefined, bytes.length - end);
+    if (this.#state === 'chunk-bytes') {
+      if (complete) this.#state = 'chunk-end';
+      this.#chunk(bytes, at, end);
+    } else {
+      this.#events.onBody(this.#own(bytes, at, end));
+      if (complete) this.#end(undefined, bytes.length - end);
+    }
     return end;
+  }
+
+  /**
+   * Bytes of a chunk. Small ones are moved behind those before them, over the lines between: whoever sends many costs no
+   * more than who sends one large one.
+   */
+  #chunk(bytes: Buffer, at: number, end: number): void {
+    if (end - at >= SMALL_CHUNK_BYTES) {
+      this.#tellGathered(bytes);
+      if (!this.#isBroken()) this.#events.onBody(this.#own(bytes, at, end));
+    } else if (this.#gatheredEnd === this.#gatheredAt) {
+      this.#gatheredAt = at;
+      this.#gatheredEnd = end;
+    } else {
+      bytes.copyWithin(this.#gatheredEnd, at, end);
+      this.#gatheredEnd += end - at;
+    }
+  }
+
+  #tellGathered(bytes: Buffer): void {
+    const at = this.#gatheredAt;
+    const end = this.#gatheredEnd;
+    if (at === end) return;
+    this.#gatheredEnd = at;
+    // What is little of much is copied, too: it may be kept for long.
+    const isFew = !this.#isLent && 2 * (end - at) < bytes.length;
+    this.#events.onBody(isFew ? Buffer.from(bytes.subarray(at, end)) : this.#own(bytes, at, end));
   }
 
   #beginChunk(): void {
@@ -364,6 +405,8 @@ export class Parser {
   }
 
   #readTrailers(bytes: Buffer, start: number): number {
+    this.#tellGathered(bytes);
+    if (this.#isBroken()) return bytes.length;
     if (bytes[start] === CR && bytes[start + 1] === LF) {
       this.#end(undefined, bytes.length - start - 2);
       return start + 2;
