@@ -233,6 +233,16 @@ test('a refusal is told, and not sent again until the resource changes', () => {
   assert.equal(client.stream.progress().accepted.revision, 4);
 });
 
+test('of the words of a refusal the beginning is kept', () => {
+  const client = settled(cluster('a'), endpoint('a'), listener('l'), route('l'));
+  client.offer(snapshotOf(cluster('a'), endpoint('a'), listener('l'), route('l', 'bad')), 2);
+  client.got();
+  client.refuse('route', `no such field ${'x'.repeat(2_000_000)}`);
+  const [told] = client.stream.progress().refusals;
+  assert.match(told?.refusal.message ?? '', /^no such field x+…$/);
+  assert.equal(told?.refusal.message.length, 8192);
+});
+
 test('of many resources in a refused response the bad one is found, and the others get through', () => {
   const client = new ScriptedClient('delta');
   const names = ['a', 'b', 'c', 'd', 'e'];
@@ -308,6 +318,19 @@ test('more types or names than any client needs end the stream', () => {
     code: 'RESOURCE_EXHAUSTED',
   });
   assert.throws(() => client.say(''), { code: 'INVALID_ARGUMENT' });
+});
+
+test('a name, a version or a type that is longer than any end the stream', () => {
+  const long = 'n'.repeat(1001);
+  const tooLong = { code: 'RESOURCE_EXHAUSTED' };
+  const say = (url: Parameters<ScriptedClient['say']>[0], fields: Parameters<ScriptedClient['say']>[1]) => () =>
+    new ScriptedClient('delta').say(url, fields);
+  assert.throws(say('endpoint', { resource_names_subscribe: [long] }), tooLong);
+  assert.throws(say('endpoint', { resource_names_unsubscribe: [long] }), tooLong);
+  assert.throws(say('cluster', { initial_resource_versions: { a: long } }), tooLong);
+  assert.throws(say(`type.googleapis.com/${long}`, {}), tooLong);
+  const names = Array.from({ length: 1001 }, (_, n) => `n${n}`);
+  assert.throws(say('type.googleapis.com/other', { resource_names_subscribe: names }), tooLong);
 });
 
 test('a client that answers nothing that it asks for is ended', () => {

@@ -46,6 +46,10 @@ export interface StreamOptions {
 
 const MAX_TYPES = 64;
 const MAX_NAMES = 100_000;
+/** Of a type that is not served, whose names are kept only to say that there is nothing of them. */
+const MAX_UNSERVED_NAMES = 1000;
+/** Of a name, a version or the URL of a type, in UTF-16 units. */
+const MAX_NAME_LENGTH = 1000;
 /** The types that others follow. */
 type Leader = keyof typeof FOLLOWS;
 
@@ -83,14 +87,16 @@ export class AdsStream {
   /** Takes what the client says, and answers. Throws `WeftError` when it asks for more than any client needs. */
   hear(message: ClientMessage): void {
     if (message.typeUrl === '') throw new WeftError('INVALID_ARGUMENT', 'a request names no type: type_url is empty');
+    requireShort(message);
     const first = !this.#subscriptions.has(message.typeUrl);
     const subscription = this.#subscription(message.typeUrl);
     const forgotten = subscription.hear(message, this.#options.now());
     const { names } = subscription.interest;
-    if (names.size > MAX_NAMES) {
-      throw new WeftError('RESOURCE_EXHAUSTED', `more than ${MAX_NAMES} names of ${message.typeUrl} were asked for`);
-    }
     const type = TYPE_OF_URL.get(message.typeUrl);
+    const most = type ? MAX_NAMES : MAX_UNSERVED_NAMES;
+    if (names.size > most) {
+      throw new WeftError('RESOURCE_EXHAUSTED', `more than ${most} names of ${message.typeUrl} were asked for`);
+    }
     if (type) this.#awaited[type].arrived(names);
     if (first && type) this.#expectFollowers(type);
     if (type && forgotten.length > 0) this.#expectAgain(type, new Set(forgotten));
@@ -291,4 +297,15 @@ export class AdsStream {
     );
     return { sent: this.#target, accepted: this.#accepted, snapshot: this.#acceptedSnapshot, refusals };
   }
+}
+
+/** What a client says is kept for as long as its stream lives, so that none of it may be long. Throws `WeftError`. */
+function requireShort({ typeUrl: url, names }: ClientMessage): void {
+  const told =
+    names.type === 'all'
+      ? names.names
+      : [...names.subscribe, ...Object.entries(names.versions).flat(), ...names.unsubscribe];
+  if (url.length <= MAX_NAME_LENGTH && told.every(({ length }) => length <= MAX_NAME_LENGTH)) return;
+  const what = `${url.slice(0, 100)}: a name, version or type is longer than ${MAX_NAME_LENGTH} characters`;
+  throw new WeftError('RESOURCE_EXHAUSTED', what);
 }

@@ -47,8 +47,14 @@ export interface Variant {
   write(message: ServerMessage): Buffer;
 }
 
+/** A client may tell all of what it refuses; what is kept, logged and written to the bus is the beginning of it. */
+const MAX_REFUSAL_LENGTH = 8192;
+
 function refusalOf({ error_detail: error }: DiscoveryRequest | DeltaDiscoveryRequest): string | undefined {
-  return error === undefined ? undefined : error.message || `code ${error.code ?? 0}, without a reason`;
+  if (error === undefined) return undefined;
+  const { message = '', code = 0 } = error;
+  if (message === '') return `code ${code}, without a reason`;
+  return message.length <= MAX_REFUSAL_LENGTH ? message : `${message.slice(0, MAX_REFUSAL_LENGTH - 1).toWellFormed()}…`;
 }
 
 /** Every response holds all resources of its type that the client asked for. */
