@@ -10,12 +10,12 @@ export function ipText(octets: Uint8Array): string | undefined {
   const groups = Array.from({ length: 8 }, (_, index) =>
     (((octets[2 * index] ?? 0) << 8) | (octets[2 * index + 1] ?? 0)).toString(16),
   );
-  return v6Text(groups);
+  return v6Text(groups.join(':'));
 }
 
-/** An IPv6 address in its shortest form; `groups`: eight hexadecimal numbers. */
-export function v6Text(groups: readonly string[]): string {
-  return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address;
+/** An IPv6 address in its shortest form, of whatever form `address` is. */
+export function v6Text(address: string): string {
+  return new SocketAddress({ address, family: 'ipv6' }).address;
 }
 
 function portAt(address: string): number {

@@ -63,6 +63,20 @@ test('a proxy within believes what is forwarded, and says how it was reached', (
   assert.equal(run(['x-forwarded-proto', 'https'], {}).get('x-forwarded-proto'), 'https');
 });
 
+test('an address has one spelling, and fields that name nobody count for nothing', () => {
+  for (const spelling of ['2001:DB8:0:0::1', '2001:db8::1', '2001:0db8:0000:0000:0000:0000:0000:0001'])
+    assert.equal(run(['x-forwarded-for', spelling], {}).remote, '2001:db8::1');
+  for (const spelling of ['::FFFF:10.0.0.1', '0:0:0:0:0:ffff:a00:1'])
+    assert.equal(run(['x-forwarded-for', spelling], {}).remote, '::ffff:10.0.0.1');
+  assert.equal(run(['x-forwarded-for', '1.1.1.1', 'x-forwarded-for', ''], {}).remote, '1.1.1.1');
+  const { get, remote } = run(['x-forwarded-for', '1.1.1.1', 'x-forwarded-for', '', 'x-forwarded-for', '2.2.2.2'], {
+    usesRemoteAddress: true,
+    trustedHops: 2,
+  });
+  assert.equal(remote, '1.1.1.1');
+  assert.equal(get('x-forwarded-for'), '1.1.1.1,2.2.2.2,10.0.0.9');
+});
+
 test('a proxy at the edge believes the connection, and tells on who the client is', () => {
   const { get, remote } = run(
     ['x-forwarded-for', '1.1.1.1', 'x-forwarded-proto', 'https', 'x-envoy-max-retries', '9'],

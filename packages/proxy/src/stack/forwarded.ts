@@ -4,7 +4,7 @@ import type { HeaderList } from '../http/header-list.ts';
 import type { RequestHead } from '../http/message.ts';
 import { asFieldValue } from '../http1/characters.ts';
 import type { LocalReply } from './local-reply.ts';
-import { type DetectIp, forwardedAddress } from './original-ip.ts';
+import { type DetectIp, forwardedAddress, forwardedFor } from './original-ip.ts';
 import type { CertificateNames, StreamInfo, TlsInfo } from './stream-info.ts';
 
 export interface ForwardedOptions {
@@ -79,7 +79,7 @@ function setRemoteAddress(info: StreamInfo, address: string | undefined): void {
 /** Gives what a client is told that must be recognized and was not. */
 function markForwarded(head: RequestHead, info: StreamInfo, options: ForwardedOptions): LocalReply | undefined {
   const { headers } = head;
-  const forwarded = headers.joined('x-forwarded-for');
+  const forwarded = forwardedFor(headers);
   const scheme = info.downstream.tls ? 'https' : 'http';
   if (!options.usesRemoteAddress) {
     const isSingle = forwarded !== undefined && !forwarded.includes(',');
@@ -105,7 +105,9 @@ function markForwarded(head: RequestHead, info: StreamInfo, options: ForwardedOp
 }
 
 function appendPeer(headers: HeaderList, { downstream }: StreamInfo): void {
-  if (downstream.remoteHost !== '') append(headers, 'x-forwarded-for', downstream.remoteHost);
+  if (downstream.remoteHost === '') return;
+  const before = forwardedFor(headers);
+  headers.set('x-forwarded-for', before ? `${before},${downstream.remoteHost}` : downstream.remoteHost);
 }
 
 /** A port, a scheme and an entry of Via that the configuration asks for; most ask for none. */

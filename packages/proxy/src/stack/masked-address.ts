@@ -28,7 +28,7 @@ function v6(address: string, length: number): string {
     const bits = Math.min(GROUP_BITS, Math.max(0, length - index * GROUP_BITS));
     return (group & (0xffff << (GROUP_BITS - bits)) & 0xffff).toString(16);
   });
-  return v6Text(kept);
+  return v6Text(kept.join(':'));
 }
 
 /** `10.1.2.3` with 24 bits is `10.1.2.0/24`. Undefined where the address is none of IP. */

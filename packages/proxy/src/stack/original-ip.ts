@@ -6,6 +6,7 @@
 import { isIP } from 'node:net';
 import type { OriginalIpConfig } from '../config/original-ip.ts';
 import type { HeaderList } from '../http/header-list.ts';
+import { v6Text } from '../net/address-text.ts';
 import type { IpRange } from '../net/cidr.ts';
 import type { LocalReply } from './local-reply.ts';
 
@@ -26,9 +27,23 @@ export type DetectIp = (headers: HeaderList, peer: string) => OriginalIp;
 
 const NOTHING: OriginalIp = { address: undefined, isTrusted: false, appends: false, refusal: undefined };
 
+/** One address has one spelling, whoever wrote it: what counts, limits or denies by addresses sees that. */
 function address(text: string | undefined): string | undefined {
   const trimmed = text?.trim() ?? '';
-  return isIP(trimmed) !== 0 && !trimmed.includes('%') ? trimmed : undefined;
+  const family = isIP(trimmed);
+  if (family === 0 || trimmed.includes('%')) return undefined;
+  return family === 6 ? v6Text(trimmed) : trimmed;
+}
+
+/** What X-Forwarded-For says; fields of it that say nothing stand for nobody. Undefined: there is none. */
+export function forwardedFor({ flat }: HeaderList): string | undefined {
+  let value: string | undefined;
+  for (let i = 0; i < flat.length; i += 2) {
+    if (flat[i] !== 'x-forwarded-for') continue;
+    if (!value) value = flat[i + 1];
+    else if (flat[i + 1] !== '') value = `${value},${flat[i + 1]}`;
+  }
+  return value;
 }
 
 /** The address that stands `hops` before the last in X-Forwarded-For; undefined where there is none. */
@@ -55,7 +70,7 @@ type XffConfig = Extract<OriginalIpConfig, { type: 'xff' }>['value'];
 function byForwardedFor(config: XffConfig): DetectIp {
   const { xff_num_trusted_hops: hops, xff_trusted_cidrs: trusted, skip_xff_append: skips } = config;
   return (headers, peer) => {
-    const forwarded = headers.joined('x-forwarded-for');
+    const forwarded = forwardedFor(headers);
     if (forwarded === undefined) return { ...NOTHING, appends: !skips };
     if (!trusted) {
       const isTrusted = !forwarded.includes(',');
