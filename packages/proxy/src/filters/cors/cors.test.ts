@@ -35,11 +35,12 @@ test('responses say what an origin that is allowed may see', async () => {
     'access-control-allow-origin: http://a',
     'access-control-expose-headers: x-e',
   ]);
-  for (const request of [from('http://evil'), {}, from('http://a.evil'), from('')]) {
+  const two = from('http://a', 'Origin: http://evil');
+  for (const request of [from('http://evil'), {}, from('http://a.evil'), from(''), two]) {
     assert.deepEqual(shown(await served.ask(request)), []);
   }
-  assert.equal(served.requests, 5);
-  assert.deepEqual([served.stat('http.x.cors.origin_valid'), served.stat('http.x.cors.origin_invalid')], [1, 2]);
+  assert.equal(served.requests, 6);
+  assert.deepEqual([served.stat('http.x.cors.origin_valid'), served.stat('http.x.cors.origin_invalid')], [1, 3]);
 });
 
 test('preflight requests are answered in the place of the upstream', async () => {

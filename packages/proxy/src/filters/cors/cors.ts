@@ -46,7 +46,8 @@ class CorsFilter implements HttpFilter {
 
   onRequest(request: FilteredRequest, levels: readonly RouteFilterConfig[]): FilterVerdict {
     const { route, head } = request;
-    const origin = head.headers.get('origin');
+    // Several are one value, which is no origin.
+    const origin = head.headers.joined('origin');
     // What a route answers by itself is nobody's to share.
     if (origin === undefined || origin === '' || route?.action.type !== 'forward') return 'pass';
     const policy = this.#policy(route, levels);
