@@ -1,4 +1,5 @@
 /** `/server_info`, `/memory`, `/init_dump` and `/ready`. */
+import { memoryUsage } from '../memory/usage.ts';
 import { type Answer, json, text } from './answer.ts';
 import type { AdminContext } from './context.ts';
 import { redact } from './redact.ts';
@@ -24,7 +25,7 @@ export function serverInfo(context: AdminContext): Answer {
 
 /** `envoy.admin.v3.Memory`, of the whole process. */
 export function memory(context: AdminContext): Answer {
-  const { heapUsed, heapTotal, external, rss } = process.memoryUsage();
+  const { heapUsed, heapTotal, external, rss } = memoryUsage();
   const elsewhere = context.heapElsewhere();
   return json({
     allocated: String(heapUsed + external + elsewhere.used),

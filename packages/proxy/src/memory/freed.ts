@@ -5,6 +5,7 @@
  */
 import type { Cancel, Clock } from '../clock.ts';
 import { freedMemoryTrim } from './pages.ts';
+import { residentBytes as processBytes } from './usage.ts';
 
 const LOOK_MS = 2000;
 /** By so much the process may grow before it is looked whether that is in use: 6 ms for each 32 MiB that are not. */
@@ -27,7 +28,7 @@ export class FreedMemory {
   #cancel: Cancel | undefined;
   #isClosed = false;
 
-  constructor({ clock, residentBytes = process.memoryUsage.rss, findTrim = freedMemoryTrim }: FreedMemoryOptions) {
+  constructor({ clock, residentBytes = processBytes, findTrim = freedMemoryTrim }: FreedMemoryOptions) {
     this.#clock = clock;
     this.#residentBytes = residentBytes;
     this.#findTrim = findTrim;

@@ -1,5 +1,6 @@
 /** `server.*`: what a proxy counts of itself, brought up to date whenever statistics are read. */
 import type { ServerState } from '../admin/context.ts';
+import { memoryUsage } from '../memory/usage.ts';
 import { ServerStats, TlsStats } from '../stats/groups.ts';
 import type { StatsRegistry } from '../stats/registry.ts';
 import type { HeapBytes } from '../workers/messages.ts';
@@ -39,7 +40,7 @@ export function keepServerStats(
 ): void {
   const stats = registry.share('server.', 'server_', {}, () => new ServerStats());
   registry.onRead(() => {
-    const { heapUsed, rss } = process.memoryUsage();
+    const { heapUsed, rss } = memoryUsage();
     const parentConnections = elsewhere.parentConnections();
     stats.concurrency = concurrency;
     stats.state = STATES.indexOf(life.shown);

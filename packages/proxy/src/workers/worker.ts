@@ -5,6 +5,7 @@ import { Judgements, type Judging } from '../cluster/judging.ts';
 import { SharedCounts } from '../counts/shared-counts.ts';
 import type { Log } from '../log.ts';
 import { settle } from '../memory/settle.ts';
+import { memoryUsage } from '../memory/usage.ts';
 import { type RunningProxy, startProxy } from '../server.ts';
 import type { FromWorker, Order, PlainHost, ToWorker, WorkerCounts, WorkerReport, WorkerStart } from './messages.ts';
 import { RelayedSubscriptions } from './relayed-subscriptions.ts';
@@ -127,7 +128,7 @@ function* countsOf(proxy: RunningProxy): Generator<WorkerCounts, void> {
 }
 
 function heapBytes(): WorkerReport['heap'] {
-  const { heapUsed, heapTotal, external } = process.memoryUsage();
+  const { heapUsed, heapTotal, external } = memoryUsage();
   return { used: heapUsed + external, total: heapTotal + external };
 }
 
