@@ -257,6 +257,8 @@ test('a WebSocket is carried both ways where it is allowed, and refused where it
   client.send(get('/', UPGRADE));
   await client.until((c) => c.received.endsWith('welcome'));
   assert.match(client.received, /^HTTP\/1\.1 101 .*connection: upgrade\r\nupgrade: websocket\r\n\r\nwelcome$/s);
+  // The key of an opening that lacks one is not the proxy's to make up: the upstream refuses it, if it is to be.
+  assert.doesNotMatch(upstream.received[0] ?? '', /sec-websocket-key/);
   client.send('GET not HTTP');
   await upstream.receives('not HTTP');
   client.socket.end();

@@ -9,10 +9,11 @@ const KEY = 'sec-websocket-key';
 
 /**
  * Gives the request a key where the client, as one of HTTP/2, sent none and the upstream needs one. Whether it did: the
- * proof that comes back is then nothing to the client.
+ * proof that comes back is then nothing to the client. A client of HTTP/1.1 that sends none opens no WebSocket, which is the
+ * upstream's to say.
  */
 export function openWebSocket(head: RequestHead, upstream: Protocol): boolean {
-  if (upstream === 'HTTP/2' || head.headers.has(KEY)) return false;
+  if (head.protocol !== 'HTTP/2' || upstream === 'HTTP/2' || head.headers.has(KEY)) return false;
   head.headers.add(KEY, randomBytes(16).toString('base64'));
   return true;
 }
