@@ -24,6 +24,7 @@ const COUNTERS: readonly (readonly [string, CountOf])[] = [
 const GAUGES: readonly (readonly [string, CountOf])[] = [
   ['cx_active', (host) => host.connectionsActive],
   ['rq_active', (host) => host.requestsActive],
+  ['rq_pending_active', (host) => host.requestsPending],
 ];
 const IN_ORDER = [...COUNTERS, ...GAUGES].sort(([a], [b]) => (a < b ? -1 : 1));
 

@@ -43,6 +43,7 @@ export const HOST_COUNTS = [
   'connectionsTotal',
   'connectFailures',
   'requestsActive',
+  'requestsPending',
   'requestsTotal',
   'requestsSucceeded',
   'requestsFailed',
@@ -61,6 +62,8 @@ export class Host implements HostCounts {
   connectionsTotal = 0;
   connectFailures = 0;
   requestsActive = 0;
+  /** Those that wait for a connection. */
+  requestsPending = 0;
   requestsTotal = 0;
   requestsSucceeded = 0;
   requestsFailed = 0;

@@ -190,10 +190,12 @@ test('requests that are under way at once are limited', async () => {
   cluster.limits.countRequest(1);
   const refused = call(poolOf(cluster));
   assert.equal(refused.state, 'waiting', 'until there is a connection');
+  assert.equal(cluster.hosts[0]?.requestsPending, 1);
   await until(() => refused.state === 'refused');
   assert.equal(refused.reset?.type, 'overflow');
   assert.equal(call(poolOf(cluster)).reset?.type, 'overflow', 'at once, where there is a connection already');
   assert.equal(cluster.stats.upstream_rq_active_overflow, 2);
+  assert.equal(cluster.hosts[0]?.requestsPending, 0);
   cluster.limits.countRequest(-1);
   const next = call(poolOf(cluster));
   await until(() => next.state === 'answered');

@@ -85,6 +85,7 @@ export class HostPool implements Pool, ShelfOwner {
     limits.countPending(1);
     stats.upstream_rq_pending_total++;
     stats.upstream_rq_pending_active++;
+    this.#host.requestsPending++;
     this.#waiters.push(waiter);
     this.#connectIfNeeded();
   }
@@ -250,6 +251,7 @@ export class HostPool implements Pool, ShelfOwner {
   #leftQueue(): void {
     this.#context.limits.countPending(-1);
     this.#context.stats.upstream_rq_pending_active--;
+    this.#host.requestsPending--;
   }
 
   #failWaiter(waiter: PoolWaiter, reset: UpstreamReset): void {

@@ -123,7 +123,13 @@ export type RequestOrigin = 'internal' | 'external';
 
 /** `cluster.<name>.internal.` and `cluster.<name>.external.`: what the cluster came to, by whose request it was. */
 export class OriginStats extends RetriedStats {
-  readonly upstream_rq_time = new Histogram();
+  /** Made when the first answer is complete. */
+  upstream_rq_time: Histogram | undefined = undefined;
+
+  recordTime(milliseconds: number): void {
+    this.upstream_rq_time ??= new Histogram();
+    this.upstream_rq_time.record(milliseconds);
+  }
 }
 
 /** `cluster.<name>.ssl.` and `listener.<address>.ssl.` */

@@ -167,3 +167,17 @@ test('those who share a prefix share the values, until it is taken away; gauges 
   registry.remove('server.');
   assert.equal(registry.text(), '');
 });
+
+test('a class of answers is a label, and a number in another name is none', () => {
+  const registry = new StatsRegistry();
+  const values = { upstream_rq_5xx: 2, ejections_consecutive_5xx: 3 };
+  registry.add({ prefix: 'cluster.c.', metricPrefix: 'cluster_', labels: { envoy_cluster_name: 'c' }, values });
+  const rows = registry
+    .prometheus()
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  assert.deepEqual(rows, [
+    'envoy_cluster_ejections_consecutive_5xx{envoy_cluster_name="c"} 3',
+    'envoy_cluster_upstream_rq_xx{envoy_response_code_class="5",envoy_cluster_name="c"} 2',
+  ]);
+});

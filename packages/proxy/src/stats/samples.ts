@@ -12,8 +12,8 @@ export interface Described {
 
 /** Envoy makes these when the first one is counted. */
 const WHEN_COUNTED = /^upstream_rq_\dxx$/;
-/** `upstream_rq_2xx` is the metric `upstream_rq_xx` with the class as label. */
-const OF_CLASS = /^(.*_)(\d)xx$/;
+/** `upstream_rq_2xx` is the metric `upstream_rq_xx` with the class as label; `ejections_consecutive_5xx` is none of these. */
+const OF_CLASS = /^(.*_rq_)(\d)xx$/;
 
 /** Undefined of what is no statistic. */
 export function describe(metricPrefix: string, name: string, value: unknown): Described | undefined {

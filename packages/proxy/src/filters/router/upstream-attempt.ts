@@ -94,7 +94,7 @@ export class AttemptCount {
     if (!isComplete) return;
     const tookMs = this.#clock.monotonicMs() - this.startMs;
     this.#cluster.stats.upstream_rq_time.record(tookMs);
-    this.#cluster.originStats(this.#traits.origin).upstream_rq_time.record(tookMs);
+    this.#cluster.originStats(this.#traits.origin).recordTime(tookMs);
   }
 }
 
