@@ -24,7 +24,7 @@ const OPTIONS: Omit<ForwardedOptions, 'clientCertElements'> = {
 const names = (change: Partial<CertificateNames> = {}): CertificateNames => ({
   uris: ['spiffe://t/ns/a/sa/client'],
   dnsNames: ['client.example'],
-  subject: 'CN=client,O="x"',
+  subject: 'CN=client,O=\\"x\\"',
   issuer: 'CN=ca',
   sha256: 'ab12',
   pem: 'PEM',

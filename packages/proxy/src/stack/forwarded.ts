@@ -178,7 +178,8 @@ function clientCertElement(
   parts.push(`Hash=${peer.sha256}`);
   if (details.cert) parts.push(`Cert=${quoted(encodeURIComponent(peer.pem))}`);
   if (details.chain) parts.push(`Chain=${quoted(encodeURIComponent(tls.peerChainPem))}`);
-  if (details.subject) parts.push(`Subject=${quoted(peer.subject)}`);
+  // In the form of RFC 2253 each quote has a backslash before it as it is.
+  if (details.subject) parts.push(`Subject="${peer.subject}"`);
   if (details.uri) parts.push(...(peer.uris.length > 0 ? peer.uris.map((uri) => `URI=${named(uri)}`) : ['URI=']));
   if (details.dns) parts.push(...peer.dnsNames.map((name) => `DNS=${named(name)}`));
   return asFieldValue(parts.join(';'));

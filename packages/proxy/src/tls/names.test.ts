@@ -21,4 +21,5 @@ test('the subject is told the last attribute first, each escaped once', () => {
   assert.equal(rfc2253(subject), 'CN=root\\, of all,O=Weft');
   assert.equal(rfc2253(issuer), 'CN=root\\, of all,O=Weft');
   assert.equal(rfc2253(undefined), '');
+  assert.equal(rfc2253('O=ü\nCN=€'), 'CN=\\E2\\82\\AC,O=\\C3\\BC');
 });

@@ -6,9 +6,16 @@ import { ipText } from '../net/address-text.ts';
 import type { CertificateNames, TlsInfo } from '../stack/stream-info.ts';
 import { certificateKey, presentedChain, type Recent } from './recent.ts';
 
-/** A name of OpenSSL's form, one attribute a line with its escapes, in the form of RFC 2253: the last one first. */
+/**
+ * A name of OpenSSL's form, one attribute a line with its escapes, in the form of RFC 2253: the last one first, and bytes
+ * beyond ASCII escaped, as BoringSSL and Envoy write them and policies name them.
+ */
 export function rfc2253(name: string | undefined): string {
-  return (name ?? '').split('\n').reverse().join(',');
+  return (name ?? '').split('\n').reverse().join(',').replace(/[^\0-\x7f]/gu, escapedBytes);
+}
+
+function escapedBytes(character: string): string {
+  return [...Buffer.from(character)].map((byte) => `\\${byte.toString(16).toUpperCase()}`).join('');
 }
 
 /** What a certificate's subjectAltName holds, by kind. */
