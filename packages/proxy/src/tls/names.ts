@@ -11,7 +11,11 @@ import { certificateKey, presentedChain, type Recent } from './recent.ts';
  * beyond ASCII escaped, as BoringSSL and Envoy write them and policies name them.
  */
 export function rfc2253(name: string | undefined): string {
-  return (name ?? '').split('\n').reverse().join(',').replace(/[^\0-\x7f]/gu, escapedBytes);
+  return (name ?? '')
+    .split('\n')
+    .reverse()
+    .join(',')
+    .replace(/[^\0-\x7f]/gu, escapedBytes);
 }
 
 function escapedBytes(character: string): string {
