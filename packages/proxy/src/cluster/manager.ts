@@ -105,6 +105,11 @@ export class ClusterManager {
     return this.#active.get(name)?.cluster;
   }
 
+  /** Whether there is a cluster of that name, in use or about to be. */
+  knows(name: string): boolean {
+    return this.#active.has(name) || this.#warming.has(name);
+  }
+
   get active(): Iterable<ManagedCluster> {
     return this.#active.values();
   }

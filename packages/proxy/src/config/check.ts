@@ -4,6 +4,7 @@ import { type BootstrapConfig, bootstrap as bootstrapSchema } from './bootstrap.
 import { type ClusterConfig, cluster as clusterSchema, httpOptionsOf } from './cluster.ts';
 import { addressText } from './core.ts';
 import { listener as listenerSchema } from './listener.ts';
+import { checkListenerClusters } from './route-clusters.ts';
 import { type ConfigIssue, Place } from './schema.ts';
 
 /** A bootstrap that was read. */
@@ -28,11 +29,13 @@ export function checkBootstrap(bootstrap: unknown): CheckedBootstrap {
   const config = bootstrapSchema.parse(bootstrap, place);
   const clusters = config.static_resources?.clusters ?? [];
   const carriers = new Set<string>();
+  const names = new Set<string>();
   place.within('static_resources', () => {
     place.within('clusters', () => {
       for (const [index, cluster] of clusters.entries()) {
         place.within(index, () => {
           const parsed = clusterSchema.parse(cluster, place);
+          names.add(parsed.name);
           if (carriesStreams(parsed)) carriers.add(parsed.name);
         });
       }
@@ -42,7 +45,9 @@ export function checkBootstrap(bootstrap: unknown): CheckedBootstrap {
       for (const [index, listener] of (config.static_resources?.listeners ?? []).entries()) {
         place.within(index, () => {
           const before = place.issues.length;
-          const { address } = listenerSchema.parse(listener, place);
+          const parsed = listenerSchema.parse(listener, place);
+          const { address } = parsed;
+          if (place.issues.length === before) checkListenerClusters(parsed, (name) => names.has(name), place);
           if (place.issues.length > before || (address.type === 'tcp' && address.port === 0)) return;
           const text = addressText(address);
           const other = taken.get(text);

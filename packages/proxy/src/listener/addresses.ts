@@ -21,3 +21,9 @@ export function boundText(config: ListenerConfig): string {
     .map((address) => `${addressText(address)} ${JSON.stringify(socketOptionsOf(config, address))}`)
     .join();
 }
+
+/** Of a listener: its name, or its address where it has none. */
+export function resourceName(resource: unknown): string {
+  const { name, address } = resource as { readonly name?: unknown; readonly address?: unknown };
+  return typeof name === 'string' && name !== '' ? name : JSON.stringify(address);
+}

@@ -11,13 +11,14 @@ import {
   listenerFiltersOf,
   listener as listenerSchema,
 } from '../config/listener.ts';
+import { checkListenerClusters, type KnowsCluster } from '../config/route-clusters.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
 import type { Log } from '../log.ts';
 import { ListenerManagerStats, ListenerStats } from '../stats/groups.ts';
 import { statName } from '../stats/registry.ts';
 import { Warming } from '../warming.ts';
 import type { Acceptor } from './acceptor.ts';
-import { addressesOf, boundText, fixedAddresses } from './addresses.ts';
+import { addressesOf, boundText, fixedAddresses, resourceName } from './addresses.ts';
 import { Chain, type ChainContext, type TrafficDirection } from './chain.ts';
 import { makePipeline } from './filters/pipeline.ts';
 import { FoundPorts } from './found-ports.ts';
@@ -30,6 +31,8 @@ export interface ListenerManagerOptions extends ChainContext, Omit<BindOptions, 
   readonly log: Log;
   /** How long connections of a listener that is gone may go on. */
   readonly drainMs: number;
+  /** Which clusters there are, also such as do not serve yet; undefined: routes may name any. */
+  readonly knowsCluster?: KnowsCluster;
   /** Told when nothing is warming or waiting for its address. */
   readonly onSettled: () => void;
   /** Told when the address of one of the bootstrap's listeners cannot be had; it is tried again all the same. */
@@ -82,6 +85,8 @@ export class ListenerManager {
     const known = slot?.warming ?? slot?.active;
     if (known?.isStatic && !isStatic) place.refuse(`the listener ${name} is one of the bootstrap's own`);
     if (place.issues.length === 0) this.#checkAddress(name, config, place);
+    const { knowsCluster } = this.#options;
+    if (knowsCluster && place.issues.length === 0) checkListenerClusters(config, knowsCluster, place);
     if (place.issues.length > 0) return place.issues;
     if (known && JSON.stringify(known.resource) === JSON.stringify(resource)) return [];
     if (known) this.stats.listener_modified++;
@@ -390,10 +395,4 @@ export class ListenerManager {
     this.#slots.clear();
     this.#draining.clear();
   }
-}
-
-/** Of a listener: its name, or its address where it has none. */
-function resourceName(resource: unknown): string {
-  const { name, address } = resource as { readonly name?: unknown; readonly address?: unknown };
-  return typeof name === 'string' && name !== '' ? name : JSON.stringify(address);
 }

@@ -1,7 +1,8 @@
 /** Route tables by name, as they arrive and change; listeners that name the same one share it. */
 import type { Clock } from '../clock.ts';
 import type { ResourceSource } from '../config/config-source.ts';
-import { routeConfiguration } from '../config/route.ts';
+import { type RouteConfigurationConfig, routeConfiguration } from '../config/route.ts';
+import { checkTableClusters, type KnowsCluster } from '../config/route-clusters.ts';
 import { routeConfigurationInSteps } from '../config/route-steps.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -60,9 +61,12 @@ export class RouteStore {
   readonly #subscriptions: Subscriptions;
   readonly #clock: Clock;
   readonly #runtime: Runtime;
+  readonly #knowsCluster: KnowsCluster | undefined;
   readonly #shared = new Map<string, SharedRoutes>();
 
-  constructor(subscriptions: Subscriptions, clock: Clock, runtime: Runtime) {
+  /** `knowsCluster`: which clusters there are, for tables that want to be checked. */
+  constructor(subscriptions: Subscriptions, clock: Clock, runtime: Runtime, knowsCluster?: KnowsCluster) {
+    this.#knowsCluster = knowsCluster;
     this.#subscriptions = subscriptions;
     this.#clock = clock;
     this.#runtime = runtime;
@@ -96,7 +100,7 @@ export class RouteStore {
   *#prepare(shared: SharedRoutes, resource: unknown): Steps<void> {
     const place = new Place('', `routes ${shared.name}`, new Map());
     const config = yield* routeConfigurationInSteps(resource, place);
-    const { issues } = place;
+    const issues = this.#check(config, place);
     const table = issues.length > 0 ? undefined : yield* RouteTable.inSteps(config, this.#runtime);
     shared.ahead = { resource, issues, table };
   }
@@ -107,8 +111,13 @@ export class RouteStore {
     if (ahead && ahead.resource === resource) return ahead;
     const place = new Place('', `routes ${shared.name}`);
     const config = routeConfiguration.parse(resource, place);
-    const { issues } = place;
+    const issues = this.#check(config, place);
     return { resource, issues, table: issues.length > 0 ? undefined : new RouteTable(config, this.#runtime) };
+  }
+
+  #check(config: RouteConfigurationConfig, place: Place): readonly ConfigIssue[] {
+    if (this.#knowsCluster && place.issues.length === 0) checkTableClusters(config, this.#knowsCluster, place);
+    return place.issues;
   }
 
   #onResource(shared: SharedRoutes, resource: unknown, version: string): readonly ConfigIssue[] {

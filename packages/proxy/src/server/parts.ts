@@ -78,7 +78,8 @@ export function makeParts(settings: ProxySettings, checked: CheckedBootstrap, to
     local: localProxies(bootstrap.node, checked.config.cluster_manager?.local_cluster_name),
   });
   const connections = new Connections(checked.config, counts);
-  const routes = new RouteStore(xds, clock, runtime);
+  const knowsCluster = (name: string) => clusters.knows(name);
+  const routes = new RouteStore(xds, clock, runtime, knowsCluster);
   const logs = makeLogs(streams, node, { stats, clock, log, runtime });
   const inherited = shareOut(settings.inherited, settings.concurrency);
   const inheritedHere = inheritedSockets(inherited[0] ?? []);
@@ -88,6 +89,7 @@ export function makeParts(settings: ProxySettings, checked: CheckedBootstrap, to
     routes,
     logs,
     findCluster,
+    knowsCluster,
     calls: upstreamCalls(findCluster, clock),
     budget: connections,
     runtime,
