@@ -31,14 +31,16 @@ export function queryParameter(path: string, name: string): string | undefined {
 export type RouteQuery = Pick<StreamInfo, 'dynamicMetadata'> | undefined;
 
 /** The first cookie of that name in what the client sent (RFC 6265, 4.2); undefined where there is none. */
-function cookie(head: RequestHead, wanted: string): string | undefined {
-  for (const pair of head.headers.joined('cookie')?.split(/[;,]/) ?? []) {
-    const equals = pair.indexOf('=');
-    if (equals === -1 || pair.slice(0, equals).trim() !== wanted) continue;
-    return pair
-      .slice(equals + 1)
-      .trim()
-      .replace(/^"(.*)"$/, '$1');
+function cookie({ headers: { flat } }: RequestHead, wanted: string): string | undefined {
+  for (let i = 0; i < flat.length; i += 2) {
+    if (flat[i] !== 'cookie') continue;
+    // A comma parts nothing: it may stand in a value, which may be somebody else's.
+    for (const pair of (flat[i + 1] as string).split(';')) {
+      const text = pair.trimStart();
+      const equals = text.indexOf('=');
+      if (equals === -1 || text.slice(0, equals) !== wanted) continue;
+      return text.slice(equals + 1).replace(/^"(.*)"$/, '$1');
+    }
   }
   return undefined;
 }

@@ -111,6 +111,17 @@ test('fields and parameters of the query must all match', () => {
   assert.equal(of('/?debug&v=2', ['x-tier', 'silver,gold']), '1', 'a list is one value');
 });
 
+test('the first cookie of a name counts, and none stands within another', () => {
+  const cookie = { name: 'a', string_match: { exact: 'b' } };
+  const matches = [{ prefix: '/', cookies: [cookie] }];
+  const isMatched = (...headers: string[]) => chosen(matches, request('h', '/', { headers })) === '0';
+  for (const good of ['a=b', 'x=y; a=b', 'x=y;a="b"', 'a=b; a=c', ';a=b']) assert.ok(isMatched('cookie', good), good);
+  for (const bad of ['a=c; a=b', 'x=y, a=b', 'xa=b', 'a = b', 'A=b', 'a', ''])
+    assert.ok(!isMatched('cookie', bad), bad);
+  assert.ok(isMatched('cookie', 'x=y', 'cookie', 'a=b'));
+  assert.ok(!isMatched());
+});
+
 test('what a head keeps by itself is matched as the field that it is', () => {
   const of = (name: string, exact: string, change: Partial<RequestHead>, headers: string[] = []) =>
     chosen(
