@@ -302,6 +302,17 @@ test('an upstream that closed without an answer is told of as soon as a request 
   assert.deepEqual(telling.told, ['reset connection-termination']);
 });
 
+test('an answer that goes on until the upstream closes is not whole with a reset that a write came upon', async () => {
+  await using upstream = await new Upstream().start();
+  const { telling, stream } = upstream.begin(new RequestHead('POST', '/', 'a', '', new HeaderList()), false);
+  await upstream.receives('POST');
+  upstream.socket.write(`${OK}\r\npart`);
+  upstream.socket.resetAndDestroy();
+  stream.sendBody(Buffer.alloc(100_000));
+  await until(() => telling.isOver);
+  assert.deepEqual(telling.told, ['head 200 -1', 'body part', 'reset protocol-error']);
+});
+
 test('a request that is taken back is gone at the upstream', async () => {
   await using upstream = await new Upstream().start();
   const { telling, stream } = upstream.begin(head(0, [], 'GET'));
@@ -385,4 +396,16 @@ test('an upstream that breaks a tunnel off is told as a reset', async () => {
     () => told,
   );
   assert.equal(told.at(-1), 'reset connection-termination');
+});
+
+test('an upstream that breaks a tunnel off is told as a reset where a write came upon that, too', async () => {
+  await using upstream = await new Upstream().start();
+  const { telling, stream } = upstream.begin(new RequestHead('CONNECT', '', 'a:80', '', new HeaderList()), false);
+  await upstream.receives('CONNECT');
+  upstream.socket.write('HTTP/1.1 200 OK\r\n\r\nx');
+  await until(() => telling.told.length === 2);
+  upstream.socket.resetAndDestroy();
+  stream.sendBody(Buffer.alloc(100_000));
+  await until(() => telling.isOver);
+  assert.deepEqual(telling.told, ['head 200 0', 'body x', 'reset connection-termination']);
 });

@@ -87,6 +87,8 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   #isReusable = true;
   /** Of a response that goes on until the upstream closes: whether somebody else may have cut it off. */
   #isCut: (() => boolean) | undefined;
+  /** Whether the upstream takes no more, so that the end of what it sends is no proper one. */
+  readonly #isBroken: () => boolean;
   #idleTimeoutMs: number;
   #isOver = false;
   #localAddress: string | undefined;
@@ -106,7 +108,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     this.#writer = new SocketWriter(socket, queue, () => this.#listener?.onUpstreamDrain());
     this.#parser = new Parser(this, options);
     this.#idle = new Deadline(clock, () => this.#close('idle', 'idle'));
-    hearLastWords(socket, clock, () => this.#listener !== undefined);
+    this.#isBroken = hearLastWords(socket, clock, () => this.#listener !== undefined);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk, false));
     queue.reads.attach(socket, (chunk) => this.#onData(chunk, true));
     socket.on('end', () => this.#onEndOfInput());
@@ -166,14 +168,14 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
 
   #onEndOfInput(): void {
     const listener = this.#listener;
-    if (listener && this.#isTunnel) {
+    if (listener && this.#isTunnel && !this.#isBroken()) {
       this.#isUpstreamDone = true;
       listener.onUpstreamEnd(undefined);
       this.#finishTunnel('remote');
       return;
     }
     // That it is whole only the closure alert of TLS says (RFC 9112, 9.8).
-    const isCut = this.#isCut?.() === true;
+    const isCut = this.#isBroken() || this.#isCut?.() === true;
     if (listener && this.#isResponseBegun && !isCut && this.#parser.finish()) return;
     this.#onFarEnd('');
   }

@@ -15,9 +15,10 @@ function isOfWrite(error: Error & { readonly syscall?: string }): boolean {
 
 /**
  * Has a socket on which a write fails be read to its end before it is destroyed, where `isAwaited` says that somebody
- * waits for what may have come. It is not writable any more.
+ * waits for what may have come. It is not writable any more. What is given tells whether that is so: the end is then no
+ * end that the far side meant, for the system tells of a reset only once.
  */
-export function hearLastWords(socket: Socket, clock: Clock, isAwaited: () => boolean): void {
+export function hearLastWords(socket: Socket, clock: Clock, isAwaited: () => boolean): () => boolean {
   const { destroy } = socket;
   let isHeard = false;
   socket.destroy = (error?: Error): Socket => {
@@ -27,4 +28,5 @@ export function hearLastWords(socket: Socket, clock: Clock, isAwaited: () => boo
     socket.once('close', cancel);
     return socket;
   };
+  return () => isHeard;
 }
