@@ -56,25 +56,22 @@ export class FloodGuard {
     throw new Http2Error(ERROR.enhanceYourCalm, 'too many WINDOW_UPDATE frames');
   }
 
-  /** After something was written: whether too much of it waits for a peer that does not read. */
+  /**
+   * After something was written: whether too much of it waits for a peer that does not read. So many answers to control
+   * frames are too many at once, too, whether they will be read or not: nobody needs them.
+   */
   onOutput(): void {
-    if (!this.#isTooMuch()) return;
-    // What was produced just now may be read at once.
-    this.#writer.flush();
-    if (!this.#isTooMuch()) return;
-    if (this.#writer.waitingControlFrames > this.#limits.maxOutboundControlFrames) {
+    const { maxOutboundControlFrames, maxOutboundFrames } = this.#limits;
+    if (this.#writer.waitingControlFrames > maxOutboundControlFrames) {
       this.#stats.outbound_control_flood++;
       throw new Http2Error(ERROR.enhanceYourCalm, 'too many answers to control frames are not read');
     }
+    if (this.#writer.waitingFrames <= maxOutboundFrames) return;
+    // What was produced just now may be read at once.
+    this.#writer.flush();
+    if (this.#writer.waitingFrames <= maxOutboundFrames) return;
     this.#stats.outbound_flood++;
     throw new Http2Error(ERROR.enhanceYourCalm, 'too many frames are not read');
-  }
-
-  #isTooMuch(): boolean {
-    const { waitingControlFrames, waitingFrames } = this.#writer;
-    return (
-      waitingControlFrames > this.#limits.maxOutboundControlFrames || waitingFrames > this.#limits.maxOutboundFrames
-    );
   }
 
   streamEnded(): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FRAME } from './frames.ts';
+import { ERROR, FRAME } from './frames.ts';
 import { block, data, frame, GET, HELLO, headers, POST, reset, settings, uint32 } from './testing/frames.ts';
 import { RawPeer, TestServer } from './testing/server.ts';
 
@@ -72,6 +72,16 @@ test('answers to PING and SETTINGS that are read are no flood', async () => {
   }
   peer.send(headers(1, GET));
   await peer.until(() => peer.hasEnded(1));
+});
+
+test('more PING or SETTINGS at once than anybody needs are a flood, though their answers are read', async () => {
+  for (const one of [frame(FRAME.ping, 0, 0, Buffer.alloc(8)), settings([4, 65_535])]) {
+    await using server = await new TestServer().start();
+    using peer = new RawPeer(server.port).send(HELLO);
+    peer.send(many(3000, () => one));
+    await peer.until(() => peer.goaway === ERROR.enhanceYourCalm);
+    assert.equal(server.stats.outbound_control_flood, 1);
+  }
 });
 
 test('a bomb of fields ends its stream, and takes no memory', async () => {
