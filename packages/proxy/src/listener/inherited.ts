@@ -1,5 +1,5 @@
 /** Sockets that a process took over from the one before it, until listeners bind their addresses. */
-import { closeSync } from 'node:fs';
+import { closeSync, rmSync } from 'node:fs';
 
 /** A socket that listens. */
 export interface ListeningSocket {
@@ -15,7 +15,7 @@ export interface InheritedSockets {
    * had more threads, so that none of them is left with connections that nobody accepts. None where there is none left.
    */
   take(address: string): readonly number[];
-  /** Lets go of those that nobody has taken: the process before still listens at them. */
+  /** Lets go of those that nobody has taken, and of their paths: the process before still listens, until it drains. */
   closeRest(): void;
 }
 
@@ -34,7 +34,13 @@ export function inheritedSockets(sockets: readonly ListeningSocket[]): Inherited
       return taken.map(({ descriptor }) => descriptor);
     },
     closeRest() {
-      for (const sockets of left.values()) for (const { descriptor } of sockets.splice(0)) closeSync(descriptor);
+      for (const [address, sockets] of left) {
+        for (const { descriptor } of sockets.splice(0)) {
+          closeSync(descriptor);
+          // The process before leaves paths to this one, which nobody will listen at.
+          if (address.startsWith('/')) rmSync(address, { force: true });
+        }
+      }
     },
   };
 }

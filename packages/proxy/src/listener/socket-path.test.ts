@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,4 +89,16 @@ test('sockets of a process with more threads all go on being accepted at', () =>
   const any = [7, 8].map((descriptor) => ({ address: '127.0.0.1:0', descriptor }));
   const [main, other] = shareOut(any, 2).map(inheritedSockets);
   assert.deepEqual([main?.take('127.0.0.1:0'), main?.take('127.0.0.1:0'), other?.take('127.0.0.1:0')], [[7], [8], []]);
+});
+
+test('what a process had before, and the next one has no more, leaves no path behind', async (t) => {
+  const folder = folderOf(t);
+  const [kept, gone] = [join(folder, 'kept.sock'), join(folder, 'gone.sock')];
+  for (const path of [kept, gone]) writeFileSync(path, '');
+  const sockets = inheritedSockets(
+    [kept, gone].map((address) => ({ address, descriptor: openSync(join(folder, 'kept.sock'), 'r') })),
+  );
+  for (const descriptor of sockets.take(kept)) closeSync(descriptor);
+  sockets.closeRest();
+  assert.deepEqual(readdirSync(folder), ['kept.sock']);
 });
