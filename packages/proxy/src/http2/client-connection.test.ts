@@ -277,6 +277,23 @@ test('requests beyond the last one of a GOAWAY are safe to retry; those before i
   assert.deepEqual([first.reset, client.closed], ['whole', 'remote']);
 });
 
+test('what an upstream said before it closed is heard though a request could not be sent', async () => {
+  await using upstream = await new RawUpstream().start();
+  using client = new Client(upstream.port);
+  const [first, second] = [client.begin(request('POST'), false), client.begin(request('POST'), false)];
+  const peer = await upstream.seen(2);
+  peer.send(headers(1, [[':status', '413']]), frame(FRAME.goaway, 0, 0, uint32(1, 0)));
+  peer.socket.resetAndDestroy();
+  // In the same turn: the write that fails comes before what was said is read.
+  first.stream.sendBody(Buffer.alloc(30_000));
+  client.connection.writer.flush();
+  second.stream.sendBody(Buffer.alloc(30_000));
+  client.connection.writer.flush();
+  await until(() => first.call.isOver && second.call.isOver && client.closed !== undefined);
+  assert.deepEqual([first.call.head?.status, first.call.reset], [413, 'whole']);
+  assert.equal(second.call.reset, 'refused-stream unsent');
+});
+
 test('a malformed response fails alone', async () => {
   await using upstream = await new RawUpstream().start();
   using client = new Client(upstream.port);

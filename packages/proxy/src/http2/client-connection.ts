@@ -5,6 +5,7 @@ import type { RequestHead } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
 import type { ClosedCause } from '../http1/client-connection.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
+import { hearLastWords } from '../net/last-words.ts';
 import { localAddressOf } from '../net/peer.ts';
 import type { PoolConnection } from '../pool/pool.ts';
 import { type ClientHost, ClientStream } from './client-stream.ts';
@@ -48,6 +49,8 @@ export class Http2ClientConnection extends Http2Connection<ClientStream> impleme
   #deferred: Deferred[] = [];
   #isDraining = false;
   #localAddress: string | undefined;
+  /** Whether the upstream takes no more: what it said before is still heard, which streams it has not taken above all. */
+  readonly #isBroken: () => boolean;
   #closedCause: ClosedCause = 'remote';
   cutCause: Pick<UpstreamReset, 'type' | 'text'> = { type: 'connection-termination', text: '' };
 
@@ -65,6 +68,7 @@ export class Http2ClientConnection extends Http2Connection<ClientStream> impleme
     this.#fields = new ResponseFields(options.maxHeadBytes, options.maxFields);
     this.#defaultScheme = 'encrypted' in socket ? DEFAULT_SCHEME.encrypted : DEFAULT_SCHEME.clear;
     this.#idle = new Deadline(clock, () => this.#onIdle());
+    this.#isBroken = hearLastWords(socket, clock, () => this.streams.size > 0);
     this.writer.bytes(PREFACE);
     this.greet([[SETTING.enablePush, 0]]);
     this.#idle.set(options.idleTimeoutMs);
@@ -72,7 +76,7 @@ export class Http2ClientConnection extends Http2Connection<ClientStream> impleme
 
   /** Streams that may be begun now: 0 while it drains, or when it is closed. */
   get capacity(): number {
-    if (this.#isDraining || this.isClosing) return 0;
+    if (this.#isDraining || this.isClosing || this.#isBroken()) return 0;
     return Math.max(0, this.#maxStreams - this.streams.size);
   }
 

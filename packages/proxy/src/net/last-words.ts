@@ -13,6 +13,15 @@ function isOfWrite(error: Error & { readonly syscall?: string }): boolean {
   return error.syscall === 'write' || error.syscall === 'writev';
 }
 
+/** Tells what is read at once: a stream that failed in one direction tells nothing of the other. */
+function tellAtOnce(socket: Socket): void {
+  socket.push = (chunk: unknown): boolean => {
+    if (chunk === null) socket.emit('end');
+    else socket.emit('data', chunk);
+    return !socket.isPaused();
+  };
+}
+
 /**
  * Has a socket on which a write fails be read to its end before it is destroyed, where `isAwaited` says that somebody
  * waits for what may have come. It is not writable any more. What is given tells whether that is so: the end is then no
@@ -24,6 +33,7 @@ export function hearLastWords(socket: Socket, clock: Clock, isAwaited: () => boo
   socket.destroy = (error?: Error): Socket => {
     if (isHeard || error === undefined || !isOfWrite(error) || !isAwaited()) return destroy.call(socket, error);
     isHeard = true;
+    tellAtOnce(socket);
     const cancel = clock.after(READ_ON_MS, () => destroy.call(socket, error));
     socket.once('close', cancel);
     return socket;
