@@ -50,6 +50,11 @@ export class RequestCleaner {
     // HTTP/1.0 knows no `100 Continue` (RFC 9110 10.1.1).
     if (head.protocol === 'HTTP/1.0') head.headers.remove('expect');
     if (this.#underscores !== 'ALLOW' && !this.#cleanNames(head)) return UNDERSCORES;
+    return this.cleanTarget(head);
+  }
+
+  /** The same for who and what is asked for alone, whoever asks: a redirect that is followed here does, too. */
+  cleanTarget(head: RequestHead): LocalReply | undefined {
     if (head.path === '*') {
       this.#stats.downstream_rq_non_relative_path++;
       return NO_PATH;

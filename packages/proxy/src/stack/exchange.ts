@@ -38,6 +38,8 @@ const REQUEST_TIMEOUT: LocalReply = {
 
 export class Exchange extends FilteredExchange implements RequestListener, RouterOwner, TimerOwner {
   #redirects: InternalRedirects | undefined;
+  /** The answer where a redirect leads to what cannot be asked for. */
+  #wrongTarget: LocalReply | undefined;
   #router: RouterRequest | undefined;
   #isPaused = false;
   #stopLogging: (() => void) | undefined;
@@ -190,7 +192,11 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
 
   followRedirect(response: ResponseHead, policy: RedirectPolicy): boolean {
     this.#redirects ??= new InternalRedirects(this.manager.stats);
-    const find = (head: RequestHead) => this.manager.routes.current?.match(head, this.info);
+    // Where it leads is cleaned first: policies of redirects, routes and filters all see the one form.
+    const find = (head: RequestHead) => {
+      this.#wrongTarget = this.manager.cleaner.cleanTarget(head);
+      return this.manager.routes.current?.match(head, this.info);
+    };
     return this.#redirects.follow(this.head, response, this.route as Route, policy, find);
   }
 
@@ -206,7 +212,8 @@ export class Exchange extends FilteredExchange implements RequestListener, Route
       this.hold.end(trailers);
     }
     this.chooseRouteAgain();
-    this.filter();
+    if (this.#wrongTarget) this.answer(this.#wrongTarget);
+    else this.filter();
   }
 
   onRequestBody(chunk: Buffer): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { routeConfiguration } from '../config/route.ts';
 import { Place } from '../config/schema.ts';
-import { Proxied, type ProxiedOptions, routes, TextUpstream } from './testing/proxied.ts';
+import { Proxied, type ProxiedOptions, ROUTER, routes, TextUpstream } from './testing/proxied.ts';
 
 const found = (location: string, status = 302) =>
   `HTTP/1.1 ${status} Found\r\nlocation: ${location}\r\nx-copy: c\r\ncontent-length: 0\r\n\r\n`;
@@ -43,6 +43,28 @@ test('a redirect is followed here, and the client gets where it leads', async ()
   assert.equal(proxied.logged[0]?.routeName, 'to');
   assert.equal(proxied.cluster.stats.upstream_rq_active, 0);
   assert.equal(proxied.cluster.limits.requests, 0);
+});
+
+test('where a redirect leads is cleaned before routes, predicates and filters look at it', async () => {
+  const rules = {
+    action: 'DENY',
+    policies: { p: { permissions: [{ url_path: { path: { prefix: '/admin' } } }], principals: [{ any: true }] } },
+  };
+  const rbac = { '@type': 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC', rules };
+  const manager = {
+    http_filters: [{ name: 'rbac', typed_config: rbac }, ROUTER],
+    normalize_path: true,
+    path_with_escaped_slashes_action: 'REJECT_REQUEST',
+    strip_any_host_port: true,
+  };
+  const where = async (location: string, policy: object = {}) => {
+    const { answer, sent } = await asked(found(location), policy, undefined, { manager });
+    return `${answer.split(' ')[1]} ${sent.match(/GET \/(?!from).* HTTP\/1\.1\r\nhost: .*/)?.[0] ?? ''}`.trimEnd();
+  };
+  assert.equal(await where('http://b/x/../admin'), '403');
+  assert.equal(await where('http://b/x/%2e%2e/%61dmin?y'), '403');
+  assert.equal(await where('http://b/x%2Fy'), '400');
+  assert.equal(await where('http://b:80/x/../to'), '200 GET /to HTTP/1.1\r\nhost: b');
 });
 
 test('what cannot be followed goes to the client, and is counted by its reason', async () => {
