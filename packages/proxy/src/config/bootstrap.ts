@@ -16,6 +16,7 @@ import {
   text,
   whole,
 } from './schema.ts';
+import { statsConfig } from './stats.ts';
 import { secret } from './tls.ts';
 import { upstreamBind } from './upstream-bind.ts';
 
@@ -75,6 +76,11 @@ const regexEngine = message('envoy.config.core.v3.TypedExtensionConfig', {
   typed_config: anyOf({ re2: message('envoy.extensions.regex_engines.v3.GoogleRE2', {}) }),
 });
 
+/** What nobody has counted yet takes next to no room here, so that there is nothing to put off. */
+const deferredStats = message('envoy.config.bootstrap.v3.Bootstrap.DeferredStatOptions', {
+  enable_deferred_creation_stats: flag(),
+});
+
 export const bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
   node: whole(),
   admin: optional(admin),
@@ -84,6 +90,8 @@ export const bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
   overload_manager: optional(overloadManager),
   cluster_manager: optional(clusterManager),
   default_regex_engine: optional(regexEngine),
+  stats_config: optional(statsConfig),
+  deferred_stat_options: optional(deferredStats),
   stats_flush_interval: optional(durationMs()),
   stats_flush_on_admin: optional(flag()),
   enable_dispatcher_stats: only((given) => given === false, 'false'),

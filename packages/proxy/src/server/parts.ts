@@ -15,6 +15,7 @@ import { readTtlMs, resolveHost } from '../net/resolve.ts';
 import { Runtime, RuntimeStats, SubscribedRuntimeStats } from '../runtime/runtime.ts';
 import { GrpcAccessLogStats } from '../stats/groups.ts';
 import { StatsRegistry } from '../stats/registry.ts';
+import { StatTags } from '../stats/tags.ts';
 import type { StreamFactory } from '../streams.ts';
 import { SecretStore } from '../tls/secrets.ts';
 import { upstreamCalls } from '../upstream/calls.ts';
@@ -52,7 +53,8 @@ export function makeParts(settings: ProxySettings, checked: CheckedBootstrap, to
   const { bootstrap, random, counts, worker } = settings;
   const queue = new FlushQueue();
   const clock = settings.clock ?? new TurnClock(systemClock, queue);
-  const stats = new StatsRegistry();
+  const { stats_tags: tags = [], stats_matcher: tells } = checked.config.stats_config ?? {};
+  const stats = new StatsRegistry({ tags: tags.length > 0 ? new StatTags(tags) : undefined, tells });
   const log = new LeveledLog(settings.log, settings.logLevel);
   const life = new Life(clock, random);
   const node = nodeOf(settings);

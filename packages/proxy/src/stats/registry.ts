@@ -4,6 +4,7 @@ import { NamedValues } from './named.ts';
 import { type PlainGroup, plainGroup, withOthers } from './plain.ts';
 import { writePrometheus } from './prometheus.ts';
 import { type Admits, isGauge, type Labels, type StatGroup, type StatType } from './sample.ts';
+import type { StatTags } from './tags.ts';
 import { writeJson, writeText } from './text.ts';
 
 export type { StatGroup, StatType } from './sample.ts';
@@ -40,7 +41,16 @@ function admitting({ types, usedOnly, matching }: StatsFilter): Admits {
 /** How many groups are copied before others have their turn. */
 const PART = 64;
 
+/** What the configuration makes of statistics when they are told. */
+export interface StatsTelling {
+  /** Further labels for Prometheus. */
+  readonly tags?: StatTags | undefined;
+  /** Whether a statistic of that name is told; absent: all are. */
+  readonly tells?: ((name: string) => boolean) | undefined;
+}
+
 export class StatsRegistry {
+  readonly #telling: StatsTelling;
   readonly #groups = new Map<string, StatGroup>();
   /** What other threads have counted, as last reported: by prefix, a group for each thread. */
   #others: ReadonlyMap<string, readonly PlainGroup[]> = new Map();
@@ -48,6 +58,10 @@ export class StatsRegistry {
   readonly #refreshers = new Set<() => void>();
   /** Groups that are only made when somebody asks. */
   readonly #sources = new Set<() => Iterable<StatGroup>>();
+
+  constructor(telling: StatsTelling = {}) {
+    this.#telling = telling;
+  }
 
   /** Adds a group, and gives what takes it away again. */
   add(group: StatGroup): () => void {
@@ -130,7 +144,13 @@ export class StatsRegistry {
    */
   *write(form: StatsForm, filter: StatsFilter = {}): Generator<string, void> {
     for (const refresh of this.#refreshers) refresh();
-    yield* WRITERS[form](this.#allGroups(), admitting(filter));
+    const { tags, tells } = this.#telling;
+    const groups = this.#allGroups();
+    const admits = admitting(filter);
+    yield* WRITERS[form](
+      tags && form === 'prometheus' ? tags.apply(groups) : groups,
+      tells ? (sample) => tells(sample.name) && admits(sample) : admits,
+    );
   }
 
   /** All of {@link write}, at once. */
