@@ -54,7 +54,8 @@ function valuePredicate(matcher: ValueMatcherFields, place: Place): ValuePredica
   if (null_match) return (value) => value === null;
   if (string_match) return (value) => typeof value === 'string' && string_match(value);
   if (bool_match !== undefined) return (value) => value === bool_match;
-  if (present_match !== undefined) return (value) => (value !== undefined) === present_match;
+  // As in Envoy, what is not there fits nothing: `present_match: false` asks for nothing that could be.
+  if (present_match !== undefined) return (value) => present_match && value !== undefined;
   const nested = double_match ?? list_match ?? or_match;
   if (nested) return nested;
   place.refuse('says nothing about the value');

@@ -92,6 +92,8 @@ const PERMISSIONS: readonly (readonly [permission: object, fits: readonly Asked[
     [{ metadata: { jwt: { claims: { groups: ['ops', 'dev'] } } } }],
     [{}, { metadata: { jwt: { claims: { groups: 'dev' } } } }, { metadata: { jwt: { claims: [] } } }],
   ],
+  [{ metadata: { filter: 'a', path: [{ key: 'b' }], value: { present_match: false } } }, [], [{}]],
+  [{ metadata: { filter: 'a', path: [{ key: 'b' }], value: { present_match: false }, invert: true } }, [{}], []],
   [
     { metadata: { filter: 'a', path: [{ key: 'toString' }], value: { present_match: true } } },
     [{ metadata: { a: { toString: null } } }],
