@@ -68,3 +68,37 @@ test('both data planes count the same traffic alike, and Envoy has no name that 
     [],
   );
 });
+
+/** As Envoy Gateway's bootstraps have it, and Kuma's. */
+const STATS_CONFIG = `stats_config:
+  stats_tags:
+    - { tag_name: priority, regex: 'circuit_breakers\\.((.+?)\\.).+' }
+    - { tag_name: part, regex: '^listener_manager\\.((.+)\\.)' }
+    - { tag_name: site, fixed_value: here }
+  stats_matcher: { inclusion_list: { patterns: [{ prefix: cluster }, { suffix: .live }, { safe_regex: { regex: 'http\\.http\\..*cx.*' } }] } }
+`;
+
+/** Rows without their values, their labels in order. */
+async function metricsOf(plane: Plane): Promise<readonly string[]> {
+  const { body } = await plane.admin('/stats/prometheus');
+  const rows = body.split('\n').flatMap((line) => /^([a-z_0-9]+)\{(.*)\} /.exec(line)?.slice(1, 3).join(' ') ?? []);
+  const sorted = rows.map((row) => {
+    const [metric = '', ...labels] = row.split(/[ ,](?=[a-z_]+=)/);
+    return `${metric} ${labels.sort().join()}`;
+  });
+  return sorted.filter((row) => /circuit_breakers|_live|_cx_total|membership/.test(row)).sort();
+}
+
+test('labels and names that the configuration asks for are the same', async (t) => {
+  const start = async (dataPlane: DataPlane): Promise<Plane> => {
+    const [a, b] = [await startRecordingUpstream(t), await startRecordingUpstream(t)];
+    const ports = { 10081: a.port, 10082: b.port };
+    const edit = (text: string) => STATS_CONFIG + text;
+    return startPlane(t, { dataPlane, bootstrap: 'http-routing.yaml', folder: temporaryFolder(t), ports, edit });
+  };
+  const planes = await Promise.all((['weft', 'envoy'] as const).map(start));
+  const [weft, envoy] = await Promise.all(planes.map(metricsOf));
+  assert.ok(weft?.some((row) => row.includes('priority="high"') && row.includes('site="here"')));
+  assert.deepEqual(weft, envoy);
+  for (const plane of planes) assert.doesNotMatch((await plane.admin('/stats')).body, /listener|tcp|uptime/);
+});
