@@ -58,12 +58,14 @@ async function serve(t: TestContext, dataPlane: DataPlane, variant: ScriptedVari
 
 for (const dataPlane of DATA_PLANES) {
   test(`${dataPlane} goes on with endpoints and routes that a server says no more of`, async (t) => {
-    const { stream, look } = await serve(t, dataPlane, 'delta');
+    const { stream, plane, look } = await serve(t, dataPlane, 'delta');
     await stream.tell('endpoint', [], { version: '2', removed: ['a'] });
     await stream.tell('route', [], { version: '2', removed: ['local'] });
     assert.equal(await look(), '200 one');
     await stream.tell('route', [table('two')], { version: '3' });
     await until('the new routes', async () => ((await look()) === '200 two' ? true : undefined));
+    assert.equal(await plane.stat('http.http.rds.local.config_reload'), 2);
+    assert.equal(await plane.stat('http.http.rds.local.init_fetch_timeout'), 0);
     await stream.tell('endpoint', [{ cluster_name: 'a' }], { version: '3' });
     assert.match(await look(), /^503/, 'an assignment without endpoints is another thing');
   });

@@ -237,7 +237,7 @@ function useRoutes(
   warming: Warming,
   { routes }: ChainContext,
 ): RouteUse | undefined {
-  return config.rds && routes.use(config.rds.config_source, config.rds.route_config_name, warming);
+  return config.rds && routes.use(config.rds.config_source, config.rds.route_config_name, warming, config.stat_prefix);
 }
 
 function makeTls(

@@ -9,7 +9,10 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { Steps } from '../slices.ts';
 import type { RouteSource } from '../stack/http-manager.ts';
 import { RouteTable } from '../stack/route-table.ts';
+import { SubscriptionStats } from '../stats/groups.ts';
+import { type StatsRegistry, statName } from '../stats/registry.ts';
 import type { Warming } from '../warming.ts';
+import { versionNumber } from '../xds/statistics.ts';
 import type { Subscriptions, Unwatch } from '../xds/subscriptions.ts';
 
 /** A route table with what it came from. */
@@ -39,9 +42,11 @@ class SharedRoutes implements RouteSource {
   ahead: Compiled | undefined;
   /** Whether the source has spoken: with routes, or to say that there are none. */
   isKnown = false;
+  readonly stats: SubscriptionStats;
 
-  constructor(name: string) {
+  constructor(name: string, stats: SubscriptionStats) {
     this.name = name;
+    this.stats = stats;
   }
 
   /** Whoever waits for the source's word waits no more. */
@@ -57,37 +62,54 @@ export interface RouteUse {
   close(): void;
 }
 
+export interface RouteStoreOptions {
+  /** Which clusters there are, for tables that want to be checked; default: any. */
+  readonly knowsCluster?: KnowsCluster;
+  /** Where what becomes of tables is counted; default: nowhere, as in threads that get them from another. */
+  readonly stats?: StatsRegistry | undefined;
+}
+
 export class RouteStore {
   readonly #subscriptions: Subscriptions;
   readonly #clock: Clock;
   readonly #runtime: Runtime;
-  readonly #knowsCluster: KnowsCluster | undefined;
+  readonly #options: RouteStoreOptions;
   readonly #shared = new Map<string, SharedRoutes>();
 
-  /** `knowsCluster`: which clusters there are, for tables that want to be checked. */
-  constructor(subscriptions: Subscriptions, clock: Clock, runtime: Runtime, knowsCluster?: KnowsCluster) {
-    this.#knowsCluster = knowsCluster;
+  constructor(subscriptions: Subscriptions, clock: Clock, runtime: Runtime, options: RouteStoreOptions = {}) {
+    this.#options = options;
     this.#subscriptions = subscriptions;
     this.#clock = clock;
     this.#runtime = runtime;
   }
 
-  /** The routes of that name, now and as they change; `warming` waits for them. */
-  use(source: ResourceSource, name: string, warming: Warming): RouteUse {
+  /**
+   * The routes of that name, now and as they change; `warming` waits for them. `statPrefix`: of the connection manager that
+   * uses them, by the first of which they are counted.
+   */
+  use(source: ResourceSource, name: string, warming: Warming, statPrefix: string): RouteUse {
     const key = `${JSON.stringify(source)} ${name}`;
-    const shared = this.#shared.get(key) ?? this.#begin(key, source, name);
+    const shared = this.#shared.get(key) ?? this.#begin(key, source, name, statPrefix);
     shared.users++;
     if (!shared.isKnown) {
       const what = `the routes ${name}`;
-      warming.waitFor(what, source.initialFetchTimeoutMs);
+      warming.waitFor(what, source.initialFetchTimeoutMs, () => shared.stats.init_fetch_timeout++);
       shared.waiting.add(() => warming.arrived(what));
     }
     return { routes: shared, close: () => this.#release(key, shared) };
   }
 
-  #begin(key: string, source: ResourceSource, name: string): SharedRoutes {
-    const shared = new SharedRoutes(name);
+  #statsOf(name: string, statPrefix: string): SubscriptionStats {
+    const [manager, routes] = [statName(statPrefix), statName(name)];
+    const labels = { envoy_http_conn_manager_prefix: manager, envoy_rds_route_config: routes };
+    const make = () => new SubscriptionStats();
+    return this.#options.stats?.share(`http.${manager}.rds.${routes}.`, 'http_rds_', labels, make) ?? make();
+  }
+
+  #begin(key: string, source: ResourceSource, name: string, statPrefix: string): SharedRoutes {
+    const shared = new SharedRoutes(name, this.#statsOf(name, statPrefix));
     this.#shared.set(key, shared);
+    shared.stats.update_attempt++;
     shared.unwatch = this.#subscriptions.watch(source, 'route', name, {
       prepare: (resource) => this.#prepare(shared, resource),
       onResource: (resource, version) => this.#onResource(shared, resource, version),
@@ -116,13 +138,23 @@ export class RouteStore {
   }
 
   #check(config: RouteConfigurationConfig, place: Place): readonly ConfigIssue[] {
-    if (this.#knowsCluster && place.issues.length === 0) checkTableClusters(config, this.#knowsCluster, place);
+    const { knowsCluster } = this.#options;
+    if (knowsCluster && place.issues.length === 0) checkTableClusters(config, knowsCluster, place);
     return place.issues;
   }
 
   #onResource(shared: SharedRoutes, resource: unknown, version: string): readonly ConfigIssue[] {
+    const { stats } = shared;
     const { issues, table } = this.#compile(shared, resource);
-    if (!table) return issues;
+    stats.update_attempt++;
+    if (!table) {
+      stats.update_rejected++;
+      return issues;
+    }
+    stats.update_success++;
+    stats.config_reload++;
+    stats.update_time = this.#clock.wallMs();
+    stats.version = versionNumber(version);
     shared.current = table;
     shared.managed = { name: shared.name, resource, version, updatedMs: this.#clock.wallMs() };
     shared.known();

@@ -81,7 +81,7 @@ export function makeParts(settings: ProxySettings, checked: CheckedBootstrap, to
   });
   const connections = new Connections(checked.config, counts);
   const knowsCluster = (name: string) => clusters.knows(name);
-  const routes = new RouteStore(xds, clock, runtime, knowsCluster);
+  const routes = new RouteStore(xds, clock, runtime, { knowsCluster, stats: settings.worker ? undefined : stats });
   const logs = makeLogs(streams, node, { stats, clock, log, runtime });
   const inherited = shareOut(settings.inherited, settings.concurrency);
   const inheritedHere = inheritedSockets(inherited[0] ?? []);

@@ -7,10 +7,12 @@ import { type CheckedBootstrap, issuesText, requireNoIssues } from '../config/ch
 import type { ResourceSource } from '../config/config-source.ts';
 import { runtimeResource } from '../config/runtime.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
+import { XdsClient } from '../xds/client.ts';
+import { countTimeout } from '../xds/statistics.ts';
 import type { CollectionUpdate, ResourceIssue } from '../xds/subscriptions.ts';
 import type { Parts } from './parts.ts';
 
-type ResourceParts = Pick<Parts, 'clock' | 'life' | 'log' | 'xds' | 'runtime' | 'clusters' | 'listeners'>;
+type ResourceParts = Pick<Parts, 'clock' | 'life' | 'log' | 'stats' | 'xds' | 'runtime' | 'clusters' | 'listeners'>;
 
 export class Resources {
   readonly #parts: ResourceParts;
@@ -77,15 +79,26 @@ export class Resources {
   #watchClusters(cds: ResourceSource): void {
     const { clusters, xds } = this.#parts;
     const begin = once(() => clusters.whenSettled(() => this.#startListeners()));
-    this.#giveUpAfter(cds.initialFetchTimeoutMs, 'clusters', begin);
+    let isAnswered = false;
+    this.#giveUpAfter(cds.initialFetchTimeoutMs, 'clusters', () => {
+      if (!isAnswered) this.#countTimeout('cluster');
+      begin();
+    });
     xds.watchAll(cds, 'cluster', {
       onUpdate: (update) => {
         const issues = takeEach(update, (resource, version) => clusters.apply(resource, version, false));
         for (const name of update.removed) clusters.remove(name);
+        isAnswered = true;
         if (!update.isPartial) begin();
         return issues;
       },
     });
+  }
+
+  /** Of a thread that gets its resources from another, that one counts. */
+  #countTimeout(type: 'cluster' | 'listener'): void {
+    const { stats, xds } = this.#parts;
+    if (xds instanceof XdsClient) countTimeout(stats, type);
   }
 
   #giveUpAfter(timeoutMs: number, what: string, giveUp: () => void): void {
@@ -107,9 +120,14 @@ export class Resources {
 
   #watchListeners(lds: ResourceSource): void {
     const begin = once(this.#onListening);
-    this.#giveUpAfter(lds.initialFetchTimeoutMs, 'listeners', begin);
+    let isAnswered = false;
+    this.#giveUpAfter(lds.initialFetchTimeoutMs, 'listeners', () => {
+      if (!isAnswered) this.#countTimeout('listener');
+      begin();
+    });
     this.#parts.xds.watchAll(lds, 'listener', {
       onUpdate: (update) => {
+        isAnswered = true;
         for (const name of update.removed) {
           this.#parts.listeners.remove(name);
           this.#refused.delete(name);

@@ -84,8 +84,9 @@ const saying = (version: string, table: Table) => ({
 
 async function storeGround() {
   const ground = new ClientGround();
-  const store = new RouteStore(ground.client, systemClock, new Runtime(undefined, Math.random));
-  const { routes } = store.use(ADS, 'r', new Warming(systemClock, () => undefined));
+  const { client, stats } = ground;
+  const store = new RouteStore(client, systemClock, new Runtime(undefined, Math.random), { stats });
+  const { routes } = store.use(ADS, 'r', new Warming(systemClock, () => undefined), 'http');
   const stream = await ground.server.stream();
   await stream.next();
   const clusterOf = (path: string): string | undefined => {
@@ -132,5 +133,9 @@ test('a large table with a wrong route is refused with its path, and the one bef
   const { error_detail: refusal } = await stream.next();
   assert.match(refusal?.message ?? '', /virtual_hosts\[0\]\.routes\[17000\]\.route/);
   assert.equal(clusterOf('/0/'), 'before');
+  const counts = ['config_reload', 'update_success', 'update_rejected'].map((name) =>
+    ground.stat(`http.http.rds.r.${name}`),
+  );
+  assert.deepEqual(counts, [1, 1, 1]);
   ground.client.close();
 });

@@ -4,14 +4,19 @@ import { SubscriptionStats } from '../stats/groups.ts';
 import { type StatsRegistry, statName } from '../stats/registry.ts';
 
 /** Those of a whole type; load assignments are counted with their clusters, routes with nothing yet. */
-const OF_TYPE: { readonly [T in ResourceType]: string | undefined } = {
+const OF_TYPE = {
   cluster: 'cluster_manager.cds.',
   endpoint: undefined,
   listener: 'listener_manager.lds.',
   route: undefined,
   secret: undefined,
   runtime: 'runtime.',
-};
+} as const satisfies { readonly [T in ResourceType]: string | undefined };
+
+/** Counts that no answer came in time to who asked for all of a type. */
+export function countTimeout(stats: StatsRegistry, type: 'cluster' | 'listener'): void {
+  share(stats, OF_TYPE[type]).init_fetch_timeout++;
+}
 
 function share(stats: StatsRegistry, prefix: string): SubscriptionStats {
   return stats.share(prefix, prefix.replaceAll('.', '_'), {}, () => new SubscriptionStats());
