@@ -135,9 +135,9 @@ export class Cluster {
     const sockets = new TransportSockets(connect, options.socketMatches, options.defaultMatchStats);
     this.#sockets = sockets;
     this.naming = peerNamingOf(config);
-    const { protocol, http1, http2 } = upstreamHttpOptions(config);
+    const { protocol, http1, http2, maxDurationMs } = upstreamHttpOptions(config);
     const { http2Stats = new Http2Stats() } = options;
-    const shared = { stats, sockets, http1, http2, http2Stats, queue, clock };
+    const shared = { stats, sockets, http1, http2, http2Stats, maxDurationMs, queue, clock };
     this.#pools = new HostPools(protocol, { ...shared, limits: this.limits });
     this.#highPools = new HostPools(protocol, { ...shared, limits: this.#highLimits });
     this.#members = new Membership({

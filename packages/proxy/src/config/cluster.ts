@@ -133,6 +133,7 @@ const edsClusterConfig = message('envoy.config.cluster.v3.Cluster.EdsClusterConf
 
 const commonHttpOptions = message('envoy.config.core.v3.HttpProtocolOptions', {
   idle_timeout: optional(durationMs()),
+  max_connection_duration: optional(durationMs()),
   max_headers_count: number(100, { min: 1 }),
   max_requests_per_connection: number(0),
   max_response_headers_kb: optional(number(0, { min: 1, max: 8192 })),

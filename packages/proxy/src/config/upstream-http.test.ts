@@ -41,17 +41,24 @@ test('options of each version are found wherever they stand', () => {
     http_protocol_options: { enable_trailers: true },
     http2_protocol_options: { max_concurrent_streams: 7 },
   };
-  const common = { idle_timeout: '1s', max_requests_per_connection: 3, max_response_headers_kb: 2 };
-  const { http1, http2 } = optionsOf({
+  const common = {
+    idle_timeout: '1s',
+    max_connection_duration: '2s',
+    max_requests_per_connection: 3,
+    max_response_headers_kb: 2,
+  };
+  const { http1, http2, maxDurationMs } = optionsOf({
     ...http({ auto_config: both, common_http_protocol_options: common }),
     transport_socket,
   });
+  assert.equal(maxDurationMs, 2000);
   assert.equal(http1.enableTrailers, true);
   assert.equal(http2.maxConcurrentStreams, 7);
   for (const { idleTimeoutMs, maxRequests, maxHeadBytes } of [http1, http2]) {
     assert.deepEqual([idleTimeoutMs, maxRequests, maxHeadBytes], [1000, 3, 2048]);
   }
   const old = optionsOf({ http2_protocol_options: { max_concurrent_streams: 9 } });
+  assert.equal(old.maxDurationMs, 0);
   assert.equal(old.http2.maxConcurrentStreams, 9);
   assert.equal(old.http2.idleTimeoutMs, 3_600_000);
   assert.deepEqual([old.http1.maxHeadBytes, old.http2.maxHeadBytes], [81_920, 61_440]);

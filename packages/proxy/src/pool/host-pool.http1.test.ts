@@ -95,6 +95,26 @@ test('unused connections are closed before usual servers close them', async () =
   cluster.destroy();
 });
 
+test('a connection that has become too old takes no more requests, and is closed once it is not in use', async () => {
+  const waiting: Socket[] = [];
+  await using upstream = await new TestUpstream((socket) => {
+    socket.on('data', () => waiting.push(socket));
+  }).start();
+  const type = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+  const common_http_protocol_options = { max_connection_duration: '0.050s', idle_timeout: '100s' };
+  const explicit_http_config = { http_protocol_options: {} };
+  const config = { '@type': `type.googleapis.com/${type}`, common_http_protocol_options, explicit_http_config };
+  const cluster = testCluster({ typed_extension_protocol_options: { [type]: config } }, [upstream.port]);
+  const { stats } = cluster;
+  const one = call(poolOf(cluster));
+  await until(() => stats.upstream_cx_max_duration_reached === 1);
+  assert.deepEqual([one.state, stats.upstream_cx_active], ['sent', 1]);
+  waiting[0]?.write(OK);
+  await until(() => one.state === 'answered' && stats.upstream_cx_active === 0);
+  assert.deepEqual([stats.upstream_cx_destroy_local, stats.upstream_cx_destroy_with_active_rq], [1, 0]);
+  cluster.destroy();
+});
+
 test('requests beyond the connections that may be made wait, and no more of them than may', async () => {
   await using upstream = await new TestUpstream().start();
   const cluster = testCluster(limits({ max_connections: 1, max_pending_requests: 1 }), [upstream.port]);

@@ -166,6 +166,18 @@ test('a connection that is not used for long is closed', async () => {
   await gone(cluster);
 });
 
+test('a connection that has become too old is closed', async () => {
+  await using upstream = await new Http2Upstream(answer).start();
+  const cluster = http2Cluster(upstream.port, { common: { max_connection_duration: '0.05s' } });
+  const one = call(poolOf(cluster));
+  await until(() => one.state === 'answered');
+  await until(() => cluster.stats.upstream_cx_max_duration_reached === 1);
+  await until(() => cluster.stats.upstream_cx_active === 0);
+  const two = call(poolOf(cluster));
+  await until(() => two.state === 'answered');
+  await gone(cluster);
+});
+
 test('all that wait hear of it when nobody listens', async () => {
   const cluster = http2Cluster(await closedPort());
   const calls = [call(poolOf(cluster)), call(poolOf(cluster)), call(poolOf(cluster))];

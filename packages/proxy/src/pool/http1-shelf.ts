@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { type ClientConnectionOwner, type ClosedCause, Http1ClientConnection } from '../http1/client-connection.ts';
 import type { PoolConnection, PoolContext } from './pool.ts';
-import { SentBytes, type Shelf, type ShelfOwner } from './shelf.ts';
+import { agedIn, SentBytes, type Shelf, type ShelfOwner } from './shelf.ts';
 
 export class Http1Shelf implements Shelf, ClientConnectionOwner {
   readonly expected = 0;
@@ -12,7 +12,10 @@ export class Http1Shelf implements Shelf, ClientConnectionOwner {
   /** The last one used is the first to be used again, so that those that are too many grow idle and go. */
   readonly #idle: Http1ClientConnection[] = [];
   readonly #busy = new Set<Http1ClientConnection>();
-  readonly #opened = new WeakMap<Http1ClientConnection, { readonly ms: number; readonly sent: SentBytes }>();
+  readonly #opened = new WeakMap<
+    Http1ClientConnection,
+    { readonly ms: number; readonly sent: SentBytes; readonly stopAging: () => void }
+  >();
   #isDraining = false;
 
   constructor(context: PoolContext, owner: ShelfOwner) {
@@ -38,7 +41,8 @@ export class Http1Shelf implements Shelf, ClientConnectionOwner {
   add(socket: Socket): void {
     const { http1, queue, clock } = this.#context;
     const connection = new Http1ClientConnection(socket, this, http1, queue, clock);
-    this.#opened.set(connection, { ms: clock.monotonicMs(), sent: new SentBytes(socket) });
+    const stopAging = agedIn(this.#context, connection);
+    this.#opened.set(connection, { ms: clock.monotonicMs(), sent: new SentBytes(socket), stopAging });
     this.onIdle(connection);
   }
 
@@ -74,7 +78,8 @@ export class Http1Shelf implements Shelf, ClientConnectionOwner {
     this.#busy.delete(connection);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
-    const { ms = 0, sent } = this.#opened.get(connection) ?? {};
+    const { ms = 0, sent, stopAging } = this.#opened.get(connection) ?? {};
+    stopAging?.();
     sent?.countInto(this.#context.stats);
     this.#owner.onGone(cause, wasBusy, ms);
   }

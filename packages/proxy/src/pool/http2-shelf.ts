@@ -3,12 +3,13 @@ import type { Socket } from 'node:net';
 import type { ClosedCause } from '../http1/client-connection.ts';
 import { Http2ClientConnection, type Http2ConnectionOwner } from '../http2/client-connection.ts';
 import type { PoolConnection, PoolContext } from './pool.ts';
-import { SentBytes, type Shelf, type ShelfOwner } from './shelf.ts';
+import { agedIn, SentBytes, type Shelf, type ShelfOwner } from './shelf.ts';
 
 interface Kept {
   readonly connection: Http2ClientConnection;
   readonly openedMs: number;
   readonly sent: SentBytes;
+  readonly stopAging: () => void;
   /** The server has said how many streams it takes; until then as many are opened as it took the last time. */
   isSettled: boolean;
 }
@@ -61,7 +62,8 @@ export class Http2Shelf implements Shelf, Http2ConnectionOwner {
     const { http2, http2Stats, queue, clock } = this.#context;
     const connection = new Http2ClientConnection(socket, this, http2, queue, clock, http2Stats);
     const sent = new SentBytes(socket);
-    const kept: Kept = { connection, openedMs: clock.monotonicMs(), sent, isSettled: false };
+    const stopAging = agedIn(this.#context, connection);
+    const kept: Kept = { connection, openedMs: clock.monotonicMs(), sent, stopAging, isSettled: false };
     this.#all.set(connection, kept);
     this.#staying.push(kept);
     this.#owner.onRoom();
@@ -122,6 +124,7 @@ export class Http2Shelf implements Shelf, Http2ConnectionOwner {
     this.#leave(connection);
     this.#unsettled(kept);
     this.#all.delete(connection);
+    kept.stopAging();
     kept.sent.countInto(this.#context.stats);
     // What breaks the protocol ends all streams before it ends the connection.
     const wasBusy = connection.active > 0 && cause !== 'protocol-error';

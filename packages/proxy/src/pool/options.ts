@@ -7,6 +7,8 @@ import type { PoolProtocol } from './pool.ts';
 export interface UpstreamHttpOptions {
   /** `downstream`: that of the request. */
   readonly protocol: PoolProtocol | 'downstream';
+  /** So long after it was made a connection takes no more requests; 0: it may last. */
+  readonly maxDurationMs: number;
   readonly http1: Http1ClientOptions;
   readonly http2: Http2ClientOptions;
 }
@@ -41,6 +43,7 @@ export function upstreamHttpOptions(config: ClusterConfig): UpstreamHttpOptions 
     (common?.max_response_headers_kb ?? MAX_RESPONSE_HEADERS_KB[version]) * 1024;
   return {
     protocol: protocolOf(config),
+    maxDurationMs: common?.max_connection_duration ?? 0,
     http1: {
       ...shared,
       maxHeadBytes: maxHeadBytes('http1'),

@@ -49,6 +49,8 @@ export interface PoolContext {
   readonly http1: Http1ClientOptions;
   readonly http2: Http2ClientOptions;
   readonly http2Stats: Http2Stats;
+  /** So long after it was made a connection takes no more requests; 0: it may last. */
+  readonly maxDurationMs: number;
   readonly queue: FlushQueue;
   readonly clock: Clock;
 }

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { ClosedCause } from '../http1/client-connection.ts';
 import type { ClusterStats } from '../stats/groups.ts';
-import type { PoolConnection } from './pool.ts';
+import type { PoolConnection, PoolContext } from './pool.ts';
 
 export interface Shelf {
   /** A connection that takes one more request now; undefined where there is none. */
@@ -35,6 +35,17 @@ export interface ShelfOwner {
   /** A connection is gone. `openedMs`: when it was made, on the monotonic clock. */
   onGone(cause: ClosedCause, wasBusy: boolean, openedMs: number): void;
   onBytes(received: number): void;
+}
+
+const forever = (): void => undefined;
+
+/** Has a connection drain once it is as old as it may become; gives what ends the wait. */
+export function agedIn({ maxDurationMs, stats, clock }: PoolContext, connection: { drain(): void }): () => void {
+  if (maxDurationMs === 0) return forever;
+  return clock.after(maxDurationMs, () => {
+    stats.upstream_cx_max_duration_reached++;
+    connection.drain();
+  });
 }
 
 /** What one connection sent, of which a part was counted. */

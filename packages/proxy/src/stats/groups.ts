@@ -51,6 +51,7 @@ export class ClusterStats {
   upstream_cx_http1_total = 0;
   upstream_cx_http2_total = 0;
   upstream_cx_idle_timeout = 0;
+  upstream_cx_max_duration_reached = 0;
   upstream_cx_max_requests = 0;
   upstream_cx_none_healthy = 0;
   upstream_cx_overflow = 0;
