@@ -20,10 +20,13 @@ const ENVOY_ALONE: readonly (readonly [names: RegExp, why: string])[] = [
   [/\.(?:assignment_use_cached|update_no_rebuild|warming_state|default\.total_match_count)$/, 'of how Envoy works'],
   [/(?:update_merge_cancelled|_via_merge|_out_of_merge_window)$/, 'updates are not merged'],
   [/\.(?:upstream_cx_pool_overflow|upstream_cx_preconnect_skipped)$/, 'neither can happen'],
-  [/max_duration_reached|max_requests_reached|downstream_cx_http1_soft_drain|rs_too_large/, 'not done or counted'],
+  [
+    /upstream_rq_max_duration_reached|max_requests_reached|downstream_cx_http1_soft_drain|rs_too_large/,
+    'not done or counted',
+  ],
   [/upstream_rq_maintenance_mode|rx_reset_no_error|upstream_rq_per_cx$/, 'not done or counted'],
   [/\.downstream_cx_delayed_close_timeout$/, 'closing that takes too long is not counted'],
-  [/^cluster\.[^.]+\.(?:external|internal|http1)\./, 'answers are counted in one place, whoever asked'],
+  [/^cluster\.[^.]+\.(?:http1|canary)\./, 'not counted by them'],
   [/\.(?:tracing\.|extension_config_missing|network_extension_config_missing)/, 'counted once it is configured'],
   [/^(?:server\.|runtime\.|http1\.|vhost\.|tls_inspector|listener_manager\.)/, "of the process: Envoy's own"],
 ];
