@@ -41,3 +41,14 @@ for (const dataPlane of DATA_PLANES) {
     assert.equal(await plane.ended, 0);
   });
 }
+
+for (const dataPlane of DATA_PLANES) {
+  test(`${dataPlane}: a log on a full disk costs its lines, and nothing else`, async (t) => {
+    const folder = temporaryFolder(t);
+    const flags = ['--log-path', '/dev/full'];
+    const plane = await startPlane(t, { dataPlane, bootstrap: 'http-edges.yaml', folder, ports: {}, flags });
+    assert.ok((await ask(`http://127.0.0.1:${plane.port()}/`)).status > 0, 'it serves');
+    plane.signal('SIGTERM');
+    assert.equal(await plane.ended, 0);
+  });
+}

@@ -7,8 +7,16 @@ export interface Terminal {
   readonly isTty: boolean;
 }
 
-/** The process's own terminal. */
+/** What a reader that has gone away, or a full disk, costs: the text, and not the process with all that it serves. */
+function loseText(): void {
+  // Where it could be told is what has failed.
+}
+
+/** The process's own terminal. What cannot be written there is lost, whoever writes it. */
 export function processTerminal(): Terminal {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (!stream.listeners('error').includes(loseText)) stream.on('error', loseText);
+  }
   return {
     out: (text) => process.stdout.write(`${text}\n`),
     err: (text) => process.stderr.write(`${text}\n`),

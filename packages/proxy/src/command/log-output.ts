@@ -19,6 +19,15 @@ function open(path: string): number {
   }
 }
 
+/** A full disk costs the line, not the proxy. */
+function append(file: number, line: string): void {
+  try {
+    writeSync(file, line);
+  } catch {
+    // It is the log that fails: there is nowhere to tell it.
+  }
+}
+
 /** `path` undefined: standard error. Throws `WeftError` INVALID_ARGUMENT where the file cannot be opened. */
 export function openLogOutput(path: string | undefined): LogOutput {
   if (path === undefined) {
@@ -27,7 +36,7 @@ export function openLogOutput(path: string | undefined): LogOutput {
   }
   let file = open(path);
   return {
-    write: (line) => writeSync(file, line),
+    write: (line) => append(file, line),
     reopen() {
       const before = file;
       file = open(path);
