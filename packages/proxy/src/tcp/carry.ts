@@ -15,6 +15,8 @@ export function carry(from: Socket, to: Socket, queue: FlushQueue, onBytes: (byt
   const way = new Way(from, to, queue, onBytes);
   if ('encrypted' in from) carryRecords(from, way, queue);
   else carryBytes(from, way, queue);
+  // The end of a connection on which nothing came is told also while it is paused: nobody was there yet to hear it.
+  if (from.readableEnded) way.end();
 }
 
 /** One direction. */

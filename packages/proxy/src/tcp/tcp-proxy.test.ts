@@ -15,6 +15,7 @@ import { TcpProxy } from './tcp-proxy.ts';
 /** A TCP proxy that listens, and what it logged. */
 class Proxied implements AsyncDisposable {
   readonly logged: StreamInfo[] = [];
+  onLog: (info: StreamInfo) => void = () => undefined;
   readonly proxy: TcpProxy;
   readonly #server: TestUpstream;
   readonly clients: Socket[] = [];
@@ -26,7 +27,7 @@ class Proxied implements AsyncDisposable {
     this.proxy = new TcpProxy({
       config,
       stats: new TcpStats(),
-      logs: [(info) => void this.logged.push(info)],
+      logs: [(info) => void this.logged.push(info), (info) => this.onLog(info)],
       findCluster: (name) => (name === 'c' ? cluster : undefined),
       clock: systemClock,
       queue: new FlushQueue(),
@@ -239,6 +240,24 @@ test('who could not be connected to is tried again after a while, unless the cli
   await until(() => proxied.logged.length === 2 && proxied.proxy.connections === 0, 'its end');
 });
 
+test('a client that says nothing and ends before there is an upstream is told of there, and gone', async () => {
+  let hasEnded = false;
+  await using upstream = await new TestUpstream((socket) => {
+    socket.resume();
+    socket.on('end', () => {
+      hasEnded = true;
+      socket.end();
+    });
+  }).start();
+  const fields = { max_connect_attempts: 2, backoff_options: { base_interval: '1s', max_interval: '1s' } };
+  await using proxied = await new Proxied([await closedPort(), upstream.port], fields).start();
+  const client = proxied.client();
+  await until(() => proxied.proxy.connections === 1, 'the connection');
+  client.end();
+  await until(() => hasEnded, 'its end at the upstream');
+  await until(() => proxied.proxy.connections === 0 && client.state === 'ended', 'the end of both');
+});
+
 test('how long a connection may last is longer by a share of chance', async () => {
   await using upstream = await new TestUpstream().start();
   const fields = {
@@ -250,4 +269,32 @@ test('how long a connection may last is longer by a share of chance', async () =
   await until(() => proxied.logged.length > 0, 'the end of the connection');
   const [info] = proxied.logged;
   assert.ok(info && info.endMs - info.startMs >= 299);
+});
+
+test('a connection is logged when it begins, when it is connected and while it lasts, where that is asked for', async () => {
+  await using upstream = await new TestUpstream((socket) => void socket.pipe(socket)).start();
+  const access_log_options = {
+    access_log_flush_interval: '0.020s',
+    flush_access_log_on_connected: true,
+    flush_access_log_on_start: true,
+  };
+  await using proxied = await new Proxied([upstream.port], { access_log_options }).start();
+  const types: string[] = [];
+  proxied.onLog = ({ logType, endMs, upstreamHost }) => {
+    types.push(`${logType} ${endMs === 0 ? 'lasts' : 'is over'} ${upstreamHost === '' ? 'nowhere' : 'there'}`);
+  };
+  const client = proxied.client();
+  client.write('x');
+  await until(() => types.filter((type) => type === 'TcpPeriodic lasts there').length === 2);
+  client.end();
+  await until(() => types.at(-1) === 'TcpConnectionEnd is over there');
+  assert.deepEqual(
+    [...new Set(types)],
+    [
+      'TcpConnectionStart lasts nowhere',
+      'TcpUpstreamConnected lasts there',
+      'TcpPeriodic lasts there',
+      'TcpConnectionEnd is over there',
+    ],
+  );
 });

@@ -1,10 +1,11 @@
 /** The TCP proxy: bytes both ways between a client and a host of a cluster, each direction closed by itself. */
 import type { Socket } from 'node:net';
 import type { WriteLog } from '../access-log/logger.ts';
-import { type Clock, Deadline } from '../clock.ts';
+import { type Cancel, type Clock, Deadline } from '../clock.ts';
 import type { Random } from '../cluster/balancer.ts';
 import { lbValues, metadataMatch } from '../cluster/balancing/metadata-match.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import type { LogType } from '../config/log-filter.ts';
 import type { TcpProxyConfig } from '../config/tcp.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { type DownstreamInfo, StreamInfo } from '../stack/stream-info.ts';
@@ -42,8 +43,28 @@ function choicesOf(config: TcpProxyConfig): readonly Choice[] {
   });
 }
 
+/** When connections are logged beside their end. */
+interface LogMoments {
+  readonly atStart: boolean;
+  readonly atConnected: boolean;
+  /** 0: at no interval. */
+  readonly everyMs: number;
+}
+
+function logMoments(config: TcpProxyConfig): LogMoments {
+  const { access_log_options: options } = config;
+  return {
+    atStart: options?.flush_access_log_on_start ?? false,
+    atConnected: options?.flush_access_log_on_connected ?? config.flush_access_log_on_connected,
+    everyMs: options?.access_log_flush_interval ?? config.access_log_flush_interval ?? 0,
+  };
+}
+
+const nothing = (): void => undefined;
+
 export class TcpProxy {
   readonly #options: TcpProxyOptions;
+  readonly #moments: LogMoments;
   readonly #sessions = new Set<TcpSession>();
   readonly #choices: readonly Choice[];
   readonly #weights: readonly number[];
@@ -52,6 +73,7 @@ export class TcpProxy {
 
   constructor(options: TcpProxyOptions) {
     this.#options = options;
+    this.#moments = logMoments(options.config);
     this.#choices = choicesOf(options.config);
     this.#weights = this.#choices.map(({ weight }) => weight);
     this.#totalWeight = this.#weights.reduce((total, weight) => total + weight, 0);
@@ -74,22 +96,31 @@ export class TcpProxy {
     const info = known ?? new StreamInfo(downstream, clock.wallMs(), clock.monotonicMs());
     const { name, policy } = this.#choose();
     info.cluster = name;
+    const stopLogging = this.#moments.everyMs > 0 ? this.#logEvery(info) : nothing;
     const session = new TcpSession(socket, info, {
       ...this.#options,
       cluster: this.#options.findCluster(name),
       policy,
       idle: (onIdle) => new Deadline(clock, onIdle),
       idleMs: config.idle_timeout,
-      onEnd: () => this.#ended(session, info),
+      onConnected: () => {
+        if (this.#moments.atConnected) this.#log(info, 'TcpUpstreamConnected');
+      },
+      onEnd: () => {
+        stopLogging();
+        this.#sessions.delete(session);
+        this.#logEnd(info);
+      },
     });
     this.#sessions.add(session);
+    if (this.#moments.atStart) this.#log(info, 'TcpConnectionStart');
     session.start();
   }
 
   /** A connection was closed before it came to be served; it is counted and logged all the same. */
   refused(info: StreamInfo): void {
     this.#options.stats.downstream_cx_total++;
-    this.#log(info);
+    this.#logEnd(info);
   }
 
   #choose(): Choice {
@@ -99,14 +130,26 @@ export class TcpProxy {
     return (choices[index] ?? choices.at(-1)) as Choice;
   }
 
-  #ended(session: TcpSession, info: StreamInfo): void {
-    this.#sessions.delete(session);
-    this.#log(info);
+  #logEnd(info: StreamInfo): void {
+    info.endMs = this.#options.clock.monotonicMs();
+    this.#log(info, 'TcpConnectionEnd');
   }
 
-  #log(info: StreamInfo): void {
-    info.endMs = this.#options.clock.monotonicMs();
-    info.logType = 'TcpConnectionEnd';
+  /** Logs a connection again and again; gives what stops that. */
+  #logEvery(info: StreamInfo): () => void {
+    const { clock } = this.#options;
+    const { everyMs } = this.#moments;
+    const again = (): Cancel =>
+      clock.after(everyMs, () => {
+        this.#log(info, 'TcpPeriodic');
+        cancel = again();
+      });
+    let cancel = again();
+    return () => cancel();
+  }
+
+  #log(info: StreamInfo, type: LogType): void {
+    info.logType = type;
     for (const write of this.#options.logs) write(info);
   }
 

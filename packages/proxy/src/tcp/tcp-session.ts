@@ -33,6 +33,8 @@ export interface TcpSessionOptions {
   readonly policy: ConnectionPolicy;
   readonly idle: (onIdle: () => void) => Deadline;
   readonly idleMs: number;
+  /** There is a connection to the cluster. */
+  readonly onConnected: () => void;
   readonly onEnd: () => void;
 }
 
@@ -194,6 +196,7 @@ export class TcpSession {
     upstream.on('error', () => this.#onUpstreamGone());
     upstream.on('close', () => this.#onUpstreamGone());
     this.#client.resume();
+    this.#options.onConnected();
   }
 
   /** Has the session end with its host's health. */
