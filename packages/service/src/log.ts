@@ -52,6 +52,18 @@ const prettyStderr: DestinationStream = {
   write: (json) => process.stderr.write(`${prettyLine(json)}\n`),
 };
 
+/** What may wait for a disk that is full; what is more is lost. */
+const MAX_WAITING_BYTES = 1_048_576;
+
+/** Lines that cannot be written wait for the next ones, or are lost: they cost no service. */
+function jsonStderr(): DestinationStream {
+  const destination = pino.destination({ dest: 2, sync: true, maxLength: MAX_WAITING_BYTES });
+  destination.on('error', () => {
+    // It is the log that fails: there is nowhere to tell it.
+  });
+  return destination;
+}
+
 /** Makes a logger; `child({ service })` makes that of one service. */
 export function createLogger(options: LogOptions): Logger {
   const pretty = options.pretty ?? process.stderr.isTTY === true;
@@ -61,5 +73,5 @@ export function createLogger(options: LogOptions): Logger {
     base: pretty ? {} : { pid: process.pid },
     redact: { paths: REDACTED, censor: '(hidden)' },
   };
-  return pino(settings, pretty ? prettyStderr : pino.destination({ dest: 2, sync: true }));
+  return pino(settings, pretty ? prettyStderr : jsonStderr());
 }
