@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import { balancingConfigOf, type ClusterConfig, cluster as clusterSchema } from '../config/cluster.ts';
 import type { OutlierConfig } from '../config/outlier.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
+import { checkSecrets } from '../config/secret-references.ts';
 import { upstreamTlsConfig } from '../config/tls.ts';
 import type { SourceAddress } from '../config/upstream-bind.ts';
 import type { Counts } from '../counts/cells.ts';
@@ -128,6 +129,7 @@ export class ClusterManager {
   apply(resource: unknown, version: string, isStatic: boolean): readonly ConfigIssue[] {
     const place = new Place();
     const config = clusterSchema.parse(resource, place);
+    checkSecrets(resource, (name) => this.#options.secrets.isStatic(name), place);
     const known = this.#warming.get(config.name) ?? this.#active.get(config.name);
     if (known?.isStatic && !isStatic) place.refuse(`the cluster ${config.name} is one of the bootstrap's own`);
     if (place.issues.length > 0) return place.issues;

@@ -6,6 +6,7 @@ import { addressText } from './core.ts';
 import { listener as listenerSchema } from './listener.ts';
 import { checkListenerClusters } from './route-clusters.ts';
 import { type ConfigIssue, Place } from './schema.ts';
+import { checkSecrets } from './secret-references.ts';
 
 /** A bootstrap that was read. */
 export interface CheckedBootstrap {
@@ -30,11 +31,14 @@ export function checkBootstrap(bootstrap: unknown): CheckedBootstrap {
   const clusters = config.static_resources?.clusters ?? [];
   const carriers = new Set<string>();
   const names = new Set<string>();
+  const secrets = new Set(config.static_resources?.secrets?.map(({ name }) => name));
+  const isThere = (name: string) => secrets.has(name);
   place.within('static_resources', () => {
     place.within('clusters', () => {
       for (const [index, cluster] of clusters.entries()) {
         place.within(index, () => {
           const parsed = clusterSchema.parse(cluster, place);
+          checkSecrets(cluster, isThere, place);
           names.add(parsed.name);
           if (carriesStreams(parsed)) carriers.add(parsed.name);
         });
@@ -46,6 +50,7 @@ export function checkBootstrap(bootstrap: unknown): CheckedBootstrap {
         place.within(index, () => {
           const before = place.issues.length;
           const parsed = listenerSchema.parse(listener, place);
+          checkSecrets(listener, isThere, place);
           const { address } = parsed;
           if (place.issues.length === before) checkListenerClusters(parsed, (name) => names.has(name), place);
           if (place.issues.length > before || (address.type === 'tcp' && address.port === 0)) return;

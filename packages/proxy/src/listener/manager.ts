@@ -13,6 +13,7 @@ import {
 } from '../config/listener.ts';
 import { checkListenerClusters, type KnowsCluster } from '../config/route-clusters.ts';
 import { type ConfigIssue, Place } from '../config/schema.ts';
+import { checkSecrets } from '../config/secret-references.ts';
 import type { Log } from '../log.ts';
 import { ListenerManagerStats, ListenerStats } from '../stats/groups.ts';
 import { statName } from '../stats/registry.ts';
@@ -80,6 +81,7 @@ export class ListenerManager {
   apply(resource: unknown, version: string, isStatic: boolean): readonly ConfigIssue[] {
     const place = new Place('', `listener ${resourceName(resource)}`);
     const config = listenerSchema.parse(resource, place);
+    checkSecrets(resource, (name) => this.#options.secrets.isStatic(name), place);
     const name = config.name === '' ? addressText(config.address) : config.name;
     const slot = this.#slots.get(name);
     const known = slot?.warming ?? slot?.active;

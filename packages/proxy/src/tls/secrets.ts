@@ -42,6 +42,11 @@ export class SecretStore {
     this.#static = new Map(secrets.map((entry) => [entry.name, entry]));
   }
 
+  /** Whether the bootstrap has a secret of that name. */
+  isStatic(name: string): boolean {
+    return this.#static.has(name);
+  }
+
   /** Tells of a secret now, if it is known, and whenever it changes, until the result is called. */
   watch(reference: SecretReference, listener: SecretListener): Unwatch {
     const { source, name } = reference;
