@@ -86,6 +86,8 @@ export interface AdminContext {
   readonly node: object;
   /** Milliseconds since 1970. */
   readonly startedMs: number;
+  /** Milliseconds since then, whatever was done to the clock of the machine meanwhile. */
+  ageMs(): number;
   /** Of Weft: `0.1.0`. */
   readonly version: string;
   /** `envoy.admin.v3.CommandLineOptions` as ProtoJSON, as far as the options were given. */

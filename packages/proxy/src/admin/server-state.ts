@@ -4,9 +4,11 @@ import { type Answer, json, text } from './answer.ts';
 import type { AdminContext } from './context.ts';
 import { redact } from './redact.ts';
 
+type ServerContext = Pick<AdminContext, 'ageMs' | 'commandLine' | 'hotRestartVersion' | 'node' | 'state' | 'version'>;
+
 /** `envoy.admin.v3.ServerInfo`. The version is of Envoy's form: revision, version, state of it, build, TLS library. */
-export function serverInfo(context: AdminContext): Answer {
-  const uptime = `${Math.max(0, Math.floor((context.clock.wallMs() - context.startedMs) / 1000))}s`;
+export function serverInfo(context: ServerContext): Answer {
+  const uptime = `${Math.floor(context.ageMs() / 1000)}s`;
   const { config_yaml, ...options } = context.commandLine;
   return json({
     version: `weft/${context.version}/Distribution/RELEASE/OpenSSL`,

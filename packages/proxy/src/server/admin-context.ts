@@ -28,6 +28,7 @@ export function adminContext(
     bootstrap,
     node: bootstrap.node ?? {},
     startedMs: life.startedMs,
+    ageMs: () => life.ageMs,
     version,
     commandLine,
     hotRestartVersion,
