@@ -94,6 +94,7 @@ export class TcpProxy {
     stats.downstream_cx_total++;
     this.#total++;
     const info = known ?? new StreamInfo(downstream, clock.wallMs(), clock.monotonicMs());
+    if (this.#moments.atStart) this.#log(info, 'TcpConnectionStart');
     const { name, policy } = this.#choose();
     info.cluster = name;
     const stopLogging = this.#moments.everyMs > 0 ? this.#logEvery(info) : nothing;
@@ -113,7 +114,6 @@ export class TcpProxy {
       },
     });
     this.#sessions.add(session);
-    if (this.#moments.atStart) this.#log(info, 'TcpConnectionStart');
     session.start();
   }
 

@@ -157,7 +157,7 @@ export class TcpSession {
     if (this.#attempts < this.#options.config.max_connect_attempts) this.#connectAgain();
     else {
       cluster.stats.upstream_cx_connect_attempts_exceeded++;
-      this.#giveUp(FLAG.UF | (this.#attempts > 1 ? FLAG.URX : 0));
+      this.#giveUp(FLAG.UF | FLAG.URX);
     }
   }
 
@@ -227,7 +227,7 @@ export class TcpSession {
   #onUpstreamGone(): void {
     if (this.#isOver) return;
     const isClean = this.#upstream?.readableEnded === true;
-    if (!isClean) this.#info.flags |= FLAG.UC;
+    if (!isClean) this.#info.flags |= this.#upstream?.errored ? FLAG.UR : FLAG.UC;
     this.#end(isClean ? 'flush' : 'reset', !isClean || this.#isUpstreamLast);
   }
 

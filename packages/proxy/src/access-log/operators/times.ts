@@ -8,7 +8,8 @@ function whole(milliseconds: number | undefined): number | undefined {
 }
 
 export const DURATIONS: Operators = {
-  DURATION: (info) => whole(info.since(info.endMs)),
+  /** Of what has not ended: up to now. */
+  DURATION: (info) => (info.endMs === 0 ? Math.max(0, Date.now() - info.startWallMs) : whole(info.since(info.endMs))),
   REQUEST_DURATION: (info) => whole(info.since(info.lastRequestByteMs)),
   REQUEST_TX_DURATION: (info) => whole(info.since(info.lastUpstreamSentMs)),
   RESPONSE_DURATION: (info) => whole(info.since(info.firstUpstreamReceivedMs)),
