@@ -4,6 +4,9 @@ import { test } from 'node:test';
 import { logLines, outcome, startPair } from './proxy-testing/pair.ts';
 import { answer } from './proxy-testing/recording-upstream.ts';
 
+/** The bytes of a text, a character for each. */
+const fieldOf = (text: string): string => Buffer.from(text).toString('latin1');
+
 interface LogCase {
   readonly name: string;
   readonly target: string;
@@ -24,6 +27,8 @@ const CASES: readonly LogCase[] = [
   { name: 'an answer that breaks off', target: '/p', fields: [answer('HTTP/1.1 200', 'close')] },
   { name: 'an answer of the route', target: '/direct?a=1' },
   { name: 'nobody at the other end', target: '/retried?x=1' },
+  { name: 'a field in UTF-8', target: '/p', fields: [`x-bytes: ${fieldOf('é€')}`] },
+  { name: 'a field that is no UTF-8', target: '/p', fields: ['x-bytes: a\xff\xe9z'] },
 ];
 
 function bytesOf({ name, target, method = 'GET', fields = [], body }: LogCase): string {
@@ -43,6 +48,8 @@ test('operators of access logs tell the same of the same requests', async (t) =>
   for (const [index, { name }] of CASES.entries()) {
     assert.deepEqual(JSON.parse(ours[index] ?? ''), JSON.parse(theirs[index] ?? ''), name);
   }
-  const [ourSmall, theirSmall] = await Promise.all(sides.map((side) => logLines(side, 'small.log', CASES.length)));
-  assert.deepEqual(ourSmall, theirSmall);
+  for (const file of ['small.log', 'text.log']) {
+    const [ourLines, theirLines] = await Promise.all(sides.map((side) => logLines(side, file, CASES.length)));
+    assert.deepEqual(ourLines, theirLines);
+  }
 });

@@ -4,6 +4,8 @@
  * Fields are therefore written last field first.
  */
 
+import { textOf } from '../http/field-text.ts';
+
 const FIRST_BYTES = 2048;
 /** What is kept for the next message, however large one was. */
 const KEPT_BYTES = 65_536;
@@ -95,6 +97,11 @@ export class BackwardWriter {
     this.#start = at;
     this.#number(length);
     this.#tag(field, LENGTH_DELIMITED);
+  }
+
+  /** The same of bytes, a character for each: what is no UTF-8 is written as `!`, which protobuf takes for a text. */
+  fieldText(field: number, value: string | undefined): void {
+    this.text(field, value && textOf(value));
   }
 
   #longText(field: number, value: string): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decode, encode, type HttpAccessLogEntry, type TcpAccessLogEntry } from '@weft/envoy-api';
+import { fieldOf } from '../http/field-text.ts';
 import { FLAG, flagsMessage } from '../stack/response-flags.ts';
 import { StreamInfo } from '../stack/stream-info.ts';
 import { EntryWriter, type ListedHeaders } from './entry.ts';
@@ -91,6 +92,15 @@ test('headers that are asked for are told, several of a name as one', () => {
   assert.deepEqual(request?.request_headers, { 'x-twice': 'one,two', ':path': '/buy?x=1' });
   assert.deepEqual(response?.response_headers, { 'x-up': 'v1' });
   assert.deepEqual(response?.response_trailers, { 'x-sum': '9' });
+});
+
+test('fields beyond ASCII are the text that they are, and marked where they are none', () => {
+  const info = someRequest({ 'user-agent': fieldOf('é€'), referer: 'a\xff', listed: fieldOf('größe') });
+  info.routeName = 'größe';
+  const { request, common_properties: common } = sentHttp(info, { request: ['listed'], response: [], trailers: [] });
+  assert.deepEqual([request?.user_agent, request?.referer], ['é€', 'a!']);
+  assert.deepEqual(request?.request_headers, { listed: 'größe' });
+  assert.equal(common?.route_name, 'größe');
 });
 
 test('a request that came to nothing, of a client that came through a socket, is told all the same', () => {

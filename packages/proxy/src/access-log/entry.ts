@@ -162,13 +162,13 @@ export class EntryWriter {
       const { headers } = request;
       for (const name of this.#listed.request) this.#header(13, name, requestField(request, name));
       writer.uint(12, bytesReceived);
-      writer.text(10, headers.get('x-envoy-original-path'));
-      writer.text(9, headers.get('x-request-id'));
-      writer.text(8, headers.joined('x-forwarded-for'));
-      writer.text(7, headers.get('referer'));
-      writer.text(6, headers.get('user-agent'));
-      writer.text(5, request.path);
-      writer.text(3, request.authority);
+      writer.fieldText(10, headers.get('x-envoy-original-path'));
+      writer.fieldText(9, headers.get('x-request-id'));
+      writer.fieldText(8, headers.joined('x-forwarded-for'));
+      writer.fieldText(7, headers.get('referer'));
+      writer.fieldText(6, headers.get('user-agent'));
+      writer.fieldText(5, request.path);
+      writer.fieldText(3, request.authority);
       writer.text(2, requestField(request, ':scheme'));
       writer.uint(1, METHODS[request.method] ?? 0);
     } else writer.uint(12, bytesReceived);
@@ -179,7 +179,7 @@ export class EntryWriter {
   #header(field: number, name: string, value: string | undefined): void {
     if (value === undefined) return;
     const end = this.#writer.mark;
-    this.#writer.text(2, value);
+    this.#writer.fieldText(2, value);
     this.#writer.text(1, name);
     this.#writer.message(field, end);
   }

@@ -47,6 +47,7 @@ export class LogFile {
     this.#open();
   }
 
+  /** Adds a line, with its end: bytes, a character for each. */
   write(line: string): void {
     this.#waiting += line;
     this.#waitingLines++;
@@ -109,7 +110,7 @@ export class LogFile {
       this.#tell('an access log is written more slowly than it grows: lines are lost');
       this.dropped += lines;
     } else {
-      stream.write(text, (error) => {
+      stream.write(text, 'latin1', (error) => {
         if (error) this.dropped += lines;
         else this.#isTold = false;
       });

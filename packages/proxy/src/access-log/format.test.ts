@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fieldOf, textOf } from '../http/field-text.ts';
 import { HeaderList } from '../http/header-list.ts';
 import { FLAG } from '../stack/response-flags.ts';
 import { StreamInfo } from '../stack/stream-info.ts';
@@ -105,8 +106,20 @@ test('where what is empty is left out, so are objects of which nothing is left',
 test('what a client sends cannot break a line of JSON', () => {
   const line = compileJsonLine({ agent: '%REQ(USER-AGENT)%' }, { omitsEmpty: false, sorts: false }, fail);
   const written = line(someRequest({ 'user-agent': 'a"}\\\u0085' }));
-  assert.deepEqual(JSON.parse(written), { agent: 'a"}\\\u0085' });
+  assert.deepEqual(JSON.parse(textOf(written)), { agent: 'a"}\\\u0085' });
   assert.equal(written.indexOf('\n'), written.length - 1);
+});
+
+test('fields are told byte for byte, in texts; in JSON they are text, or characters of their bytes where they are none', () => {
+  const info = someRequest({ good: fieldOf('é€'), bad: 'a\xff' });
+  info.routeName = 'größe';
+  assert.equal(
+    write('ü %REQ(good)% %REQ(bad)% %REQ(good):2% %ROUTE_NAME%', info),
+    `${fieldOf('ü é€ ')}a\xff ${fieldOf('é größe')}`,
+  );
+  const object = { good: '%REQ(good)%', bad: '%REQ(bad)%', both: 'ü %REQ(good)% %REQ(bad)% %ROUTE_NAME%' };
+  const line = compileJsonLine(object, { omitsEmpty: false, sorts: false }, fail)(info);
+  assert.deepEqual(JSON.parse(textOf(line)), { good: 'é€', bad: 'aÿ', both: 'ü é€ aÿ größe' });
 });
 
 test('metadata is told from wherever it is, whole or by a path, as text and as JSON', () => {

@@ -1,8 +1,10 @@
 /** Formats: texts and JSON objects with command operators in them. */
+import { fieldOf, textOf } from '../http/field-text.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import { type Operator, textOfValue } from './operators/operator.ts';
 import { compileOperator, OPERATOR } from './operators.ts';
 
+/** Gives bytes, a character for each, as fields have them: what came in a field is told as it came. */
 export type Format = (info: StreamInfo) => string;
 
 type Part = string | Operator;
@@ -14,7 +16,7 @@ function partsOf(text: string, refuse: (problem: string) => void, form: 'text' |
   for (const match of text.matchAll(OPERATOR)) {
     const literal = text.slice(at, match.index);
     if (literal.includes('%')) refuse(`${JSON.stringify(literal)} has a % that begins no operator; write %% for it`);
-    if (literal !== '') parts.push(literal);
+    if (literal !== '') parts.push(fieldOf(literal));
     at = match.index + match[0].length;
     if (match[0] === '%%') parts.push('%');
     else {
@@ -26,13 +28,16 @@ function partsOf(text: string, refuse: (problem: string) => void, form: 'text' |
   }
   const rest = text.slice(at);
   if (rest.includes('%')) refuse(`${JSON.stringify(rest)} has a % that begins no operator; write %% for it`);
-  if (rest !== '') parts.push(rest);
+  if (rest !== '') parts.push(fieldOf(rest));
   return parts;
 }
 
 /** A text with operators; `absent` stands for what there is nothing to say of. */
 export function compileText(text: string, absent: string, refuse: (problem: string) => void): Format {
-  const parts = partsOf(text, refuse);
+  return joined(partsOf(text, refuse), absent);
+}
+
+function joined(parts: readonly Part[], absent: string): Format {
   if (parts.every((part) => typeof part === 'string')) {
     const fixed = parts.join('');
     return () => fixed;
@@ -44,6 +49,19 @@ export function compileText(text: string, absent: string, refuse: (problem: stri
   };
 }
 
+/** The same for what holds texts. */
+export function compileAsText(text: string, absent: string, refuse: (problem: string) => void): Format {
+  const format = compileText(text, absent, refuse);
+  return (info) => textOf(format(info));
+}
+
+/** As JSON has it: what is no UTF-8 is told byte for byte, as Envoy does. */
+function jsonText<V>(value: V): V | string {
+  if (typeof value !== 'string') return value;
+  const text = textOf(value);
+  return text.includes('!') && fieldOf(text) !== value ? value : text;
+}
+
 type JsonPart = (info: StreamInfo) => unknown;
 
 function compileJson(value: unknown, omitsEmpty: boolean, refuse: (problem: string) => void): JsonPart {
@@ -51,9 +69,14 @@ function compileJson(value: unknown, omitsEmpty: boolean, refuse: (problem: stri
     const parts = partsOf(value, refuse, 'json');
     const [only] = parts;
     // A value that is one operator keeps its type, and is null where there is nothing to say.
-    if (parts.length === 1 && typeof only === 'function') return (info) => only(info) ?? null;
-    const text = compileText(value, omitsEmpty ? '' : '-', refuse);
-    return text;
+    if (parts.length === 1 && typeof only === 'function') {
+      return (info) => jsonText(only(info)) ?? null;
+    }
+    const texts = parts.map((part) => {
+      if (typeof part === 'string') return textOf(part);
+      return (info: StreamInfo) => jsonText(textOfValue(part(info)));
+    });
+    return joined(texts, omitsEmpty ? '' : '-');
   }
   if (Array.isArray(value)) {
     const items = value.map((item) => compileJson(item, omitsEmpty, refuse));
@@ -81,7 +104,7 @@ export function compileJsonLine(
   const entries = Object.entries(object);
   if (sorts) entries.sort(([a], [b]) => (a < b ? -1 : 1));
   const make = compileJson(Object.fromEntries(entries), omitsEmpty, refuse);
-  return (info) => `${JSON.stringify(make(info) ?? {})}\n`;
+  return (info) => `${fieldOf(JSON.stringify(make(info) ?? {}))}\n`;
 }
 
 /** A `SubstitutionFormatString` as it is configured. */

@@ -12,6 +12,7 @@ import { METADATA } from './operators/metadata.ts';
 import {
   type Command,
   type Commands,
+  inBytes,
   nonEmpty,
   type Operator,
   type Operators,
@@ -21,12 +22,13 @@ import { DURATIONS, TIMES } from './operators/times.ts';
 
 export { requestField } from './request-field.ts';
 
-/** Operators that take neither an argument nor a length. */
-const PLAIN: Operators = {
+/** Operators that take neither an argument nor a length, and give bytes. */
+const PLAIN_BYTES: Operators = { ...DURATIONS, ...MESSAGES };
+
+/** Those that give texts. */
+const PLAIN_TEXTS: Operators = {
   ...ADDRESSES,
   ...CERTIFICATES,
-  ...DURATIONS,
-  ...MESSAGES,
   PROTOCOL: (info) => info.request?.protocol,
   UPSTREAM_PROTOCOL: (info) => info.upstreamProtocol,
   RESPONSE_CODE: (info) => info.response?.status ?? 0,
@@ -118,18 +120,27 @@ function coalesce(argument: string): Operator | string {
   };
 }
 
-const COMMANDS: Commands = {
+/** Operators that may be told more, and give bytes. */
+const COMMANDS_OF_BYTES: Commands = {
   ...CERTIFICATE_TIMES,
   ...FIELDS,
-  ...MASKABLE_ADDRESSES,
-  ...METADATA,
   ...TIMES,
   FILTER_STATE,
   UPSTREAM_FILTER_STATE: FILTER_STATE,
-  RESPONSE_CODE_DETAILS: { isArgumentNeeded: false, canBeCut: false, compile: responseDetails },
-  ENVIRONMENT: { isArgumentNeeded: true, canBeCut: true, compile: environment },
   COALESCE: { isArgumentNeeded: true, canBeCut: true, compile: coalesce },
 };
+
+/** Those that give texts. */
+const COMMANDS_OF_TEXTS: Commands = {
+  ...MASKABLE_ADDRESSES,
+  ...METADATA,
+  RESPONSE_CODE_DETAILS: { isArgumentNeeded: false, canBeCut: false, compile: responseDetails },
+  ENVIRONMENT: { isArgumentNeeded: true, canBeCut: true, compile: environment },
+};
+
+function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
+}
 
 /** `%NAME%`, `%NAME(argument)%` or `%NAME(argument):length%`. */
 export const OPERATOR = /%([A-Z][A-Z0-9_]*)(?:\(([^)]*)\))?(?::(\d+))?%|%%/g;
@@ -144,17 +155,21 @@ export function compileOperator(
   length: string | undefined,
   form: 'text' | 'json',
 ): Operator | string {
-  const plain = Object.hasOwn(PLAIN, name) ? PLAIN[name] : undefined;
+  const plainText = own(PLAIN_TEXTS, name);
+  const plain = plainText ? inBytes(plainText) : own(PLAIN_BYTES, name);
   if (plain) {
     if (argument === undefined && length === undefined) return plain;
     return `the operator %${name}% takes neither an argument nor a length`;
   }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const ofTexts = own(COMMANDS_OF_TEXTS, name);
+  const command = ofTexts ?? own(COMMANDS_OF_BYTES, name);
   if (!command) return `the operator %${name}% is not supported`;
   if (command.isArgumentNeeded && !argument) return `the operator %${name}% needs an argument: %${name}(...)%`;
   if (!command.canBeCut && length !== undefined) return `the operator %${name}% takes no length`;
-  const operator = command.compile(argument ?? '');
-  if (typeof operator === 'string' || length === undefined) return operator;
+  const compiled = command.compile(argument ?? '');
+  if (typeof compiled === 'string') return compiled;
+  const operator = ofTexts ? inBytes(compiled) : compiled;
+  if (length === undefined) return operator;
   const maxLength = Number(length);
   if (form === 'json') {
     return (info) => {

@@ -247,7 +247,7 @@ export const headerAddition: Schema<HeaderAddition> = built(
     if (!isFieldValue(bytes)) place.refuse('the value holds a control character');
     const action = append === false ? 'OVERWRITE_IF_EXISTS_OR_ADD' : append_action;
     const value = place.within('header', () =>
-      place.within('value', () => compileText(bytes, '', (problem) => place.refuse(problem))),
+      place.within('value', () => compileText(header.value, '', (problem) => place.refuse(problem))),
     );
     return { name: key, value, action, keepsEmpty: keep_empty_value };
   },

@@ -40,7 +40,7 @@ function callFieldOf({ key, value }: { readonly key: string; readonly value: str
   const bytes = Buffer.from(value).toString('latin1');
   const format = place.within('value', () => {
     if (!isFieldValue(bytes)) place.refuse('holds a control character');
-    return compileText(bytes, '', (problem) => place.refuse(problem));
+    return compileText(value, '', (problem) => place.refuse(problem));
   });
   return { name: lower, value: format };
 }

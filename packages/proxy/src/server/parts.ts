@@ -5,6 +5,7 @@ import { type Clock, systemClock, TurnClock } from '../clock.ts';
 import type { TellJudgement } from '../cluster/judging.ts';
 import { ClusterManager } from '../cluster/manager.ts';
 import type { CheckedBootstrap } from '../config/check.ts';
+import { fieldOf } from '../http/field-text.ts';
 import { Connections } from '../listener/connections.ts';
 import { type InheritedSockets, inheritedSockets, type ListeningSocket, shareOut } from '../listener/inherited.ts';
 import { ListenerManager, type ListenerManagerOptions } from '../listener/manager.ts';
@@ -74,7 +75,7 @@ export function makeParts(settings: ProxySettings, checked: CheckedBootstrap, to
     readRuntime: (key, otherwise) => runtime.number(key, otherwise),
     eventFile: (path) => {
       const file = logs.file(path);
-      return (line) => file.write(line);
+      return (line) => file.write(fieldOf(line));
     },
     sources: checked.config.cluster_manager?.upstream_bind_config,
     local: localProxies(bootstrap.node, checked.config.cluster_manager?.local_cluster_name),

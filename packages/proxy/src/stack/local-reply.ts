@@ -56,7 +56,7 @@ export class LocalReplies {
     if (mapper?.status_code !== undefined) head.status = mapper.status_code;
     info.localReplyBody = mapper?.body?.toString() ?? reply.body;
     const format = mapper?.body_format_override ?? this.#config?.body_format;
-    const body = Buffer.from(format ? format.write(info) : info.localReplyBody);
+    const body = format ? Buffer.from(format.write(info), 'latin1') : Buffer.from(info.localReplyBody);
     for (const [name, value] of reply.headers ?? []) head.headers.add(name, value);
     if (body.length > 0) {
       // A 204 says no length, whatever it was given for a body (RFC 9110, 8.6).

@@ -1,4 +1,5 @@
 /** What routes answer by themselves: redirects, and responses of their own. */
+import { textOf } from '../http/field-text.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { LocalReply } from './local-reply.ts';
 import { REDIRECT_STATUS, redirectLocation, SAME_PLACE } from './redirect.ts';
@@ -18,7 +19,7 @@ export function redirectReply(config: ActionOf<'redirect'>, head: RequestHead, r
 export function directReply(config: ActionOf<'direct'>, head: RequestHead, route: Route, info: StreamInfo): LocalReply {
   const { status, body_format: format } = config;
   info.localReplyBody = config.body?.toString() ?? '';
-  const reply = { ...DIRECT, status, body: format ? format.write(info) : info.localReplyBody };
+  const reply = { ...DIRECT, status, body: format ? textOf(format.write(info)) : info.localReplyBody };
   // What says that something was made, or is elsewhere, says where: where it was asked for, if nobody says otherwise.
   const tellsPlace = status === 201 || (status >= 300 && status <= 399);
   return tellsPlace ? { ...reply, headers: [['location', redirectLocation(SAME_PLACE, head, route.path)]] } : reply;

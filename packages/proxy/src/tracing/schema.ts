@@ -1,5 +1,5 @@
 /** Schemas of tracing: of a connection manager, of routes, and of the tracers. */
-import { compileText } from '../access-log/format.ts';
+import { compileAsText } from '../access-log/format.ts';
 import { type HeaderAddition, headerAddition } from '../config/core.ts';
 import { fractionalPercent, type Share } from '../config/runtime.ts';
 import {
@@ -40,7 +40,7 @@ const metadataKind = message(
 
 const headerTag = message(`${TAG}.Header`, { name: name(), default_value: text() });
 
-const formatted = built(text(), (given, place) => compileText(given, '', (problem) => place.refuse(problem)));
+const formatted = built(text(), (given, place) => compileAsText(given, '', (problem) => place.refuse(problem)));
 
 const customTagMessage = message(
   TAG,

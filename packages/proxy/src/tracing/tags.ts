@@ -1,5 +1,6 @@
 /** Custom tags of spans (https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/type/tracing/v3/custom_tag.proto). */
 import { requestField } from '../access-log/operators.ts';
+import { textOf } from '../http/field-text.ts';
 import type { Route } from '../stack/route-table.ts';
 import type { StreamInfo } from '../stack/stream-info.ts';
 import type { CustomTagConfig } from './schema.ts';
@@ -44,7 +45,13 @@ export function compileTag(config: CustomTagConfig): Tag {
   if (header) {
     const field = header.name.toLowerCase();
     const otherwise = header.default_value;
-    return { name, value: ({ request }) => (request && requestField(request, field)) ?? otherwise };
+    return {
+      name,
+      value: ({ request }) => {
+        const given = request && requestField(request, field);
+        return given === undefined ? otherwise : textOf(given);
+      },
+    };
   }
   const fixed = literal?.value ?? process.env[environment?.name ?? ''] ?? environment?.default_value ?? '';
   return { name, value: () => fixed };

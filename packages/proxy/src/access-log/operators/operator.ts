@@ -1,7 +1,11 @@
 /** What command operators are made of. */
+import { fieldOf } from '../../http/field-text.ts';
 import type { StreamInfo } from '../../stack/stream-info.ts';
 
-/** What an operator stands for; undefined and null: nothing. In JSON all but texts keep their type. */
+/**
+ * What an operator stands for; undefined and null: nothing. In JSON all but texts keep their type. A text on its own is
+ * bytes, a character for each; in objects texts are texts.
+ */
 export type OperatorValue = string | number | boolean | object | null | undefined;
 
 /** What an operator stands for in one request. */
@@ -19,6 +23,14 @@ export interface Command {
 
 export type Operators = Readonly<Record<string, Operator>>;
 export type Commands = Readonly<Record<string, Command>>;
+
+/** Of an operator that gives texts one that gives their bytes. */
+export function inBytes(operator: Operator): Operator {
+  return (info) => {
+    const value = operator(info);
+    return typeof value === 'string' ? fieldOf(value) : value;
+  };
+}
 
 /** The text, or nothing where it is empty. */
 export function nonEmpty(text: string | undefined): string | undefined {
@@ -38,7 +50,7 @@ export function wordOf<W extends string>(given: string, words: readonly [W, ...W
 /** As Envoy writes values in texts: objects as JSON, their keys in order. */
 export function textOfValue(value: OperatorValue): string | undefined {
   if (value === undefined || value === null) return undefined;
-  return typeof value === 'object' ? JSON.stringify(inOrder(value)) : String(value);
+  return typeof value === 'object' ? fieldOf(JSON.stringify(inOrder(value))) : String(value);
 }
 
 /** The same value with the keys of all objects in order. */

@@ -6,9 +6,9 @@ import { encode, type Messages } from '@weft/envoy-api';
 import { requestField } from '../../access-log/operators.ts';
 import type { Random } from '../../cluster/balancer.ts';
 import type { TextPredicate } from '../../config/core.ts';
+import { textOf, utf8Of } from '../../http/field-text.ts';
 import type { RequestHead } from '../../http/message.ts';
 import type { CertificateNames, StreamInfo } from '../../stack/stream-info.ts';
-import { textOf, utf8Of } from '../field-text.ts';
 import type { FilteredRequest } from '../filter.ts';
 import type { BufferSettings, ExtAuthzConfig } from './schema.ts';
 

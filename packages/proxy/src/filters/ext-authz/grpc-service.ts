@@ -2,8 +2,8 @@
 import { decode, type Messages } from '@weft/envoy-api';
 import { statusOf } from '../../config/http-status.ts';
 import type { GrpcTarget } from '../../config/services.ts';
+import { fieldOf } from '../../http/field-text.ts';
 import { callGrpc } from '../../upstream/grpc-target.ts';
-import { fieldOf } from '../field-text.ts';
 import type { FilterContext } from '../filter.ts';
 import { CheckRequests } from './check-request.ts';
 import type { ExtAuthzConfig } from './schema.ts';

@@ -59,9 +59,7 @@ export const fieldMutation: Schema<FieldMutation> = built(
 
 const record = built(message('envoy.config.core.v3.KeyValuePair', { key: name(), value: whole() }), (given, place) => {
   if (typeof given.value !== 'string') place.within('value', () => place.refuse('must be a text'));
-  const value = place.within('value', () =>
-    compileText(Buffer.from(String(given.value)).toString('latin1'), '', (problem) => place.refuse(problem)),
-  );
+  const value = place.within('value', () => compileText(String(given.value), '', (problem) => place.refuse(problem)));
   return { key: given.key, value };
 });
 

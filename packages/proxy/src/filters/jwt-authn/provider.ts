@@ -1,9 +1,9 @@
 /** One issuer of tokens, as the configuration has it, and what its tokens do to a request that brings one. */
 
 import { valueAt } from '../../config/metadata-path.ts';
+import { fieldOf } from '../../http/field-text.ts';
 import type { RequestHead } from '../../http/message.ts';
 import { isFieldValue } from '../../http1/characters.ts';
-import { fieldOf } from '../field-text.ts';
 import type { FilterContext } from '../filter.ts';
 import type { JsonObject } from './json.ts';
 import type { KeySet } from './jwks.ts';

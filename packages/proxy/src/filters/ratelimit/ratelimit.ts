@@ -4,6 +4,7 @@
  */
 import type { RouteFilterConfig } from '../../config/filters.ts';
 import type { RuntimeShare } from '../../config/runtime.ts';
+import { fieldOf } from '../../http/field-text.ts';
 import type { HeaderList } from '../../http/header-list.ts';
 import { asFieldValue } from '../../http1/characters.ts';
 import { applyChanges, changeLevels, type HeaderChanges } from '../../stack/header-changes.ts';
@@ -18,7 +19,6 @@ import { FLAG } from '../../stack/response-flags.ts';
 import type { Route } from '../../stack/route-table.ts';
 import { statName } from '../../stats/registry.ts';
 import { isChangeable } from '../changeable-field.ts';
-import { fieldOf } from '../field-text.ts';
 import type { FilterContext, FilteredRequest, FilterVerdict, HttpFilter } from '../filter.ts';
 import { countStatus } from '../router/upstream-attempt.ts';
 import { addLimitFields } from './limit-fields.ts';

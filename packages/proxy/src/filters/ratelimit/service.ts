@@ -1,11 +1,11 @@
 /** The rate limit service: `envoy.service.ratelimit.v3.RateLimitService`. */
 import { decode, encode, type Messages } from '@weft/envoy-api';
 import type { GrpcTarget } from '../../config/services.ts';
+import { textOf } from '../../http/field-text.ts';
 import type { Descriptor } from '../../stack/rate-limit-actions.ts';
 import type { StreamInfo } from '../../stack/stream-info.ts';
 import type { UpstreamCalls } from '../../upstream/calls.ts';
 import { callGrpc } from '../../upstream/grpc-target.ts';
-import { textOf } from '../field-text.ts';
 
 const PATH = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
 
