@@ -13,7 +13,7 @@ import { type ConnectionOptions, connect, createServer as createTlsServer } from
 import { chainToPem, derToPem, type Issuer, keyToPem } from '@weft/identity';
 import { type LeafOptions, makeCertificate, makeLooseRoot, makeRevocationList } from '@weft/identity/testing';
 import { DATA_PLANES, type DataPlane, freePort, until } from './harness.ts';
-import { temporaryFolder } from './proxy-testing/pair.ts';
+import { logLines, temporaryFolder } from './proxy-testing/pair.ts';
 import { type Plane, type PlaneOptions, startPlane } from './proxy-testing/plane.ts';
 
 const root = makeLooseRoot();
@@ -129,6 +129,7 @@ const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 
 interface Side {
   readonly plane: Plane;
+  readonly folder: string;
   /** What the server behind the proxy presents from now on. */
   present(chain: readonly [Issuer, ...Issuer[]]): void;
 }
@@ -163,7 +164,7 @@ async function startSide(
     flags: more.flags ?? [],
     edit: (text) => text.replace('HASH_OF_GOOD', JSON.stringify(hash)),
   });
-  return { plane, present: (chain) => secure.setSecureContext(as(...chain)) };
+  return { plane, folder, present: (chain) => secure.setSecureContext(as(...chain)) };
 }
 
 /** What both come to, or the difference. */
@@ -261,6 +262,32 @@ test('TLS contexts let in, show, take and count alike', async (t) => {
   assert.deepEqual(days, [0, 0]);
   const [ours, theirs] = await Promise.all(sides.map(certificatesOf));
   assert.deepEqual(ours, theirs);
+});
+
+/** Of what a log says of a handshake: the name that OpenSSL and BoringSSL have for it. */
+function symbolOf(line: string): string {
+  const parts = line.split(':').map((part) => part.replace(/^_/, ''));
+  return parts.find((part) => /^[A-Z][A-Z_0-9]+$/.test(part)) ?? line;
+}
+
+test('logs of listeners tell why a handshake failed', async (t) => {
+  const sides = await Promise.all(DATA_PLANES.map((dataPlane) => startSide(t, dataPlane)));
+  const asked: readonly ((side: Side) => Promise<unknown>)[] = [
+    ({ plane }) => end(plane.port('named'), 'GET / HTTP/1.1\r\n\r\n'),
+    ({ plane }) => end(plane.port('named'), ''),
+    ...Object.values(CALLERS).map(
+      (options) =>
+        ({ plane }: Side) =>
+          call(plane, 'named', options),
+    ),
+    ({ plane }) => call(plane, 'named', { ...as(good), ciphers: 'ECDHE-RSA-AES128-SHA', maxVersion: 'TLSv1.2' }),
+  ];
+  for (const ask of asked) await Promise.all(sides.map(ask));
+  const [ours = [], theirs = []] = await Promise.all(
+    sides.map(({ folder }) => logLines({ folder }, 'handshakes.log', asked.length)),
+  );
+  assert.deepEqual(ours.map(symbolOf), theirs.map(symbolOf));
+  assert.ok(ours.some((line) => line.startsWith('TLS_error:_CERTIFICATE_VERIFY_FAILED:')));
 });
 
 const ATTEMPTS = 8;

@@ -52,7 +52,11 @@ export async function startPair(
 }
 
 /** What a log in the folder says, once it says so many lines. */
-export async function logLines({ folder }: Side, file: string, count: number): Promise<readonly string[]> {
+export async function logLines(
+  { folder }: Pick<Side, 'folder'>,
+  file: string,
+  count: number,
+): Promise<readonly string[]> {
   const read = () => readFileSync(join(folder, file), 'utf8').split('\n').slice(0, -1);
   return until(
     `${count} lines of ${file}`,

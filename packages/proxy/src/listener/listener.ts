@@ -199,7 +199,10 @@ export class Listener {
         this.#opened(socket);
         this.#begin(chain, secure, id, opening, tls);
       },
-      onFailed: () => socket.destroy(),
+      onFailed: (reason) => {
+        opening.transportFailure = reason;
+        socket.destroy();
+      },
     });
   }
 
@@ -225,7 +228,7 @@ export class Listener {
   #downstreamOf(id: number, opening: Opening, filterChainName = '', tls?: TlsInfo): DownstreamInfo {
     const { remoteHost, remotePort, localHost, localPort, directRemoteHost, directRemotePort } = opening;
     const { directLocalHost, directLocalPort } = opening;
-    const { originalDestination, serverName: requestedServerName, metadata } = opening;
+    const { originalDestination, serverName: requestedServerName, metadata, transportFailure } = opening;
     return {
       id,
       remoteHost,
@@ -241,6 +244,7 @@ export class Listener {
       originalDestination,
       requestedServerName,
       metadata,
+      transportFailure,
       tls,
     };
   }

@@ -30,6 +30,8 @@ export class Opening {
   /** What the client offers to speak, the most wanted first. */
   applicationProtocols: readonly string[] = [];
   metadata: Metadata | undefined = undefined;
+  /** Why there is no TLS with the client; undefined where there is, or the client left. */
+  transportFailure: string | undefined = undefined;
   /** Undefined where the listener logs no connections. */
   log: ConnectionLog | undefined = undefined;
 

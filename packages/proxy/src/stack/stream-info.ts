@@ -76,6 +76,8 @@ export interface DownstreamInfo {
   readonly requestedServerName?: string | undefined;
   /** What listener filters found out, by their names. */
   readonly metadata?: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined;
+  /** Why there was no TLS with the client. */
+  readonly transportFailure?: string | undefined;
   /** Read when first asked for: taking certificates apart costs more than a request. */
   readonly tls: TlsInfo | undefined;
 }

@@ -24,9 +24,12 @@ import { verifyPeer } from './verify.ts';
 /** A handshake that came to its end. */
 export interface Handshake {
   onSecure(socket: TLSSocket, tls: ConnectionTls): void;
-  /** `reason` is a sentence. */
-  onFailed(reason: string): void;
+  /** `reason`: what was wrong; undefined: the client left. */
+  onFailed(reason: string | undefined): void;
 }
+
+/** Before the names of OpenSSL's errors, which BoringSSL has as well. */
+const TLS_ERROR = 'ERR_SSL_';
 
 /** Where the configuration sets no limit, which Envoy takes for none. */
 const HANDSHAKE_TIMEOUT_MS = 15_000;
@@ -108,7 +111,7 @@ export class DownstreamTls {
       return;
     }
     this.#handshakes.set(socket, handshake);
-    socket.once('close', () => this.#fail(socket, 'the connection ended during the handshake'));
+    socket.once('close', () => this.#fail(socket, undefined));
     // Who ends its direction before the handshake is done has left; after it a direction may end by itself.
     socket.allowHalfOpen = false;
     this.#made ??= this.#make();
@@ -137,7 +140,7 @@ export class DownstreamTls {
     return handshake;
   }
 
-  #fail(key: object, reason: string): void {
+  #fail(key: object, reason: string | undefined): void {
     const handshake = this.#take(key);
     handshake?.onFailed(reason);
   }
@@ -234,7 +237,7 @@ export class DownstreamTls {
     if (!leaf) {
       if (!this.#config.requiresClientCertificate) return undefined;
       this.#stats.fail_verify_no_cert++;
-      return 'the peer presented no certificate';
+      return 'PEER_DID_NOT_RETURN_A_CERTIFICATE';
     }
     if (!validation) return undefined;
     const chainError = socket.authorized ? undefined : String(socket.authorizationError);
@@ -247,9 +250,10 @@ export class DownstreamTls {
 
   #onError(error: Error & { readonly code?: string }, socket: TLSSocket): void {
     // As in Envoy, a client that leaves or says nothing is no error of TLS.
-    if (error.code?.startsWith('ERR_SSL_')) this.#stats.connection_error++;
+    const ofTls = error.code?.startsWith(TLS_ERROR) ? error.code.slice(TLS_ERROR.length) : undefined;
+    if (ofTls !== undefined) this.#stats.connection_error++;
     if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') this.#onTimeout?.();
-    this.#fail(connectionBelow(socket), error.message);
+    this.#fail(connectionBelow(socket), ofTls);
     socket.destroy();
   }
 

@@ -31,7 +31,7 @@ function checkSpiffe(
     else if (asksForSpiffe) spiffeIdOfLeaf(leaf.raw);
     return undefined;
   } catch (error) {
-    return { type: 'name', reason: toWeftError(error).message };
+    return { type: 'name', reason: `CERTIFICATE_VERIFY_FAILED: ${toWeftError(error).message}` };
   }
 }
 
@@ -64,7 +64,7 @@ function checkNames(leaf: Uint8Array, { sanMatchers }: Validation): Refusal | un
   try {
     if (matchesName(parseCertificate(leaf), sanMatchers)) return undefined;
   } catch (error) {
-    return { type: 'name', reason: toWeftError(error).message };
+    return { type: 'name', reason: `CERTIFICATE_VERIFY_FAILED: ${toWeftError(error).message}` };
   }
   return { type: 'name', reason: 'CERTIFICATE_VERIFY_FAILED: no name of the certificate is one that is accepted here' };
 }
@@ -91,7 +91,7 @@ function checkHashes(leaf: Uint8Array, { certificateHashes, keyHashes }: Validat
   const spki = new X509Certificate(leaf).publicKey.export({ type: 'spki', format: 'der' });
   const key = createHash('sha256').update(spki).digest('base64');
   if (certificateHashes.includes(certificate) || keyHashes.includes(key)) return undefined;
-  return { type: 'hash', reason: 'the certificate is none of those that are pinned' };
+  return { type: 'hash', reason: 'CERTIFICATE_VERIFY_FAILED: the certificate is none of those that are pinned' };
 }
 
 /**
@@ -115,7 +115,10 @@ export function verifyPeer(
   if (!certificate) return { type: 'no-certificate', reason: 'the peer presented no certificate' };
   const trustsNobody = validation.rootsPem.length === 0;
   if (trustsNobody && validation.sanMatchers.length > 0) {
-    return { type: 'chain', reason: 'names are to be checked, and there is nobody to trust that they are true' };
+    return {
+      type: 'chain',
+      reason: 'CERTIFICATE_VERIFY_FAILED: names are to be checked, and there is nobody to trust that they are true',
+    };
   }
   if (!trustsNobody && chainError !== undefined) {
     return { type: 'chain', reason: `CERTIFICATE_VERIFY_FAILED: ${chainError}` };

@@ -115,8 +115,9 @@ export const CERTIFICATES: Operators = {
   DOWNSTREAM_LOCAL_IP_SAN: (info) => listed(localDetails(info)?.addresses),
   DOWNSTREAM_LOCAL_EMAIL_SAN: (info) => listed(localDetails(info)?.emails),
   DOWNSTREAM_LOCAL_SUBJECT: (info) => nonEmpty(local(info)?.subject),
-  /** Of connections that never came to a request. */
-  DOWNSTREAM_TRANSPORT_FAILURE_REASON: () => undefined,
+  /** Of connections that never came to a request: logs of listeners have them. Without spaces, as Envoy has it. */
+  DOWNSTREAM_TRANSPORT_FAILURE_REASON: ({ downstream: { transportFailure } }) =>
+    transportFailure && `TLS_error:_${transportFailure.replaceAll(/\s/g, '_')}`,
   UPSTREAM_TLS_VERSION: (info) => upstreamSocket(info)?.getProtocol(),
   UPSTREAM_TLS_CIPHER: (info) => upstreamSocket(info)?.getCipher()?.name,
   UPSTREAM_PEER_URI_SAN: (info) => listed(upstream(info)?.uris),

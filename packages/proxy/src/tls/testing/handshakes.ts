@@ -58,7 +58,7 @@ export async function startTls(
       },
       onFailed: (reason) => {
         socket.destroy();
-        end.resolve(reason);
+        end.resolve(reason ?? 'it left');
       },
     });
   });
