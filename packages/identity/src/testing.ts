@@ -98,7 +98,8 @@ export function makeCertificate(id: string, options: LeafOptions, issuer?: Issue
       issuer: issuer?.certificate.subject ?? subject,
       subject,
       notBeforeMs,
-      notAfterMs: options.notAfterMs ?? Date.now() + DAY_MS,
+      // Not whole days: how many are left is the same however soon it is asked for.
+      notAfterMs: options.notAfterMs ?? Date.now() + 1.5 * DAY_MS,
       spki,
       extensions: [
         basicConstraints(ca ? { pathLength } : undefined),
