@@ -398,6 +398,25 @@ test('an upstream that breaks a tunnel off is told as a reset', async () => {
   assert.equal(told.at(-1), 'reset connection-termination');
 });
 
+test('an upstream that breaks a tunnel off after it has ended its half is told as a reset', {
+  skip: process.platform !== 'linux' && 'only Linux tells of ends behind others',
+}, async () => {
+  await using upstream = await new Upstream().start();
+  const told = await upstream.answer('HTTP/1.1 200 OK\r\n\r\nx', { method: 'CONNECT', lines: 2 });
+  upstream.socket.end();
+  await until(
+    () => told.length === 3,
+    () => told,
+  );
+  assert.equal(told.at(-1), 'end');
+  upstream.socket.resetAndDestroy();
+  await until(
+    () => told.length === 4,
+    () => told,
+  );
+  assert.equal(told.at(-1), 'reset connection-termination');
+});
+
 test('an upstream that breaks a tunnel off is told as a reset where a write came upon that, too', async () => {
   await using upstream = await new Upstream().start();
   const { telling, stream } = upstream.begin(new RequestHead('CONNECT', '', 'a:80', '', new HeaderList()), false);

@@ -9,6 +9,7 @@ import type { RequestHead } from '../http/message.ts';
 import type { RequestStream, ResponseListener, UpstreamReset } from '../http/stream.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { hearLastWords } from '../net/last-words.ts';
+import type { PausedClient } from '../net/paused-clients.ts';
 import { localAddressOf } from '../net/peer.ts';
 import { SocketWriter } from '../net/socket-writer.ts';
 import { watchEnd } from '../net/tls-end.ts';
@@ -51,6 +52,9 @@ const MAX_INFORMATIONAL = 256;
 
 /** Methods of which nobody expects a body: of others it is said where there is none (RFC 9110, 8.6). */
 const WITHOUT_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'TRACE', 'CONNECT']);
+
+/** An upstream that has ended its half of a tunnel takes the other half, until its connection breaks. */
+const HALF_OPEN: PausedClient = { leaves: 'broken' };
 
 /** Takes a response that nobody wants. */
 const DISCARDING: ResponseListener = {
@@ -170,6 +174,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
     const listener = this.#listener;
     if (listener && this.#isTunnel && !this.#isBroken()) {
       this.#isUpstreamDone = true;
+      this.#queue.paused.add(this.#socket, HALF_OPEN);
       listener.onUpstreamEnd(undefined);
       this.#finishTunnel('remote');
       return;

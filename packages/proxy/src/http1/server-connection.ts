@@ -144,6 +144,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
       this.#parser.stop();
       const listener = this.#listener;
       if (this.#response === 'complete') this.#listener = undefined;
+      else this.#queue.paused.add(this.#socket, this);
       listener.onRequestEnd(undefined);
       return;
     }
@@ -371,9 +372,9 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
     this.#gate.hold();
   }
 
-  /** A tunnel goes on after the end of what the client sends; nothing else does. */
-  get leavesWithItsEnd(): boolean {
-    return !this.#wantsTunnel && this.#framing !== 'tunnel';
+  /** A tunnel goes on after the end of what the client sends, up to the end of what it gets; nothing else does. */
+  get leaves(): PausedClient['leaves'] {
+    return this.#wantsTunnel || this.#isTunnel() ? 'with-both-ends' : 'with-its-end';
   }
 
   resumeRequest(): void {

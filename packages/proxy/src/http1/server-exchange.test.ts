@@ -298,6 +298,60 @@ for (const isAtOnce of [true, false]) {
   });
 }
 
+/** A server that grants each tunnel at once. */
+const tunnels = (): Promise<TestServer> =>
+  new TestServer(({ stream }, when) => {
+    if (when !== 'head') return;
+    stream.becomeTunnel();
+    stream.sendHead(upgradeHead(), false);
+  }).start();
+
+const onLinux = { skip: process.platform !== 'linux' && 'only Linux tells of ends behind bytes', timeout: 30_000 };
+
+test('a tunnel that both sides ended is over though nobody takes what the client sent', onLinux, async () => {
+  await using server = await tunnels();
+  using client = new RawClient(server.port);
+  client.send(get('/', UPGRADE));
+  await client.until((c) => c.received !== '');
+  const [request] = server.requests;
+  request!.stream.pauseRequest();
+  request!.stream.sendEnd(undefined);
+  client.send('nobody takes this');
+  client.socket.end();
+  await client.until(() => request!.state === 'reset');
+  assert.equal(server.connections.size, 0);
+});
+
+test(
+  'a tunnel that is held up when both sides end it brings what the client sent once it goes on',
+  onLinux,
+  async () => {
+    await using server = await tunnels();
+    using client = new RawClient(server.port);
+    client.send(get('/', UPGRADE));
+    await client.until((c) => c.received !== '');
+    const [request] = server.requests;
+    request!.stream.pauseRequest();
+    request!.stream.sendEnd(undefined);
+    client.socket.end('the last words');
+    await client.toEnd();
+    request!.stream.resumeRequest();
+    await client.until(() => request!.state === 'complete');
+    assert.equal(request!.body, 'the last words');
+  },
+);
+
+test('a client that resets its connection after it ended its half of a tunnel is found gone', onLinux, async () => {
+  await using server = await tunnels();
+  using client = new RawClient(server.port);
+  client.send(get('/', UPGRADE));
+  await client.until((c) => c.received !== '');
+  client.socket.end();
+  await client.until(() => server.requests[0]?.state === 'complete');
+  client.socket.resetAndDestroy();
+  await client.until(() => server.connections.size === 0);
+});
+
 test('an Upgrade that is refused leaves a connection that serves the next request', async () => {
   await using server = await new TestServer((request, when) => {
     if (when === 'head' && request.head.upgrade) respond(request.stream, 403, 'no');

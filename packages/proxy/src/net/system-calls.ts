@@ -17,6 +17,8 @@ const SO_REUSEPORT = 15;
 const SO_ATTACH_FILTER = 26;
 const SOL_TCP = 6;
 const TCP_INFO = 11;
+/** The first byte: the state of the connection. */
+const TCP_CLOSE = 7;
 /** As far as `tcpi_unacked`, which is the length of the queue where a socket listens. */
 const TCP_INFO_BYTES = 28;
 const TCP_INFO_UNACKED = 24;
@@ -60,8 +62,11 @@ function filterBytes(program: readonly FilterStep[]): Buffer {
   return bytes;
 }
 
-/** How far the far side of a connection has ended it: it sends no more, or the connection is no more. */
-export type PeerEnd = 'none' | 'ended' | 'broken';
+/**
+ * How far the far side of a connection has ended it: it sends no more; it has all of this side, too, and the end of that, so
+ * that only what it sent before is left; or the connection broke.
+ */
+export type PeerEnd = 'none' | 'ended' | 'closed' | 'broken';
 
 export interface SystemCalls {
   /** Lets that process take descriptors of this one, where the kernel asks for more than the same user (Yama). */
@@ -97,9 +102,11 @@ function readAddress(bytes: Buffer): { readonly host: string; readonly port: num
   return { host: ipText(bytes.subarray(8, 24)) ?? '', port };
 }
 
-function peerEnd(events: number): PeerEnd {
+/** `state`: gives that of TCP, which is asked for only where both sides have ended. */
+function peerEnd(events: number, state: () => number): PeerEnd {
   if ((events & POLLERR) !== 0) return 'broken';
-  return (events & (POLLRDHUP | POLLHUP)) === 0 ? 'none' : 'ended';
+  if ((events & POLLHUP) !== 0) return state() === TCP_CLOSE ? 'closed' : 'ended';
+  return (events & POLLRDHUP) === 0 ? 'none' : 'ended';
 }
 
 /** Throws `WeftError` UNIMPLEMENTED on other systems than Linux. */
@@ -116,6 +123,14 @@ export async function systemCalls(): Promise<SystemCalls> {
     getsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'] },
   });
   const call = (number: bigint, a: bigint, b: bigint): bigint => functions.syscall(number, a, b, 0n, 0n, 0n, 0n);
+  /** Undefined where it is no socket of TCP. */
+  const tcpInfo = (descriptor: number): Buffer | undefined => {
+    const info = Buffer.alloc(TCP_INFO_BYTES);
+    const length = Buffer.alloc(4);
+    length.writeInt32LE(TCP_INFO_BYTES);
+    const result = functions.getsockopt(descriptor, SOL_TCP, TCP_INFO, getRawPointer(info), getRawPointer(length));
+    return result === 0 ? info : undefined;
+  };
   return {
     allowTakingBy(pid) {
       functions.prctl(PR_SET_PTRACER, BigInt(pid), 0n, 0n, 0n);
@@ -143,11 +158,7 @@ export async function systemCalls(): Promise<SystemCalls> {
       functions.setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, getRawPointer(filter), filter.length);
     },
     waitingConnections(descriptor) {
-      const info = Buffer.alloc(TCP_INFO_BYTES);
-      const length = Buffer.alloc(4);
-      length.writeInt32LE(TCP_INFO_BYTES);
-      const result = functions.getsockopt(descriptor, SOL_TCP, TCP_INFO, getRawPointer(info), getRawPointer(length));
-      return result === 0 ? info.readUInt32LE(TCP_INFO_UNACKED) : 0;
+      return tcpInfo(descriptor)?.readUInt32LE(TCP_INFO_UNACKED) ?? 0;
     },
     endsOf(descriptors) {
       if (descriptors.length === 0) return [];
@@ -157,7 +168,10 @@ export async function systemCalls(): Promise<SystemCalls> {
         asked.writeInt16LE(POLLRDHUP, index * POLLFD_BYTES + POLLFD_EVENTS);
       }
       functions.poll(getRawPointer(asked), BigInt(descriptors.length), 0);
-      return descriptors.map((_, index) => peerEnd(asked.readUInt16LE(index * POLLFD_BYTES + POLLFD_REVENTS)));
+      return descriptors.map((descriptor, index) => {
+        const events = asked.readUInt16LE(index * POLLFD_BYTES + POLLFD_REVENTS);
+        return peerEnd(events, () => tcpInfo(descriptor)?.readUInt8(0) ?? 0);
+      });
     },
     originalDestination(socket) {
       const descriptor = descriptorOf(socket);

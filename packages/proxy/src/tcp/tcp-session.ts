@@ -18,7 +18,7 @@ import { ConnectionPick, type ConnectionPolicy } from './connection-pick.ts';
 const STALLED_MS = 30_000;
 
 /** Either side may end what it sends, and go on to read. */
-const HALF_OPEN: PausedClient = { leavesWithItsEnd: false };
+const HALF_OPEN: PausedClient = { leaves: 'broken' };
 
 /** So many times the first wait are the longest one, where that is not said. */
 const BACK_OFF_GROWTH = 10;
