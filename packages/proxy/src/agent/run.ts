@@ -1,5 +1,6 @@
 /** One run of a workload, from its ports to its exit code: docs/decisions/0001-seams.md, "Start and stop of a workload". */
 import { toWeftError } from '@weft/contracts/error';
+import { settle } from '../memory/settle.ts';
 import { Application, applicationEnvironment } from './application.ts';
 import { watchApplication } from './application-health.ts';
 import { type AgentFolder, openFolder } from './folder.ts';
@@ -99,6 +100,8 @@ async function runApplication(run: Run): Promise<number> {
       watchdog,
     }));
   signals.forwardTo((signal) => application?.kill(signal));
+  // While the application starts nobody waits for the sidecar.
+  await settle();
   const over = new AbortController();
   const health = followHealth(run, over.signal);
   const outcome = await Promise.race([stopped, ...(application ? [application.ended] : [])]);

@@ -12,7 +12,7 @@ import { awaitHello } from './await-hello.ts';
 import { CertificateChoice } from './choose-certificate.ts';
 import { contextOptions, TLS12_CIPHERS } from './context-options.ts';
 import { ContextSecrets } from './context-secrets.ts';
-import { limitKeyUpdates } from './key-updates.ts';
+import { connectionBelow, KeyUpdates } from './key-updates.ts';
 import { ConnectionTls, certificateNames, type PeerNames } from './names.ts';
 import { trustIntermediates } from './native-context.ts';
 import { Recent } from './recent.ts';
@@ -33,12 +33,6 @@ const TLS_ERROR = 'ERR_SSL_';
 
 /** Where the configuration sets no limit, which Envoy takes for none. */
 const HANDSHAKE_TIMEOUT_MS = 15_000;
-
-/** The connection below a TLS socket, which Node keeps there without a public name for it. */
-function connectionBelow(socket: TLSSocket): object {
-  const below: unknown = Reflect.get(socket, '_parent');
-  return typeof below === 'object' && below !== null ? below : socket;
-}
 
 /** What handshakes are made with until secrets change. */
 interface Made {
@@ -77,6 +71,7 @@ export class DownstreamTls {
   readonly #secrets: ContextSecrets;
   readonly #stats: TlsStats;
   readonly #clock: Clock;
+  readonly #keyUpdates: KeyUpdates;
   /** By the connection: what Node gives for it is another object after the handshake. */
   readonly #handshakes = new WeakMap<object, Handshake>();
   readonly #names: PeerNames = new Recent();
@@ -94,6 +89,7 @@ export class DownstreamTls {
     this.#config = config;
     this.#stats = stats;
     this.#clock = clock;
+    this.#keyUpdates = new KeyUpdates(clock);
     this.#counts = counts;
     this.#serverNames = serverNames;
     this.#ownTicketSecret = secrets.ticketSecret;
@@ -225,7 +221,7 @@ export class DownstreamTls {
     if (!leaf) stats.no_certificate++;
     stats['versions.'].count(tls.version);
     stats['ciphers.'].count(tls.cipher);
-    limitKeyUpdates(socket, 'client');
+    this.#keyUpdates.watch(socket);
     handshake?.onSecure(socket, tls);
   }
 

@@ -11,7 +11,9 @@ import { eventually } from '../agent/testing/eventually.ts';
 import { systemClock } from '../clock.ts';
 import { TlsStats } from '../stats/groups.ts';
 import { Warming } from '../warming.ts';
+import { ManualClock } from '../xds/testing/manual-clock.ts';
 import { DownstreamTls } from './downstream.ts';
+import { KeyUpdates } from './key-updates.ts';
 import { SecretStore } from './secrets.ts';
 import { certificateConfig, downstreamConfig } from './testing/config.ts';
 
@@ -47,30 +49,47 @@ async function startPair(t: TestContext) {
   });
   const secure = await secured.promise;
   secure.on('error', () => undefined);
-  let changes = 0;
+  let seen = Promise.withResolvers<void>();
   secure.on('keylog', (line: Buffer) => {
-    if (line.toString().startsWith('CLIENT')) changes++;
+    if (line.toString().startsWith('CLIENT')) seen.resolve();
   });
+  secure.on('close', () => seen.resolve());
   /** Has the client change its keys, and waits until that is seen. */
   const change = async (): Promise<void> => {
-    const before = changes;
+    if (secure.destroyed) return;
+    seen = Promise.withResolvers();
     client.stdin.write('K\n');
-    await eventually(() => changes > before || secure.destroyed);
+    await seen.promise;
   };
   return { secure, client, change };
 }
 
+/** More than 30 changes of 27 bytes each. */
+const MAX_SILENT_BYTES = 900;
+
 test('a client that does nothing but change its keys is left', async (t) => {
   const { secure, change } = await startPair(t);
+  const clock = new ManualClock();
+  new KeyUpdates(clock, MAX_SILENT_BYTES).watch(secure);
   secure.resume();
-  for (let count = 0; count < 32; count++) await change();
+  for (let count = 0; count < 30; count++) await change();
+  clock.pass(1000);
   assert.equal(secure.destroyed, false);
-  await change();
-  await eventually(() => secure.destroyed);
+  for (let count = 0; count < 10; count++) await change();
+  clock.pass(1000);
+  assert.equal(secure.destroyed, true);
+});
+
+test('every connection is watched', { timeout: 60_000 }, async (t) => {
+  const { secure, change } = await startPair(t);
+  secure.resume();
+  while (!secure.destroyed) await change();
 });
 
 test('a client may change its keys as often as it likes between what it says', async (t) => {
   const { secure, client, change } = await startPair(t);
+  const clock = new ManualClock();
+  new KeyUpdates(clock, MAX_SILENT_BYTES).watch(secure);
   let received = '';
   secure.on('data', (chunk: Buffer) => {
     received += chunk.toString();
@@ -79,6 +98,7 @@ test('a client may change its keys as often as it likes between what it says', a
     await change();
     client.stdin.write('hello\n');
     await eventually(() => received.length >= 6 * count);
+    clock.pass(1000);
   }
   assert.equal(secure.destroyed, false);
 });

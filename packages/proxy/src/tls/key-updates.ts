@@ -1,24 +1,62 @@
 /**
  * Ends connections whose peer keeps changing its keys (RFC 8446, 4.6.3): each change costs work and, where it asks for one in
- * return, bytes that a peer who reads nothing leaves to be kept. Envoy has the same limit from BoringSSL.
+ * return, bytes that a peer who reads nothing leaves to be kept. BoringSSL counts them; of Node nobody can hear of one but by
+ * having it write down secrets in every handshake. What is seen instead is that bytes come, and no content of them.
  */
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { Cancel, Clock } from '../clock.ts';
 
-/** Changes in a row, with no byte of content between them. */
-const MAX_IN_A_ROW = 32;
-/** How the line begins that tells of a peer's new secret: `CLIENT_TRAFFIC_SECRET_N`. */
-const FIRST_OF = { client: 'C'.charCodeAt(0), server: 'S'.charCodeAt(0) } as const;
+const LOOK_MS = 1000;
+/** In a row; a record, which is content only once it is whole, has at most 16 KiB (RFC 8446, 5.2). A change has 27 bytes. */
+const MAX_SILENT_BYTES = 65_536;
 
-/** `peer`: which of the two the far side is. The socket is one whose handshake is done. */
-export function limitKeyUpdates(socket: TLSSocket, peer: keyof typeof FIRST_OF): void {
-  if (socket.getProtocol() !== 'TLSv1.3') return;
-  let inARow = 0;
-  let contentBytes = 0;
-  socket.on('keylog', (line: Buffer) => {
-    if (line[0] !== FIRST_OF[peer]) return;
-    const { bytesRead } = socket;
-    inARow = bytesRead === contentBytes ? inARow + 1 : 1;
-    contentBytes = bytesRead;
-    if (inARow > MAX_IN_A_ROW) socket.destroy();
-  });
+interface Watched {
+  readonly below: Socket;
+  /** Of both, how many bytes had come when the last content was seen. */
+  contentBytes: number;
+  wireBytes: number;
+}
+
+/** The connection below a TLS socket, which Node keeps there without a public name for it; the socket itself where it has none. */
+export function connectionBelow(socket: TLSSocket): Socket {
+  const below: unknown = Reflect.get(socket, '_parent');
+  return typeof below === 'object' && below !== null ? (below as Socket) : socket;
+}
+
+/** The connections of one context. */
+export class KeyUpdates {
+  readonly #clock: Clock;
+  readonly #maxSilentBytes: number;
+  readonly #watched = new Map<TLSSocket, Watched>();
+  #cancel: Cancel | undefined;
+
+  constructor(clock: Clock, maxSilentBytes: number = MAX_SILENT_BYTES) {
+    this.#clock = clock;
+    this.#maxSilentBytes = maxSilentBytes;
+  }
+
+  /** Watches a connection whose handshake is done, until it is closed. */
+  watch(socket: TLSSocket): void {
+    const below = connectionBelow(socket);
+    this.#watched.set(socket, { below, contentBytes: socket.bytesRead, wireBytes: below.bytesRead });
+    socket.once('close', () => this.#watched.delete(socket));
+    this.#cancel ??= this.#clock.after(LOOK_MS, this.#look);
+  }
+
+  readonly #look = (): void => {
+    this.#cancel = undefined;
+    for (const [socket, watched] of this.#watched) {
+      const [contentBytes, wireBytes] = [socket.bytesRead, watched.below.bytesRead];
+      if (contentBytes !== watched.contentBytes) {
+        watched.contentBytes = contentBytes;
+        watched.wireBytes = wireBytes;
+      } else if (wireBytes - watched.wireBytes > this.#maxSilentBytes) socket.destroy();
+    }
+    if (this.#watched.size > 0) this.#cancel = this.#clock.after(LOOK_MS, this.#look);
+  };
+
+  close(): void {
+    this.#cancel?.();
+  }
 }

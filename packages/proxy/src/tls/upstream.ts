@@ -9,7 +9,7 @@ import type { TlsStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
 import { contextOptions } from './context-options.ts';
 import { ContextSecrets } from './context-secrets.ts';
-import { limitKeyUpdates } from './key-updates.ts';
+import { KeyUpdates } from './key-updates.ts';
 import { validUntilMs } from './recent.ts';
 import type { SecretStore } from './secrets.ts';
 import { NOBODY, prepareValidation, type Validation } from './validation.ts';
@@ -59,6 +59,7 @@ export class UpstreamTls implements TlsClient {
   readonly #secrets: ContextSecrets;
   readonly #stats: TlsStats;
   readonly #clock: Clock;
+  readonly #keyUpdates: KeyUpdates;
   #made: Made | undefined;
   /** By what a handshake began with: secrets can change before it ends. */
   readonly #madeBy = new WeakMap<SecureContext, Made>();
@@ -67,6 +68,7 @@ export class UpstreamTls implements TlsClient {
     this.#config = config;
     this.#stats = stats;
     this.#clock = clock;
+    this.#keyUpdates = new KeyUpdates(clock);
     const onChange = () => {
       this.#made = undefined;
     };
@@ -184,7 +186,7 @@ export class UpstreamTls implements TlsClient {
     stats['ciphers.'].count(socket.getCipher().name);
     const curve = curveOf(socket);
     if (curve !== undefined) stats['curves.'].count(curve);
-    limitKeyUpdates(socket, 'server');
+    this.#keyUpdates.watch(socket);
   }
 
   onError(): void {
