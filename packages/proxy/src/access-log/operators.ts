@@ -50,8 +50,8 @@ const PLAIN_TEXTS: Operators = {
   FILTER_CHAIN_NAME: (info) => nonEmpty(info.downstream.filterChainName),
   LOCAL_REPLY_BODY: (info) => info.localReplyBody,
   ACCESS_LOG_TYPE: (info) => info.logType,
-  TRACE_ID: (info) => info.trace?.traceId || undefined,
-  SPAN_ID: (info) => info.trace?.spanId,
+  TRACE_ID: (info) => nonEmpty(info.trace?.traceId),
+  SPAN_ID: (info) => nonEmpty(info.trace?.spanId),
   UNIQUE_ID: () => randomUUID(),
   /** Nothing here sets any. */
   CUSTOM_FLAGS: () => '',

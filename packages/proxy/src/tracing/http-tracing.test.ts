@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decode } from '@weft/envoy-api';
+import { compileText } from '../access-log/format.ts';
 import { until } from '../cluster/testing/cluster.ts';
 import { httpConnectionManager } from '../config/http.ts';
 import { Place } from '../config/schema.ts';
+import type { StreamInfo } from '../stack/stream-info.ts';
 import { forward, Proxied, ROUTER, routes, TextUpstream } from '../stack/testing/proxied.ts';
 import { together } from '../testing/together.ts';
 
@@ -117,7 +119,10 @@ test('without a provider requests are sampled and counted, and nobody is told', 
   assert.match(ground.proxied.registry.text(), /^http\.x\.tracing\.random_sampling: 1$/m);
   ground.proxied.manager.destroy();
   assert.deepEqual(ground.collector.received, []);
-  assert.equal(ground.proxied.logged[0]?.trace?.traceId, '');
+  const [logged] = ground.proxied.logged;
+  assert.equal(logged?.trace?.traceId, '');
+  const line = compileText('%TRACE_ID% %SPAN_ID%', '-', assert.fail);
+  assert.equal(line(logged as StreamInfo), '- -', 'there is no span to name');
 });
 
 test('what is not honoured is refused by its path', () => {
