@@ -4,6 +4,7 @@
  * option `onread` of sockets that it connects; a socket that was accepted is given the same.
  */
 import { Socket } from 'node:net';
+import { handleOf } from './handles.ts';
 
 const LENT_BYTES = 65_536;
 /** The most that a record of TLS holds (RFC 8446, 5.1), which is as much as comes at once. */
@@ -98,9 +99,8 @@ export class LentReads {
   }
 
   #attach(socket: Socket, bytes: Buffer, onRead: (length: number) => void, next: (() => Buffer) | undefined): boolean {
-    const handle: unknown = Reflect.get(socket, '_handle');
-    const use: unknown =
-      typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'useUserBuffer') : undefined;
+    const handle = handleOf(socket);
+    const use: unknown = handle && Reflect.get(handle, 'useUserBuffer');
     if (!this.#symbols || typeof use !== 'function') return false;
     Reflect.set(socket, this.#symbols.buffer, bytes);
     Reflect.set(socket, this.#symbols.callback, (length: number) => {

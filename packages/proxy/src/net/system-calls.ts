@@ -6,6 +6,7 @@ import { closeSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 import { WeftError } from '@weft/contracts/error';
 import { ipText } from './address-text.ts';
+import { handleOf } from './handles.ts';
 
 /** The same on all processors since Linux 5.6. */
 const PIDFD_OPEN = 434n;
@@ -90,8 +91,8 @@ export interface SystemCalls {
 
 /** The descriptor below a socket or a server that listens; undefined where it is closed. */
 export function descriptorOf(owner: Socket | Server): number | undefined {
-  const handle: unknown = Reflect.get(owner, '_handle');
-  const descriptor: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  const handle = handleOf(owner);
+  const descriptor: unknown = handle && Reflect.get(handle, 'fd');
   return typeof descriptor === 'number' && descriptor >= 0 ? descriptor : undefined;
 }
 

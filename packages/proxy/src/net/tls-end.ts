@@ -4,6 +4,7 @@
  * is stopped once it has come to the end of what it reads, and goes on where an alert alone has come.
  */
 import type { Socket } from 'node:net';
+import { connectionBelow, handleOf } from './handles.ts';
 
 interface ReadingHandle {
   /** 0, or the number of an error of the operating system. */
@@ -11,16 +12,17 @@ interface ReadingHandle {
   readStop(): number;
 }
 
-function isReadingHandle(value: unknown): value is ReadingHandle {
-  if (typeof value !== 'object' || value === null) return false;
-  return typeof Reflect.get(value, 'readStart') === 'function' && typeof Reflect.get(value, 'readStop') === 'function';
+function isReadingHandle(handle: object): handle is ReadingHandle {
+  return (
+    typeof Reflect.get(handle, 'readStart') === 'function' && typeof Reflect.get(handle, 'readStop') === 'function'
+  );
 }
 
 /** The handle of the socket below; undefined where there is none, or this version of Node keeps it elsewhere. */
 function handleBelow(socket: Socket): ReadingHandle | undefined {
-  const below: unknown = Reflect.get(socket, '_parent');
-  const handle: unknown = typeof below === 'object' && below !== null ? Reflect.get(below, '_handle') : undefined;
-  return isReadingHandle(handle) ? handle : undefined;
+  const below = connectionBelow(socket);
+  const handle = below && handleOf(below);
+  return handle && isReadingHandle(handle) ? handle : undefined;
 }
 
 /**
@@ -40,9 +42,9 @@ export function watchEnd(socket: Socket): () => boolean {
 
 /** Whether it is the connection below that has come to its end. */
 function endedBelow(socket: Socket): boolean {
-  const own: unknown = Reflect.get(socket, '_handle');
+  const own = handleOf(socket);
   // Nothing was read from below just now: the end was among what had been read before.
-  const isReading = typeof own === 'object' && own !== null && Reflect.get(own, 'reading') === true;
+  const isReading = own !== undefined && Reflect.get(own, 'reading') === true;
   const below = isReading ? handleBelow(socket) : undefined;
   if (below?.readStart() !== 0) return false;
   below.readStop();

@@ -5,6 +5,7 @@ import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node
 import type { Clock } from '../clock.ts';
 import type { CertificateConfig, DownstreamTlsConfig } from '../config/tls.ts';
 import type { Counts } from '../counts/cells.ts';
+import { connectionBelow } from '../net/handles.ts';
 import type { CertificateNames } from '../stack/stream-info.ts';
 import type { TlsStats } from '../stats/groups.ts';
 import type { Warming } from '../warming.ts';
@@ -12,7 +13,7 @@ import { awaitHello } from './await-hello.ts';
 import { CertificateChoice } from './choose-certificate.ts';
 import { contextOptions, TLS12_CIPHERS } from './context-options.ts';
 import { ContextSecrets } from './context-secrets.ts';
-import { connectionBelow, KeyUpdates } from './key-updates.ts';
+import { KeyUpdates } from './key-updates.ts';
 import { ConnectionTls, certificateNames, type PeerNames } from './names.ts';
 import { trustIntermediates } from './native-context.ts';
 import { Recent } from './recent.ts';
@@ -107,7 +108,7 @@ export class DownstreamTls {
       return;
     }
     this.#handshakes.set(socket, handshake);
-    socket.once('close', () => this.#fail(socket, undefined));
+    socket.once('close', () => this.#take(socket)?.onFailed(undefined));
     // Who ends its direction before the handshake is done has left; after it a direction may end by itself.
     socket.allowHalfOpen = false;
     this.#made ??= this.#make();
@@ -134,11 +135,6 @@ export class DownstreamTls {
     const handshake = this.#handshakes.get(key);
     this.#handshakes.delete(key);
     return handshake;
-  }
-
-  #fail(key: object, reason: string | undefined): void {
-    const handshake = this.#take(key);
-    handshake?.onFailed(reason);
   }
 
   #make(): Made {
@@ -205,7 +201,7 @@ export class DownstreamTls {
   }
 
   #onSecure(socket: TLSSocket, validation: Validation | undefined, local: CertificateNames): void {
-    const handshake = this.#take(connectionBelow(socket));
+    const handshake = this.#take(connectionBelow(socket) ?? socket);
     socket.allowHalfOpen = true;
     const leaf = socket.getPeerX509Certificate();
     const refusal = this.#refusal(socket, leaf, validation);
@@ -249,7 +245,7 @@ export class DownstreamTls {
     const ofTls = error.code?.startsWith(TLS_ERROR) ? error.code.slice(TLS_ERROR.length) : undefined;
     if (ofTls !== undefined) this.#stats.connection_error++;
     if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') this.#onTimeout?.();
-    this.#fail(connectionBelow(socket), ofTls);
+    this.#take(connectionBelow(socket) ?? socket)?.onFailed(ofTls);
     socket.destroy();
   }
 

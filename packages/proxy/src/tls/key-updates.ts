@@ -5,23 +5,19 @@
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { Cancel, Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
+import { connectionBelow } from '../net/handles.ts';
 
 const LOOK_MS = 1000;
 /** In a row; a record, which is content only once it is whole, has at most 16 KiB (RFC 8446, 5.2). A change has 27 bytes. */
 const MAX_SILENT_BYTES = 65_536;
 
 interface Watched {
+  /** Where bytes come as they are on the wire; the socket itself where nobody tells of those. */
   readonly below: Socket;
   /** Of both, how many bytes had come when the last content was seen. */
   contentBytes: number;
   wireBytes: number;
-}
-
-/** The connection below a TLS socket, which Node keeps there without a public name for it; the socket itself where it has none. */
-export function connectionBelow(socket: TLSSocket): Socket {
-  const below: unknown = Reflect.get(socket, '_parent');
-  return typeof below === 'object' && below !== null ? (below as Socket) : socket;
 }
 
 /** The connections of one context. */
@@ -29,7 +25,7 @@ export class KeyUpdates {
   readonly #clock: Clock;
   readonly #maxSilentBytes: number;
   readonly #watched = new Map<TLSSocket, Watched>();
-  #cancel: Cancel | undefined;
+  #isLookDue = false;
 
   constructor(clock: Clock, maxSilentBytes: number = MAX_SILENT_BYTES) {
     this.#clock = clock;
@@ -38,14 +34,20 @@ export class KeyUpdates {
 
   /** Watches a connection whose handshake is done, until it is closed. */
   watch(socket: TLSSocket): void {
-    const below = connectionBelow(socket);
+    const below = connectionBelow(socket) ?? socket;
     this.#watched.set(socket, { below, contentBytes: socket.bytesRead, wireBytes: below.bytesRead });
     socket.once('close', () => this.#watched.delete(socket));
-    this.#cancel ??= this.#clock.after(LOOK_MS, this.#look);
+    this.#lookLater();
   }
 
-  readonly #look = (): void => {
-    this.#cancel = undefined;
+  #lookLater(): void {
+    if (this.#isLookDue) return;
+    this.#isLookDue = true;
+    this.#clock.after(LOOK_MS, () => this.#look());
+  }
+
+  #look(): void {
+    this.#isLookDue = false;
     for (const [socket, watched] of this.#watched) {
       const [contentBytes, wireBytes] = [socket.bytesRead, watched.below.bytesRead];
       if (contentBytes !== watched.contentBytes) {
@@ -53,10 +55,6 @@ export class KeyUpdates {
         watched.wireBytes = wireBytes;
       } else if (wireBytes - watched.wireBytes > this.#maxSilentBytes) socket.destroy();
     }
-    if (this.#watched.size > 0) this.#cancel = this.#clock.after(LOOK_MS, this.#look);
-  };
-
-  close(): void {
-    this.#cancel?.();
+    if (this.#watched.size > 0) this.#lookLater();
   }
 }
