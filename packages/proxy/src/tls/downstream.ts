@@ -20,7 +20,7 @@ import { Recent } from './recent.ts';
 import type { SecretStore } from './secrets.ts';
 import { makeTickets, type Tickets, takeTickets } from './tickets.ts';
 import { NOBODY, prepareValidation, type Validation, validationIdentity } from './validation.ts';
-import { verifyPeer } from './verify.ts';
+import { countRefusal, verifyPeer } from './verify.ts';
 
 /** A handshake that came to its end. */
 export interface Handshake {
@@ -234,10 +234,7 @@ export class DownstreamTls {
     if (!validation) return undefined;
     const chainError = socket.authorized ? undefined : String(socket.authorizationError);
     const refusal = verifyPeer(socket, leaf, validation, chainError, this.#clock.wallMs());
-    if (refusal?.type === 'name') this.#stats.fail_verify_san++;
-    else if (refusal?.type === 'hash') this.#stats.fail_verify_cert_hash++;
-    else if (refusal) this.#stats.fail_verify_error++;
-    return refusal?.reason;
+    return refusal && countRefusal(this.#stats, refusal);
   }
 
   #onError(error: Error & { readonly code?: string }, socket: TLSSocket): void {

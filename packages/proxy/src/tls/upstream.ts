@@ -13,7 +13,7 @@ import { KeyUpdates } from './key-updates.ts';
 import { validUntilMs } from './recent.ts';
 import type { SecretStore } from './secrets.ts';
 import { NOBODY, prepareValidation, type Validation } from './validation.ts';
-import { verifyPeer } from './verify.ts';
+import { countRefusal, failed, NOBODY_TO_TRUST, type Refusal, SESSION_EXPIRED, verifyPeer } from './verify.ts';
 
 /** As BoringSSL names the curves that it has, by OpenSSL's names. */
 const CURVES: Readonly<Record<string, string>> = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' };
@@ -52,6 +52,18 @@ interface Made {
 function takeSession(sessions: KeptSession[], peer: string): KeptSession | undefined {
   const index = sessions.findIndex((kept) => kept.peer === peer);
   return index === -1 ? undefined : sessions.splice(index, 1)[0];
+}
+
+/** Why the certificate is not that of whom the connection is for; undefined where it is. */
+function misnamed(
+  leaf: X509Certificate | undefined,
+  validation: Validation | undefined,
+  { certificateName: name }: Partial<PeerName> = {},
+): Refusal | undefined {
+  if (name === undefined) return undefined;
+  if (!validation || validation.rootsPem.length === 0) return failed('chain', NOBODY_TO_TRUST);
+  const found = isIP(name) ? leaf?.checkIP(name) : leaf?.checkHost(name, { subject: 'never', partialWildcards: false });
+  return found === undefined ? failed('name', `the certificate is not that of ${name}`) : undefined;
 }
 
 export class UpstreamTls implements TlsClient {
@@ -115,16 +127,15 @@ export class UpstreamTls implements TlsClient {
     if (socket.isSessionReused()) {
       const kept = session && made.offered.get(session);
       if (!kept || kept.peer !== textOf(peer) || kept.validUntilMs <= this.#clock.wallMs()) {
-        this.#stats.fail_verify_error++;
-        return 'CERTIFICATE_VERIFY_FAILED: the certificate of the resumed session has expired';
+        return countRefusal(this.#stats, failed('chain', SESSION_EXPIRED));
       }
       this.#keepSessions(socket, made, kept);
       return undefined;
     }
     const leaf = socket.getPeerX509Certificate();
     const refusal =
-      (made.validation && this.#refusal(socket, leaf, made.validation)) ?? this.#misnamed(leaf, made.validation, peer);
-    if (refusal !== undefined) return refusal;
+      (made.validation && this.#refusal(socket, leaf, made.validation)) ?? misnamed(leaf, made.validation, peer);
+    if (refusal) return countRefusal(this.#stats, refusal);
     this.#keepSessions(socket, made, { peer: textOf(peer), validUntilMs: leaf ? validUntilMs(leaf) : 0 });
     return undefined;
   }
@@ -149,33 +160,9 @@ export class UpstreamTls implements TlsClient {
     }
   }
 
-  /** Why the certificate is not that of whom the connection is for; undefined where it is. */
-  #misnamed(
-    leaf: X509Certificate | undefined,
-    validation: Validation | undefined,
-    { certificateName: name }: Partial<PeerName> = {},
-  ): string | undefined {
-    if (name === undefined) return undefined;
-    if (!validation || validation.rootsPem.length === 0) {
-      this.#stats.fail_verify_error++;
-      return 'names are to be checked, and there is nobody to trust that they are true';
-    }
-    const found = isIP(name)
-      ? leaf?.checkIP(name)
-      : leaf?.checkHost(name, { subject: 'never', partialWildcards: false });
-    if (found !== undefined) return undefined;
-    this.#stats.fail_verify_san++;
-    return `CERTIFICATE_VERIFY_FAILED: the certificate is not that of ${name}`;
-  }
-
-  #refusal(socket: TLSSocket, leaf: X509Certificate | undefined, validation: Validation): string | undefined {
+  #refusal(socket: TLSSocket, leaf: X509Certificate | undefined, validation: Validation): Refusal | undefined {
     const chainError = socket.authorized ? undefined : String(socket.authorizationError);
-    const refusal = verifyPeer(socket, leaf, validation, chainError, this.#clock.wallMs());
-    if (!refusal) return undefined;
-    if (refusal.type === 'name') this.#stats.fail_verify_san++;
-    else if (refusal.type === 'hash') this.#stats.fail_verify_cert_hash++;
-    else this.#stats.fail_verify_error++;
-    return refusal.reason;
+    return verifyPeer(socket, leaf, validation, chainError, this.#clock.wallMs());
   }
 
   onHandshake(socket: TLSSocket): void {

@@ -5,6 +5,7 @@ import { toWeftError } from '@weft/contracts/error';
 import { type Certificate, parseCertificate, peerChain, spiffeIdOfLeaf, verifyAnySvid } from '@weft/identity';
 import type { SanMatcher } from '../config/tls-validation.ts';
 import { ipText } from '../net/address-text.ts';
+import type { TlsStats } from '../stats/groups.ts';
 import { splitPem } from './context-options.ts';
 import { certificateKey, chainKey, presentedChain, validUntilMs } from './recent.ts';
 import type { Validation } from './validation.ts';
@@ -13,6 +14,22 @@ export interface Refusal {
   readonly type: 'no-certificate' | 'chain' | 'name' | 'hash';
   /** A sentence. */
   readonly reason: string;
+}
+
+export const NOBODY_TO_TRUST = 'names are to be checked, and there is nobody to trust that they are true';
+export const SESSION_EXPIRED = 'the certificate of the resumed session has expired';
+
+/** A refusal in the words of BoringSSL, with what was wrong behind them. */
+export function failed(type: Exclude<Refusal['type'], 'no-certificate'>, what: string): Refusal {
+  return { type, reason: `CERTIFICATE_VERIFY_FAILED: ${what}` };
+}
+
+/** Counts a refusal as Envoy does; gives its reason. */
+export function countRefusal(stats: TlsStats, { type, reason }: Refusal): string {
+  if (type === 'name') stats.fail_verify_san++;
+  else if (type === 'hash') stats.fail_verify_cert_hash++;
+  else stats.fail_verify_error++;
+  return reason;
 }
 
 /**
@@ -31,7 +48,7 @@ function checkSpiffe(
     else if (asksForSpiffe) spiffeIdOfLeaf(leaf.raw);
     return undefined;
   } catch (error) {
-    return { type: 'name', reason: `CERTIFICATE_VERIFY_FAILED: ${toWeftError(error).message}` };
+    return failed('name', toWeftError(error).message);
   }
 }
 
@@ -64,9 +81,9 @@ function checkNames(leaf: Uint8Array, { sanMatchers }: Validation): Refusal | un
   try {
     if (matchesName(parseCertificate(leaf), sanMatchers)) return undefined;
   } catch (error) {
-    return { type: 'name', reason: `CERTIFICATE_VERIFY_FAILED: ${toWeftError(error).message}` };
+    return failed('name', toWeftError(error).message);
   }
-  return { type: 'name', reason: 'CERTIFICATE_VERIFY_FAILED: no name of the certificate is one that is accepted here' };
+  return failed('name', 'no name of the certificate is one that is accepted here');
 }
 
 /**
@@ -82,7 +99,7 @@ function checkKeyUsage(socket: TLSSocket, leaf: X509Certificate): Refusal | unde
     // What only a lenient reader reads says nothing of its key here; where names are asked for it is refused for that.
     return undefined;
   }
-  return { type: 'chain', reason: 'CERTIFICATE_VERIFY_FAILED: its key usage does not allow digital signatures' };
+  return failed('chain', 'its key usage does not allow digital signatures');
 }
 
 function checkHashes(leaf: Uint8Array, { certificateHashes, keyHashes }: Validation): Refusal | undefined {
@@ -91,7 +108,7 @@ function checkHashes(leaf: Uint8Array, { certificateHashes, keyHashes }: Validat
   const spki = new X509Certificate(leaf).publicKey.export({ type: 'spki', format: 'der' });
   const key = createHash('sha256').update(spki).digest('base64');
   if (certificateHashes.includes(certificate) || keyHashes.includes(key)) return undefined;
-  return { type: 'hash', reason: 'CERTIFICATE_VERIFY_FAILED: the certificate is none of those that are pinned' };
+  return failed('hash', 'the certificate is none of those that are pinned');
 }
 
 /**
@@ -115,14 +132,9 @@ export function verifyPeer(
   if (!certificate) return { type: 'no-certificate', reason: 'the peer presented no certificate' };
   const trustsNobody = validation.rootsPem.length === 0;
   if (trustsNobody && validation.sanMatchers.length > 0) {
-    return {
-      type: 'chain',
-      reason: 'CERTIFICATE_VERIFY_FAILED: names are to be checked, and there is nobody to trust that they are true',
-    };
+    return failed('chain', NOBODY_TO_TRUST);
   }
-  if (!trustsNobody && chainError !== undefined) {
-    return { type: 'chain', reason: `CERTIFICATE_VERIFY_FAILED: ${chainError}` };
-  }
+  if (!trustsNobody && chainError !== undefined) return failed('chain', chainError);
   return socket.isSessionReused()
     ? verifyResumed(socket, certificate, validation, nowMs)
     : verifyPresented(socket, certificate, validation, nowMs);
@@ -152,10 +164,7 @@ function checkDepth(leaf: X509Certificate, { maxDepth, rootsPem }: Validation): 
     rootsPem.flatMap(splitPem).map((pem) => new X509Certificate(pem)),
   );
   if (depth !== undefined && depth <= Math.max(1, maxDepth)) return undefined;
-  return {
-    type: 'chain',
-    reason: `CERTIFICATE_VERIFY_FAILED: more than ${maxDepth} certificates of CAs stand above it`,
-  };
+  return failed('chain', `more than ${maxDepth} certificates of CAs stand above it`);
 }
 
 function check(socket: TLSSocket, leaf: X509Certificate, validation: Validation, nowMs: number): Refusal | undefined {
@@ -216,9 +225,7 @@ function verifyResumed(
   validation: Validation,
   nowMs: number,
 ): Refusal | undefined {
-  if (leaf.validToDate.getTime() <= nowMs) {
-    return { type: 'chain', reason: 'CERTIFICATE_VERIFY_FAILED: the certificate of the resumed session has expired' };
-  }
+  if (leaf.validToDate.getTime() <= nowMs) return failed('chain', SESSION_EXPIRED);
   const leafKey = certificateKey(leaf);
   if (validation.resumable.get(leafKey, nowMs)) return undefined;
   if (validation.needsChain && (validation.resumableElsewhere?.(leafKey)?.get() ?? 0) > nowMs) return undefined;
