@@ -17,7 +17,7 @@ import type { Framing } from './fields.ts';
 import { type BodyKind, Parser, type ParserEvents } from './parser.ts';
 import { readResponseHead } from './response-head.ts';
 import { VIOLATIONS, type Violation } from './violation.ts';
-import { chunkLine, lastChunkText, requestHeadText } from './write-head.ts';
+import { lastChunkText, requestHeadText, writeChunk } from './write-head.ts';
 
 export interface Http1ClientOptions {
   readonly maxHeadBytes: number;
@@ -314,10 +314,7 @@ export class Http1ClientConnection implements ParserEvents, RequestStream {
   sendBody(chunk: Buffer): boolean {
     if (this.#listener === undefined || chunk.length === 0) return true;
     if (!this.#isChunked) return this.#writer.bytes(chunk);
-    this.#writer.text(chunkLine(chunk.length));
-    this.#writer.bytes(chunk);
-    this.#writer.text('\r\n');
-    return !this.#writer.isBlocked;
+    return writeChunk(this.#writer, chunk);
   }
 
   sendEnd(trailers: HeaderList | undefined): void {

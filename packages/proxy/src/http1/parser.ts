@@ -2,7 +2,7 @@
  * The parser of HTTP/1.1 messages (RFC 9112). It takes bytes as they come, in any pieces, and tells heads, body and end
  * of each message. Nothing is guessed: what could be read in two ways is a {@link Violation}, and the parser stops.
  */
-import { HEX } from './characters.ts';
+import { ChunkLines } from './chunk-lines.ts';
 import { Framing, readFields } from './fields.ts';
 import { VIOLATIONS, type Violation } from './violation.ts';
 
@@ -30,33 +30,15 @@ export interface ParserEvents {
 
 export type BodyKind = 'chunked' | 'until-close' | 'tunnel' | 'on-hold' | 'informational';
 
-type State =
-  | 'head'
-  | 'length'
-  | 'chunk-size'
-  | 'chunk-blank'
-  | 'chunk-extension'
-  | 'chunk-line-end'
-  | 'chunk-bytes'
-  | 'chunk-end'
-  | 'trailers'
-  | 'raw'
-  | 'waiting'
-  | 'broken';
+type State = 'head' | 'length' | 'chunk-line' | 'chunk-bytes' | 'trailers' | 'raw' | 'waiting' | 'broken';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 const NOTHING = Buffer.alloc(0);
 const CR = 13;
 const LF = 10;
-const TAB = 9;
-const SPACE = 32;
-const SEMICOLON = 59;
-const MAX_CHUNK_DIGITS = 13;
 const MAX_EMPTY_LINES = 16;
 /** Chunks that are smaller than this are told of together, as far as they come in one read. */
 const SMALL_CHUNK_BYTES = 4096;
-/** What chunk lines may cost beyond the bytes that they frame, before it is an attack. */
-const MAX_CHUNK_OVERHEAD = 16_384;
 
 export class Parser {
   readonly #events: ParserEvents;
@@ -65,17 +47,16 @@ export class Parser {
   readonly #checkStart: ((bytes: Buffer, start: number) => Violation | undefined) | undefined;
   readonly #framing = new Framing();
   #state: State = 'head';
-  /** Bytes that could not be used yet: of an incomplete head, or of a message that is not this one's turn. */
-  /** Whether the bytes that are read are there only for now. */
+  readonly #lines = new ChunkLines();
+  /** Whether the bytes that are read belong to whoever read them once this turn is over. */
   #isLent = false;
+  /** Bytes that could not be used yet: of an incomplete head, or of a message whose turn has not come. */
   #held: Buffer = NOTHING;
   /** How many of the held bytes were searched for the end of the head. */
   #searched = 0;
   #emptyLines = 0;
   /** Bytes of the body, or of the chunk, that are still to come. */
   #left = 0;
-  #chunkDigits = 0;
-  #overhead = 0;
   #untilClose = false;
   #following = 0;
   /** Small chunks of the bytes that are read: they were moved together there, and nobody was told of them yet. */
@@ -198,16 +179,8 @@ export class Parser {
       case 'length':
       case 'chunk-bytes':
         return this.#readLength(bytes, at);
-      case 'chunk-size':
-        return this.#readChunkSize(bytes, at);
-      case 'chunk-blank':
-        return this.#readChunkBlank(bytes, at);
-      case 'chunk-extension':
-        return this.#readChunkExtension(bytes, at);
-      case 'chunk-line-end':
-        return this.#readChunkLineEnd(bytes, at);
-      case 'chunk-end':
-        return this.#readChunkEnd(bytes, at);
+      case 'chunk-line':
+        return this.#readChunkLine(bytes, at);
       case 'trailers':
         return this.#readTrailers(bytes, at);
       case 'raw':
@@ -286,8 +259,8 @@ export class Parser {
       if (body === 0) this.#end(undefined, rest);
       else this.#state = 'length';
     } else if (body === 'chunked') {
-      this.#overhead = 0;
-      this.#beginChunk();
+      this.#lines.begin();
+      this.#state = 'chunk-line';
     } else if (body === 'on-hold') this.#state = 'waiting';
     else if (body !== 'informational') {
       this.#untilClose = body === 'until-close';
@@ -300,7 +273,10 @@ export class Parser {
     this.#left -= end - at;
     const complete = this.#left === 0;
     if (this.#state === 'chunk-bytes') {
-      if (complete) this.#state = 'chunk-end';
+      if (complete) {
+        this.#lines.endChunk();
+        this.#state = 'chunk-line';
+      }
       this.#chunk(bytes, at, end);
     } else {
       this.#events.onBody(this.#own(bytes, at, end));
@@ -336,72 +312,14 @@ export class Parser {
     this.#events.onBody(isFew ? Buffer.from(bytes.subarray(at, end)) : this.#own(bytes, at, end));
   }
 
-  #beginChunk(): void {
-    this.#state = 'chunk-size';
-    this.#left = 0;
-    this.#chunkDigits = 0;
-  }
-
-  #readChunkSize(bytes: Buffer, from: number): number {
-    let at = from;
-    for (; at < bytes.length; at++) {
-      const code = bytes[at] as number;
-      const digit = HEX[code] as number;
-      if (digit === 255) {
-        if (this.#chunkDigits === 0) return this.#fail(VIOLATIONS.chunkSize, bytes);
-        if (code === CR) this.#state = 'chunk-line-end';
-        else if (code === SEMICOLON) this.#state = 'chunk-extension';
-        else if (code === SPACE || code === TAB) this.#state = 'chunk-blank';
-        else return this.#fail(VIOLATIONS.chunkSize, bytes);
-        return at + 1;
-      }
-      if (++this.#chunkDigits > MAX_CHUNK_DIGITS) return this.#fail(VIOLATIONS.chunkSize, bytes);
-      this.#left = this.#left * 16 + digit;
-    }
+  #readChunkLine(bytes: Buffer, from: number): number {
+    const at = this.#lines.read(bytes, from);
+    if (typeof at === 'object') return this.#fail(at, bytes);
+    if (!this.#lines.isRead) return at;
+    this.#left = this.#lines.size;
+    this.#state = this.#left === 0 ? 'trailers' : 'chunk-bytes';
+    this.#searched = 0;
     return at;
-  }
-
-  /** Blanks may stand before an extension, and nowhere else (RFC 9112, 7.1.1). */
-  #readChunkBlank(bytes: Buffer, at: number): number {
-    const code = bytes[at] as number;
-    if (code === SEMICOLON) this.#state = 'chunk-extension';
-    else if ((code !== SPACE && code !== TAB) || ++this.#overhead > MAX_CHUNK_OVERHEAD) {
-      return this.#fail(VIOLATIONS.chunkSize, bytes);
-    }
-    return at + 1;
-  }
-
-  /** Extensions are checked and left out: nobody may act on them (RFC 9112, 7.1.1). */
-  #readChunkExtension(bytes: Buffer, from: number): number {
-    for (let at = from; at < bytes.length; at++) {
-      const code = bytes[at] as number;
-      if (code === CR) {
-        this.#state = 'chunk-line-end';
-        return at + 1;
-      }
-      if ((code < SPACE && code !== TAB) || code === 127 || ++this.#overhead > MAX_CHUNK_OVERHEAD) {
-        return this.#fail(VIOLATIONS.chunkExtension, bytes);
-      }
-    }
-    return bytes.length;
-  }
-
-  #readChunkLineEnd(bytes: Buffer, at: number): number {
-    if (bytes[at] !== LF) return this.#fail(VIOLATIONS.chunkSize, bytes);
-    this.#overhead = Math.max(0, this.#overhead - 16 - 2 * this.#left);
-    if (this.#left === 0) {
-      this.#state = 'trailers';
-      this.#searched = 0;
-    } else this.#state = 'chunk-bytes';
-    return at + 1;
-  }
-
-  #readChunkEnd(bytes: Buffer, at: number): number {
-    // `#left` counts down the two bytes that end a chunk: 0, then -1.
-    if (bytes[at] !== (this.#left === 0 ? CR : LF)) return this.#fail(VIOLATIONS.chunkEnd, bytes);
-    if (this.#left === 0) this.#left = -1;
-    else this.#beginChunk();
-    return at + 1;
   }
 
   #readTrailers(bytes: Buffer, start: number): number {

@@ -3,6 +3,8 @@ import { HeaderList } from '../http/header-list.ts';
 import { RequestHead } from '../http/message.ts';
 import { isAuthority, TARGET, TOKEN } from './characters.ts';
 import { type Framing, readFields } from './fields.ts';
+import { METHODS } from './methods.ts';
+import type { Http1ServerOptions } from './server-options.ts';
 import { VIOLATIONS, type Violation } from './violation.ts';
 
 const SPACE = 32;
@@ -102,6 +104,20 @@ export function readRequestHead(text: string, framing: Framing, maxFields: numbe
   if (wrong) return wrong;
   const { path, authority, scheme } = read as Target;
   return complete(new RequestHead(method, path, authority ?? framing.host, scheme, headers), framing, minor);
+}
+
+/** What a listener does not take of requests that are well-formed; a request in HTTP/1.0 is given the host that it lacks. */
+export function checkRequestHead(
+  head: RequestHead,
+  { acceptsHttp10, defaultHostForHttp10, allowsCustomMethods }: Http1ServerOptions,
+): Violation | undefined {
+  if (head.protocol === 'HTTP/1.0') {
+    if (!acceptsHttp10) return VIOLATIONS.oldVersion;
+    if (head.authority === '' && defaultHostForHttp10 === '') return VIOLATIONS.missingHost;
+    if (head.authority === '') head.authority = defaultHostForHttp10;
+  }
+  if (!allowsCustomMethods && !METHODS.has(head.method)) return VIOLATIONS.method;
+  return head.method === 'CONNECT' && head.bodyLength !== 0 ? VIOLATIONS.contentLength : undefined;
 }
 
 /**

@@ -5,29 +5,26 @@
 import type { Socket } from 'node:net';
 import { type Clock, Deadline } from '../clock.ts';
 import { HeaderList } from '../http/header-list.ts';
-import { hasNoBody, type RequestHead, type ResponseHead } from '../http/message.ts';
+import type { ResponseHead } from '../http/message.ts';
 import type { RequestListener, ResponseStream } from '../http/stream.ts';
+import { breakOff } from '../net/break-off.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import { linger } from '../net/linger.ts';
 import type { PausedClient } from '../net/paused-clients.ts';
 import { SocketWriter } from '../net/socket-writer.ts';
 import type { Framing } from './fields.ts';
-import { METHODS } from './methods.ts';
 import { type BodyKind, Parser, type ParserEvents } from './parser.ts';
 import { ReadGate } from './read-gate.ts';
-import { checkRequestStart, readRequestHead } from './request-head.ts';
+import { checkRequestHead, checkRequestStart, readRequestHead } from './request-head.ts';
+import { type BodyFraming, connectionLine, frameBody } from './response-framing.ts';
 import type { Http1ServerOptions, RequestHandler } from './server-options.ts';
-import { VIOLATIONS, type Violation } from './violation.ts';
-import { chunkLine, lastChunkText, responseHeadText } from './write-head.ts';
+import type { Violation } from './violation.ts';
+import { lastChunkText, responseHeadText, upgradeLines, writeChunk } from './write-head.ts';
 
 /** What a client may send ahead of the answers that it waits for, before nothing more is read of it. */
 const MAX_HELD_BYTES = 16_384;
 /** So many requests that came together are answered before others have their turn. */
 const MAX_IN_A_ROW = 128;
-
-type RequestState = 'none' | 'reading' | 'complete';
-type ResponseState = 'none' | 'awaited' | 'body' | 'complete';
-type BodyFraming = 'length' | 'chunked' | 'until-close' | 'tunnel';
 
 export class Http1ServerConnection implements ParserEvents, ResponseStream, PausedClient {
   readonly #socket: Socket;
@@ -40,8 +37,8 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
   /** Of the next request: that it begins, or that the rest of its head comes once it has begun. */
   readonly #deadline: Deadline;
   #listener: RequestListener | undefined;
-  #request: RequestState = 'none';
-  #response: ResponseState = 'none';
+  #request: 'none' | 'reading' | 'complete' = 'none';
+  #response: 'none' | 'awaited' | 'body' | 'complete' = 'none';
   #framing: BodyFraming = 'length';
   #method = '';
   #isHttp10 = false;
@@ -109,23 +106,23 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
     this.#parser.push(chunk, isLent);
     this.#isReading = false;
     this.#settle();
-    this.#regulate();
   }
 
-  /** Reads on, or does not, by how much of what the client sent ahead is held. */
-  #regulate(): void {
+  /** Once what came is read: what the connection waits for now, for how long, and whether more is read meanwhile. */
+  #settle(): void {
     if (this.#isClosing) return;
+    if (this.#response === 'complete' && !this.#isTunnel()) {
+      // Answered, though the body is still to come: it is not waited for.
+      this.#close();
+      return;
+    }
+    if (this.#response === 'none') this.#awaitRequest();
     const isWaiting = this.#response !== 'none' || this.#isHeldBack;
     this.#gate.fill(isWaiting && !this.#isTunnel() && this.#parser.heldBytes > MAX_HELD_BYTES);
   }
 
-  /** Once what came is read: what the connection waits for now, and for how long. */
-  #settle(): void {
-    if (this.#isClosing) return;
-    // Answered, though the body is still to come: it is not waited for.
-    if (this.#response === 'complete' && !this.#isTunnel()) this.#close();
-    else if (this.#response !== 'none') return;
-    else if (this.#parser.isBetweenMessages || this.#isHeldBack) {
+  #awaitRequest(): void {
+    if (this.#parser.isBetweenMessages || this.#isHeldBack) {
       this.#isHeadBegun = false;
       this.#deadline.set(this.#options.idleTimeoutMs);
     } else if (!this.#isHeadBegun) {
@@ -187,12 +184,8 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
     const head = readRequestHead(text, framing, this.#options.maxFields);
     if ('detail' in head) return head;
     this.#isHttp10 = head.protocol === 'HTTP/1.0';
-    if (this.#isHttp10) {
-      const refused = this.#checkHttp10(head);
-      if (refused) return refused;
-    }
-    if (!this.#options.allowsCustomMethods && !METHODS.has(head.method)) return VIOLATIONS.method;
-    if (head.method === 'CONNECT' && head.bodyLength !== 0) return VIOLATIONS.contentLength;
+    const refused = checkRequestHead(head, this.#options);
+    if (refused) return refused;
     this.#deadline.clear();
     this.#isHeadBegun = false;
     this.#method = head.method;
@@ -220,14 +213,6 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
 
   #isAnswered(): boolean {
     return this.#response === 'complete' || this.#isClosing;
-  }
-
-  #checkHttp10(head: RequestHead): Violation | undefined {
-    if (!this.#options.acceptsHttp10) return VIOLATIONS.oldVersion;
-    if (head.authority !== '') return undefined;
-    if (this.#options.defaultHostForHttp10 === '') return VIOLATIONS.missingHost;
-    head.authority = this.#options.defaultHostForHttp10;
-    return undefined;
   }
 
   onBody(chunk: Buffer): void {
@@ -275,15 +260,16 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
 
   sendHead(head: ResponseHead, end: boolean): void {
     if (this.#isOver) return;
-    if (this.#wantsTunnel && this.#framing !== 'tunnel') this.#refuseTunnel();
+    if (this.#wantsTunnel && !this.#isTunnel()) this.#refuseTunnel();
     if (this.#request !== 'complete' && this.#mayLeaveBody(end)) this.#closesAfter = true;
     if (this.#handler.isDraining()) this.#closesAfter = true;
     let text = responseHeadText(head.status, head.headers);
-    if (this.#framing === 'tunnel') text += this.#upgradeLines(head);
-    else text += this.#framingLines(head, end) + this.#connectionLine();
+    text += this.#isTunnel() ? upgradeLines(head) : this.#frame(head, end);
     this.#response = 'body';
     this.#writer.text(`${text}\r\n`);
-    if (this.#framing === 'tunnel' && !this.#isInHead) this.#beginTunnel();
+    if (!this.#isTunnel() || this.#isInHead) return;
+    this.#parser.tunnel();
+    this.#gate.fill(false);
   }
 
   /**
@@ -292,11 +278,6 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
    */
   #mayLeaveBody(end: boolean): boolean {
     return end || this.#awaitsContinue || !this.#isInHead || !this.#isBodyHere;
-  }
-
-  #beginTunnel(): void {
-    this.#parser.tunnel();
-    this.#gate.fill(false);
   }
 
   /** What follows a refused Upgrade is the next request; what follows a refused CONNECT may be anything. */
@@ -308,35 +289,17 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
     this.#parser.stop();
   }
 
-  #upgradeLines(head: ResponseHead): string {
-    return head.status === 101 ? `connection: upgrade\r\nupgrade: ${head.upgrade}\r\n` : '';
-  }
-
-  #framingLines(head: ResponseHead, end: boolean): string {
-    this.#framing = 'length';
-    if (hasNoBody(this.#method, head.status) || head.headers.has('content-length')) return '';
-    if (end) return 'content-length: 0\r\n';
-    if (this.#isHttp10) {
-      this.#framing = 'until-close';
-      this.#closesAfter = true;
-      return '';
-    }
-    this.#framing = 'chunked';
-    return 'transfer-encoding: chunked\r\n';
-  }
-
-  #connectionLine(): string {
-    if (this.#closesAfter) return 'connection: close\r\n';
-    return this.#isHttp10 ? 'connection: keep-alive\r\n' : '';
+  #frame(head: ResponseHead, end: boolean): string {
+    const { framing, line } = frameBody(this.#method, head, end, this.#isHttp10);
+    this.#framing = framing;
+    if (framing === 'until-close') this.#closesAfter = true;
+    return line + connectionLine(this.#closesAfter, this.#isHttp10);
   }
 
   sendBody(chunk: Buffer): boolean {
     if (this.#isOver || chunk.length === 0) return true;
     if (this.#framing !== 'chunked') return this.#writer.bytes(chunk);
-    this.#writer.text(chunkLine(chunk.length));
-    this.#writer.bytes(chunk);
-    this.#writer.text('\r\n');
-    return !this.#writer.isBlocked;
+    return writeChunk(this.#writer, chunk);
   }
 
   sendEnd(trailers: HeaderList | undefined): void {
@@ -359,13 +322,13 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
     this.#isClosing = true;
     this.#parser.stop();
     this.#writer.flush();
-    // Where the end of the connection is the end of the body, only a reset tells that the body is not complete; of TLS,
-    // the end without a word.
-    if (this.#framing !== 'until-close') {
-      this.#socket.destroySoon();
-      linger(this.#socket, this.#options.delayedCloseMs);
-    } else if ('encrypted' in this.#socket) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    if (this.#framing === 'until-close') {
+      // Here the end of the connection would be that of the body.
+      breakOff(this.#socket);
+      return;
+    }
+    this.#socket.destroySoon();
+    linger(this.#socket, this.#options.delayedCloseMs);
   }
 
   pauseRequest(): void {
@@ -406,9 +369,7 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
   #holdBack(isTurnOver: boolean): void {
     this.#isHeldBack = true;
     if (isTurnOver) setImmediate(this.#goOn);
-    if (this.#isReading) return;
-    this.#settle();
-    this.#regulate();
+    if (!this.#isReading) this.#settle();
   }
 
   /** Begins with what was sent ahead. While the parser reads, it goes through that itself. */
@@ -422,7 +383,6 @@ export class Http1ServerConnection implements ParserEvents, ResponseStream, Paus
     this.#parser.next();
     this.#isReading = false;
     this.#settle();
-    this.#regulate();
     if (this.#hasInputEnded) this.#onEndOfInput();
   }
 

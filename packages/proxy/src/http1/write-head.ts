@@ -1,8 +1,9 @@
-/** Heads, chunk frames and trailers as text of one byte per character (RFC 9112, 3 to 7). */
+/** Heads, chunks and trailers as text of one byte per character (RFC 9112, 3 to 7). */
 import type { HeaderList } from '../http/header-list.ts';
-import type { RequestHead } from '../http/message.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { reasonPhrase } from '../http/status.ts';
 import { sendableTrailers } from '../http/trailers.ts';
+import type { SocketWriter } from '../net/socket-writer.ts';
 
 function fieldLines(headers: HeaderList): string {
   const flat = headers.flat;
@@ -16,6 +17,11 @@ export function responseHeadText(status: number, headers: HeaderList): string {
   return `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n${fieldLines(headers)}`;
 }
 
+/** The fields of an answer that grants what the client asked to upgrade to; '' of others that begin a tunnel. */
+export function upgradeLines({ status, upgrade }: ResponseHead): string {
+  return status === 101 ? `connection: upgrade\r\nupgrade: ${upgrade}\r\n` : '';
+}
+
 /** Request line, Host and fields, without the empty line that ends them. */
 export function requestHeadText(head: RequestHead): string {
   const target = head.method === 'CONNECT' ? head.authority : head.path;
@@ -25,6 +31,14 @@ export function requestHeadText(head: RequestHead): string {
 /** The line before a chunk of that many bytes. */
 export function chunkLine(bytes: number): string {
   return `${bytes.toString(16)}\r\n`;
+}
+
+/** Sends bytes as one chunk; false: the far side is slow, send more after the drain. */
+export function writeChunk(writer: SocketWriter, bytes: Buffer): boolean {
+  writer.text(chunkLine(bytes.length));
+  writer.bytes(bytes);
+  writer.text('\r\n');
+  return !writer.isBlocked;
 }
 
 /** The last chunk, with the trailers that may be sent. */

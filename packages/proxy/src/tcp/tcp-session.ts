@@ -5,6 +5,7 @@ import type { Random } from '../cluster/balancer.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Host } from '../cluster/host.ts';
 import type { TcpProxyConfig } from '../config/tcp.ts';
+import { breakOff } from '../net/break-off.ts';
 import { type ConnectFailure, Connecting } from '../net/connect.ts';
 import type { FlushQueue } from '../net/flush-queue.ts';
 import type { PausedClient } from '../net/paused-clients.ts';
@@ -278,7 +279,6 @@ function endSocket(socket: Socket, how: 'flush' | 'reset' | 'close'): void {
     // Whoever takes nothing of what is left does not keep its connection for ever.
     socket.setTimeout(STALLED_MS, () => socket.destroy());
     socket.destroySoon();
-    // Of TLS it is the missing close_notify that tells.
-  } else if (how === 'reset' && !('encrypted' in socket)) socket.resetAndDestroy();
+  } else if (how === 'reset') breakOff(socket);
   else socket.destroy();
 }
