@@ -1,8 +1,5 @@
 /** Groups of statistics in the order in which their names are listed, a few at a time. */
-import type { StatGroup } from './sample.ts';
-
-/** How many groups are looked at before others have their turn. */
-const STEP = 64;
+import { GROUPS_AT_ONCE, type StatGroup } from './sample.ts';
 
 /**
  * Groups whose names stand together in a sorted list, and no others between them: one, and those whose prefix begins with
@@ -10,7 +7,7 @@ const STEP = 64;
  */
 export function* familiesOf(groups: Iterable<StatGroup>): Generator<string, readonly (readonly StatGroup[])[]> {
   const sorted: StatGroup[] = [];
-  for (const group of groups) if (sorted.push(group) % STEP === 0) yield '';
+  for (const group of groups) if (sorted.push(group) % GROUPS_AT_ONCE === 0) yield '';
   sorted.sort((a, b) => (a.prefix < b.prefix ? -1 : a.prefix > b.prefix ? 1 : 0));
   yield '';
   const families: StatGroup[][] = [];

@@ -175,6 +175,7 @@ export class HttpStats {
   downstream_cx_http2_active = 0;
   downstream_cx_http2_total = 0;
   downstream_cx_idle_timeout = 0;
+  downstream_cx_max_duration_reached = 0;
   downstream_cx_protocol_error = 0;
   downstream_cx_rx_bytes_total = 0;
   downstream_cx_ssl_active = 0;
@@ -195,7 +196,6 @@ export class HttpStats {
   downstream_rq_http1_total = 0;
   downstream_rq_http2_total = 0;
   downstream_rq_idle_timeout = 0;
-  downstream_cx_max_duration_reached = 0;
   downstream_rq_max_duration_reached = 0;
   downstream_rq_non_relative_path = 0;
   downstream_rq_redirected_with_normalized_path = 0;

@@ -9,7 +9,6 @@ export interface NamedOptions {
 
 /** Values that can be sent to another thread. */
 export interface PlainNamed extends NamedOptions {
-  readonly type: 'counter' | 'gauge';
   readonly values: readonly (readonly [name: string, value: number])[];
 }
 

@@ -1,11 +1,9 @@
 /** Statistics in Prometheus' text format, in Envoy's order: counters, gauges, histograms, each by name. */
 import { BUCKET_BOUNDS, type Histogram } from './histogram.ts';
-import type { Admits, Labels, Sample, StatGroup, StatType } from './sample.ts';
+import { type Admits, GROUPS_AT_ONCE, type Labels, type Sample, type StatGroup, type StatType } from './sample.ts';
 import { describe, eachSample } from './samples.ts';
 
 const TYPES: readonly StatType[] = ['counter', 'gauge', 'histogram'];
-/** How many groups are looked at before others have their turn. */
-const STEP = 64;
 
 function labelText(labels: Labels): string {
   const quoted = (value: string) => value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
@@ -30,7 +28,7 @@ function line(metric: string, labels: string, sample: Sample): string {
     : `${metric}{${labels}} ${sample.value}\n`;
 }
 
-/** Groups with the same values, those of clusters for instance. */
+/** Groups whose values have the same names, those of clusters for instance. */
 type Kind = StatGroup[];
 
 /** One metric, and by which name which groups have it. */
@@ -48,7 +46,7 @@ function* kindsOf(groups: Iterable<StatGroup>): Generator<string, Iterable<Kind>
     const kind = kinds.get(key);
     if (kind) kind.push(group);
     else kinds.set(key, [group]);
-    if (++count % STEP === 0) yield '';
+    if (++count % GROUPS_AT_ONCE === 0) yield '';
   }
   return kinds.values();
 }
@@ -95,7 +93,7 @@ export function* writePrometheus(groups: Iterable<StatGroup>, admits: Admits): G
           text += before + line(name, labelsOf(group, sample.labels), sample);
           before = '';
         });
-        if (index % STEP !== 0) continue;
+        if ((index + 1) % GROUPS_AT_ONCE !== 0) continue;
         yield text;
         text = '';
       }

@@ -3,7 +3,7 @@ import { CodeCounts } from './histogram.ts';
 import { NamedValues } from './named.ts';
 import { type PlainGroup, plainGroup, withOthers } from './plain.ts';
 import { writePrometheus } from './prometheus.ts';
-import { type Admits, isGauge, type Labels, type StatGroup, type StatType } from './sample.ts';
+import { type Admits, GROUPS_AT_ONCE, isGauge, type Labels, type StatGroup, type StatType } from './sample.ts';
 import type { StatTags } from './tags.ts';
 import { writeJson, writeText } from './text.ts';
 
@@ -37,9 +37,6 @@ function admitting({ types, usedOnly, matching }: StatsFilter): Admits {
     return !matching || sample.name.search(matching) !== -1;
   };
 }
-
-/** How many groups are copied before others have their turn. */
-const PART = 64;
 
 /** What the configuration makes of statistics when they are told. */
 export interface StatsTelling {
@@ -114,7 +111,7 @@ export class StatsRegistry {
     let part: PlainGroup[] = [];
     for (const group of this.#ownGroups()) {
       part.push(plainGroup(group));
-      if (part.length < PART) continue;
+      if (part.length < GROUPS_AT_ONCE) continue;
       yield part;
       part = [];
     }

@@ -29,6 +29,9 @@ export interface StatGroup {
   readonly values: object;
 }
 
+/** How many groups are looked at, written or copied before others have their turn. */
+export const GROUPS_AT_ONCE = 64;
+
 /** Names that say what is, rather than count what was. */
 const GAUGES = new Set([
   'active_clusters',

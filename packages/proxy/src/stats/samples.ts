@@ -6,7 +6,7 @@ import { isGauge, type Labels, type Sample, type StatGroup, type StatType } from
 /** What a value is for Prometheus, whichever group of its kind it is in. */
 export interface Described {
   readonly type: StatType;
-  /** After `envoy_`. */
+  /** After `envoy_`; what no metric's name can have is still in it. */
   readonly metric: string;
 }
 
@@ -22,7 +22,7 @@ export function describe(metricPrefix: string, name: string, value: unknown): De
   if (value instanceof CodeCounts) return { type: 'counter', metric: metricPrefix + name.replace(/_$/, '') };
   if (value instanceof NamedValues) {
     const { type, suffix = '' } = value.options;
-    return { type, metric: metricPrefix + name.replace(/\.$/, '') + suffix.replace('.', '_') };
+    return { type, metric: metricPrefix + name.replace(/\.$/, '') + suffix };
   }
   if (typeof value !== 'number') return undefined;
   const match = OF_CLASS.exec(name);
