@@ -53,6 +53,19 @@ test('a tag that only some values of a group have parts it, and follows what is 
   ]);
 });
 
+test('what a tag takes is found in names of whatever characters', () => {
+  const registry = new StatsRegistry({ tags: new StatTags([found('priority', 'circuit_breakers\\.((.+?)\\.).+')]) });
+  registry.add({
+    prefix: 'cluster.\u{1f600}\u{1f600}.circuit_breakers.high.',
+    metricPrefix: 'cluster_circuit_breakers_high_',
+    labels: { envoy_cluster_name: '\u{1f600}\u{1f600}' },
+    values: { cx_open: 1 },
+  });
+  assert.deepEqual(rows(registry), [
+    'envoy_cluster_circuit_breakers_cx_open{envoy_cluster_name="\u{1f600}\u{1f600}",priority="high"} 1',
+  ]);
+});
+
 test('what is not to be told is not, in any form', () => {
   const registry = new StatsRegistry({ tells: (name) => !name.endsWith('.b') });
   registry.add({ prefix: 'x.', metricPrefix: 'x_', labels: {}, values: { a: 1, b: 2 } });

@@ -39,7 +39,7 @@ function takenBy(labels: Labels, prefix: string): boolean[] {
 }
 
 function left(prefix: string, taken: readonly boolean[]): string {
-  return [...prefix].filter((_, at) => !taken[at]).join('');
+  return Array.from(taken, (isTaken, at) => (isTaken ? '' : prefix[at])).join('');
 }
 
 export class StatTags {
