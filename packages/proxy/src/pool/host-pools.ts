@@ -25,7 +25,7 @@ export class HostPools {
   /** Of hosts that are spoken to as the client speaks: for clients of HTTP/2. */
   readonly #http2Pools: PoolsOfHosts = new Map();
   /** Of hosts whose connections are for one client or one peer; none is kept that has no connection. */
-  readonly #clientPools = new Map<Host, Map<string, Pool>>();
+  readonly #reservedPools = new Map<Host, Map<string, Pool>>();
 
   constructor(protocol: UpstreamHttpOptions['protocol'], context: HostPoolsContext) {
     this.#protocol = protocol;
@@ -39,7 +39,7 @@ export class HostPools {
    */
   get(host: Host, downstream: Protocol, client: AddressPair | undefined, peer: PeerName | undefined): Pool {
     const told = this.#tellsClients && client && this.#context.sockets.of(host).proxyProtocol ? client : undefined;
-    if (told || peer) return this.#only(host, told, peer, this.#poolProtocol(downstream));
+    if (told || peer) return this.#reserved(host, told, peer, this.#poolProtocol(downstream));
     if (this.#protocol !== 'downstream') return this.#from(this.#pools, host, this.#protocol);
     if (downstream === 'HTTP/2') return this.#from(this.#http2Pools, host, 'http2');
     return this.#from(this.#pools, host, 'http1');
@@ -59,33 +59,33 @@ export class HostPools {
   }
 
   /** The pool for one client, for one peer, or for both. */
-  #only(host: Host, client: AddressPair | undefined, peer: PeerName | undefined, protocol: PoolProtocol): Pool {
+  #reserved(host: Host, client: AddressPair | undefined, peer: PeerName | undefined, protocol: PoolProtocol): Pool {
     const { remoteHost, remotePort, localHost, localPort } = client ?? {};
     const { serverName, certificateName } = peer ?? {};
     const key = JSON.stringify([protocol, remoteHost, remotePort, localHost, localPort, serverName, certificateName]);
-    const pools = this.#clientPools.get(host) ?? new Map<string, Pool>();
+    const pools = this.#reservedPools.get(host) ?? new Map<string, Pool>();
     const known = pools.get(key);
     if (known) return known;
     const pool = new HostPool(host, protocol, this.#context, this.#context.sockets.of(host, client, peer), () => {
       if (pools.get(key) === pool) pools.delete(key);
-      if (pools.size === 0 && this.#clientPools.get(host) === pools) this.#clientPools.delete(host);
+      if (pools.size === 0 && this.#reservedPools.get(host) === pools) this.#reservedPools.delete(host);
     });
     pools.set(key, pool);
-    this.#clientPools.set(host, pools);
+    this.#reservedPools.set(host, pools);
     return pool;
   }
 
   *#all(): Generator<Pool> {
     yield* this.#pools.values();
     yield* this.#http2Pools.values();
-    for (const pools of this.#clientPools.values()) yield* pools.values();
+    for (const pools of this.#reservedPools.values()) yield* pools.values();
   }
 
   /** The host is gone: its connections finish what they do. */
   retire(host: Host): void {
-    const ofClients = this.#clientPools.get(host);
-    this.#clientPools.delete(host);
-    const retired = [this.#pools.get(host), this.#http2Pools.get(host), ...(ofClients?.values() ?? [])];
+    const reserved = this.#reservedPools.get(host);
+    this.#reservedPools.delete(host);
+    const retired = [this.#pools.get(host), this.#http2Pools.get(host), ...(reserved?.values() ?? [])];
     this.#pools.delete(host);
     this.#http2Pools.delete(host);
     for (const pool of retired) pool?.drain();
@@ -103,6 +103,6 @@ export class HostPools {
     for (const pool of [...this.#all()]) pool.destroy();
     this.#pools.clear();
     this.#http2Pools.clear();
-    this.#clientPools.clear();
+    this.#reservedPools.clear();
   }
 }

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { type ClientConnectionOwner, type ClosedCause, Http1ClientConnection } from '../http1/client-connection.ts';
 import type { PoolConnection, PoolContext } from './pool.ts';
-import { agedIn, SentBytes, type Shelf, type ShelfOwner } from './shelf.ts';
+import { Lasting, type Shelf, type ShelfOwner } from './shelf.ts';
 
 export class Http1Shelf implements Shelf, ClientConnectionOwner {
   readonly expected = 0;
@@ -12,10 +12,7 @@ export class Http1Shelf implements Shelf, ClientConnectionOwner {
   /** The last one used is the first to be used again, so that those that are too many grow idle and go. */
   readonly #idle: Http1ClientConnection[] = [];
   readonly #busy = new Set<Http1ClientConnection>();
-  readonly #opened = new WeakMap<
-    Http1ClientConnection,
-    { readonly ms: number; readonly sent: SentBytes; readonly stopAging: () => void }
-  >();
+  readonly #lasting = new WeakMap<Http1ClientConnection, Lasting>();
   #isDraining = false;
 
   constructor(context: PoolContext, owner: ShelfOwner) {
@@ -41,8 +38,7 @@ export class Http1Shelf implements Shelf, ClientConnectionOwner {
   add(socket: Socket): void {
     const { http1, queue, clock } = this.#context;
     const connection = new Http1ClientConnection(socket, this, http1, queue, clock);
-    const stopAging = agedIn(this.#context, connection);
-    this.#opened.set(connection, { ms: clock.monotonicMs(), sent: new SentBytes(socket), stopAging });
+    this.#lasting.set(connection, new Lasting(socket, connection, this.#context));
     this.onIdle(connection);
   }
 
@@ -53,7 +49,7 @@ export class Http1Shelf implements Shelf, ClientConnectionOwner {
 
   countBytes(): void {
     for (const list of [this.#idle, this.#busy]) {
-      for (const connection of list) this.#opened.get(connection)?.sent.countInto(this.#context.stats);
+      for (const connection of list) this.#lasting.get(connection)?.countBytes();
     }
   }
 
@@ -78,10 +74,9 @@ export class Http1Shelf implements Shelf, ClientConnectionOwner {
     this.#busy.delete(connection);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
-    const { ms = 0, sent, stopAging } = this.#opened.get(connection) ?? {};
-    stopAging?.();
-    sent?.countInto(this.#context.stats);
-    this.#owner.onGone(cause, wasBusy, ms);
+    const lasting = this.#lasting.get(connection);
+    lasting?.end();
+    this.#owner.onGone(cause, wasBusy, lasting?.openedMs ?? 0);
   }
 
   onBytes(received: number): void {

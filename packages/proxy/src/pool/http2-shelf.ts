@@ -3,13 +3,11 @@ import type { Socket } from 'node:net';
 import type { ClosedCause } from '../http1/client-connection.ts';
 import { Http2ClientConnection, type Http2ConnectionOwner } from '../http2/client-connection.ts';
 import type { PoolConnection, PoolContext } from './pool.ts';
-import { agedIn, SentBytes, type Shelf, type ShelfOwner } from './shelf.ts';
+import { Lasting, type Shelf, type ShelfOwner } from './shelf.ts';
 
 interface Kept {
   readonly connection: Http2ClientConnection;
-  readonly openedMs: number;
-  readonly sent: SentBytes;
-  readonly stopAging: () => void;
+  readonly lasting: Lasting;
   /** The server has said how many streams it takes; until then as many are opened as it took the last time. */
   isSettled: boolean;
 }
@@ -61,9 +59,7 @@ export class Http2Shelf implements Shelf, Http2ConnectionOwner {
   add(socket: Socket): void {
     const { http2, http2Stats, queue, clock } = this.#context;
     const connection = new Http2ClientConnection(socket, this, http2, queue, clock, http2Stats);
-    const sent = new SentBytes(socket);
-    const stopAging = agedIn(this.#context, connection);
-    const kept: Kept = { connection, openedMs: clock.monotonicMs(), sent, stopAging, isSettled: false };
+    const kept: Kept = { connection, lasting: new Lasting(socket, connection, this.#context), isSettled: false };
     this.#all.set(connection, kept);
     this.#staying.push(kept);
     this.#owner.onRoom();
@@ -76,7 +72,7 @@ export class Http2Shelf implements Shelf, Http2ConnectionOwner {
   }
 
   countBytes(): void {
-    for (const { sent } of this.#all.values()) sent.countInto(this.#context.stats);
+    for (const { lasting } of this.#all.values()) lasting.countBytes();
   }
 
   destroy(): void {
@@ -124,11 +120,10 @@ export class Http2Shelf implements Shelf, Http2ConnectionOwner {
     this.#leave(connection);
     this.#unsettled(kept);
     this.#all.delete(connection);
-    kept.stopAging();
-    kept.sent.countInto(this.#context.stats);
+    kept.lasting.end();
     // What breaks the protocol ends all streams before it ends the connection.
     const wasBusy = connection.active > 0 && cause !== 'protocol-error';
-    this.#owner.onGone(cause, wasBusy, kept.openedMs);
+    this.#owner.onGone(cause, wasBusy, kept.lasting.openedMs);
   }
 
   onBytes(received: number): void {

@@ -1,5 +1,6 @@
 /** Connections of one version of HTTP to a host, as its pool keeps them. */
 import type { Socket } from 'node:net';
+import type { Cancel } from '../clock.ts';
 import type { ClosedCause } from '../http1/client-connection.ts';
 import type { ClusterStats } from '../stats/groups.ts';
 import type { PoolConnection, PoolContext } from './pool.ts';
@@ -37,29 +38,36 @@ export interface ShelfOwner {
   onBytes(received: number): void;
 }
 
-const forever = (): void => undefined;
-
-/** Has a connection drain once it is as old as it may become; gives what ends the wait. */
-export function agedIn({ maxDurationMs, stats, clock }: PoolContext, connection: { drain(): void }): () => void {
-  if (maxDurationMs === 0) return forever;
-  return clock.after(maxDurationMs, () => {
-    stats.upstream_cx_max_duration_reached++;
-    connection.drain();
-  });
-}
-
-/** What one connection sent, of which a part was counted. */
-export class SentBytes {
+/** How long a connection of a shelf has been there, and what it sent. */
+export class Lasting {
+  readonly openedMs: number;
   readonly #socket: Socket;
-  #counted = 0;
+  readonly #stats: ClusterStats;
+  readonly #stopAging: Cancel | undefined;
+  #countedBytes = 0;
 
-  constructor(socket: Socket) {
+  /** Has the connection drain once it is as old as it may become. */
+  constructor(socket: Socket, connection: { drain(): void }, { maxDurationMs, stats, clock }: PoolContext) {
+    this.openedMs = clock.monotonicMs();
     this.#socket = socket;
+    this.#stats = stats;
+    if (maxDurationMs === 0) return;
+    this.#stopAging = clock.after(maxDurationMs, () => {
+      stats.upstream_cx_max_duration_reached++;
+      connection.drain();
+    });
   }
 
-  countInto(stats: ClusterStats): void {
+  /** Adds what was sent since this was called last to what is counted. */
+  countBytes(): void {
     const { bytesWritten = 0 } = this.#socket;
-    stats.upstream_cx_tx_bytes_total += bytesWritten - this.#counted;
-    this.#counted = bytesWritten;
+    this.#stats.upstream_cx_tx_bytes_total += bytesWritten - this.#countedBytes;
+    this.#countedBytes = bytesWritten;
+  }
+
+  /** The connection is closed. */
+  end(): void {
+    this.#stopAging?.();
+    this.countBytes();
   }
 }
