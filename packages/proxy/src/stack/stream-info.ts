@@ -192,6 +192,8 @@ export class StreamInfo {
   snapshot(): StreamInfo {
     const copy = Object.assign(new StreamInfo(this.downstream, this.startWallMs, this.startMs), this);
     copy.request = this.request?.clone();
+    copy.hostsBefore = this.hostsBefore?.slice();
+    copy.dynamicMetadata = this.dynamicMetadata && new Map(this.dynamicMetadata);
     return copy;
   }
 

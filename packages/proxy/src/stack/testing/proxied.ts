@@ -4,6 +4,7 @@ import { systemClock } from '../../clock.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import { TestUpstream, testCluster, until } from '../../cluster/testing/cluster.ts';
 import { httpConnectionManager } from '../../config/http.ts';
+import type { LogType } from '../../config/log-filter.ts';
 import type { LayeredRuntimeConfig } from '../../config/runtime.ts';
 import { Place } from '../../config/schema.ts';
 import { RawClient } from '../../http1/testing/server.ts';
@@ -44,6 +45,8 @@ export interface ProxiedOptions {
 
 export class Proxied implements AsyncDisposable {
   readonly logged: StreamInfo[] = [];
+  /** When each of them was logged: a request that is logged again is the same one. */
+  readonly logTypes: LogType[] = [];
   readonly registry = new StatsRegistry();
   readonly runtime: Runtime;
   /** Whether the server is not to be sent requests. */
@@ -70,7 +73,12 @@ export class Proxied implements AsyncDisposable {
       config,
       routes: { current: new RouteTable(config.route_config, this.runtime) },
       stats: new HttpStats(),
-      logs: [(info) => void this.logged.push(info)],
+      logs: [
+        (info) => {
+          this.logged.push(info);
+          this.logTypes.push(info.logType);
+        },
+      ],
       findCluster,
       clock: systemClock,
       random: () => 0,
