@@ -77,7 +77,10 @@ export class PausedClients {
    */
   add(socket: Socket, client: PausedClient): void {
     this.#paused.set(socket, { client, closedAt: -1 });
-    if (this.#isRoundDue) return;
+    if (!this.#isRoundDue) this.#roundLater();
+  }
+
+  #roundLater(): void {
     this.#isRoundDue = true;
     setTimeout(() => void this.#round(), ROUND_MS).unref();
   }
@@ -88,8 +91,8 @@ export class PausedClients {
       this.#look ??= await this.#open();
       this.#lookAtAll(this.#look);
     }
-    this.#isRoundDue = this.#paused.size > 0;
-    if (this.#isRoundDue) setTimeout(() => void this.#round(), ROUND_MS).unref();
+    if (this.#paused.size > 0) this.#roundLater();
+    else this.#isRoundDue = false;
   }
 
   /** Those that are read again, or closed. */
